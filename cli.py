@@ -1,0 +1,57 @@
+"""Composition root of the `coalition` command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import click
+
+from coalition.cli import ledger
+from console.cli import demo, replay
+from console.run import coalition_up, describe
+from kit import embedded, schema, settings
+from kit.terminal import one_line_errors, say
+from partners.cli import client, partner, rate
+from settlement.cli import agreement, settlement
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="coalition")
+def main() -> None:
+    """The engine of a coalition loyalty programme. Settings are COALITION_* variables; the README lists them."""
+
+
+@main.command()
+@one_line_errors
+def up() -> None:
+    """Run everything in the foreground: engines, web, workers, cron. Ctrl-C ends it all in order."""
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    with coalition_up(settings.from_environment(os.environ)) as running:
+        say(describe(running))
+        over.wait()
+        say("stopping …")
+
+
+@main.group()
+def db() -> None:
+    """The database."""
+
+
+@db.command()
+@one_line_errors
+def migrate() -> None:
+    """Bring the database to the schema of this version."""
+    with embedded.running(settings.from_environment(os.environ)) as chosen:
+        schema.migrate(str(chosen.database_url))
+    say(f"the database is at revision {schema.head()}")
+
+
+for command in (ledger, partner, client, rate, agreement, settlement, replay, demo):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""Business days: closed by a barrier, then sealed into a hash chain; and what moved on one, for settlement.
+
+Closing is a transaction of two rows behind an exclusive lock that every posting holds shared: when it has committed,
+nothing can land in the day any more, and no posting falls between two days. Sealing reads what can't change any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+
+from coalition import programme
+from kit.db import Session, allow_long_statements
+from kit.errors import Conflict
+
+GENESIS = bytes(32)
+FETCH_ROWS = 5_000
+
+# The same rows in the same order, whatever the server's settings: this is what the digest is over.
+_POSTINGS = """
+    SELECT p.member_id, p.txn_id, p.seq, p.debit::text, p.credit::text, p.points, p.lot_id, p.issuer_id, p.partner_id,
+           p.business_date, p.issued_on
+    FROM coalition.posting p WHERE p.business_date = :day ORDER BY p.member_id, p.txn_id, p.seq
+"""
+
+
+class DayNotOver(Conflict):
+    """The business day is still running, or earlier ones are still open."""
+
+    code = "day_not_over"
+    title = "Business day not over"
+
+
+class DayNotClosed(Conflict):
+    """The business day is not closed and sealed yet."""
+
+    code = "day_not_closed"
+    title = "Business day not closed"
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What a closed day adds up to: `totals` are points by debit, credit and issuer; `chain` covers all days before."""
+
+    day: date
+    postings: int
+    totals: dict[str, int]
+    digest: bytes
+    chain: bytes
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Points of `issuer_id`'s lots issued on `issued_on` that were burned at `redeemer_id`, less those given back."""
+
+    issuer_id: UUID
+    redeemer_id: UUID
+    issued_on: date
+    points: int
+
+
+@dataclass(frozen=True)
+class FlowLine:
+    """One transaction's part of a Flow, signed alike; `reference` is the redeemer's receipt."""
+
+    issuer_id: UUID
+    redeemer_id: UUID
+    issued_on: date
+    points: int
+    transaction_id: UUID
+    reference: str
+
+
+def close(session: Session, *, day: date, now: datetime) -> bool:
+    """Close `day` and open the next; False when it was closed before.
+
+    Raises DayNotOver while `now` lies before the day's end in the coalition's zone, or an earlier day is open.
+    """
+    current = programme.get(session)
+    if day < current.open_day:
+        return False
+    if day > current.open_day or current.time(now) < current.ends_at(day):
+        raise DayNotOver(f"{day} is not over; the open business day is {current.open_day}", open_day=current.open_day)
+    return bool(session.scalar(text("SELECT coalition.ledger_close_day(:day, :now)"), {"day": day, "now": now}))
+
+
+def seal(session: Session, *, day: date, now: datetime) -> Seal:
+    """Seal a closed day, chained to the day before; the same seal again when it has one. Raises DayNotClosed."""
+    if (known := find_seal(session, day)) is not None:
+        return known
+    made = compute_seal(session, day, previous=_chain_before(session, day))
+    session.execute(
+        text("SELECT coalition.ledger_seal_day(:day, :now, :postings, CAST(:totals AS jsonb), :digest, :chain)"),
+        {"now": now, **vars(made), "totals": json.dumps(made.totals)},
+    )
+    return made
+
+
+def find_seal(session: Session, day: date) -> Seal | None:
+    """The seal of `day`, or None while it has none; raises DayNotClosed while the day is open."""
+    row = session.execute(
+        text("SELECT day, postings, totals, digest, chain FROM coalition.sealed_day WHERE day = :day"), {"day": day}
+    ).first()
+    if row is None:
+        raise DayNotClosed(f"{day} is not closed")
+    return Seal(*row) if row.chain is not None else None
+
+
+def closed_at(session: Session, day: date) -> datetime:
+    """When `day` was closed, by the system clock; raises DayNotClosed."""
+    at = session.scalar(text("SELECT closed_at FROM coalition.sealed_day WHERE day = :day"), {"day": day})
+    if at is None:
+        raise DayNotClosed(f"{day} is not closed")
+    return at
+
+
+def compute_seal(session: Session, day: date, *, previous: bytes) -> Seal:
+    """What the seal of `day` has to be, from its postings, read as a stream: memory doesn't grow with the day."""
+    digest = hashlib.sha256()
+    totals: dict[str, int] = {}
+    postings = 0
+    for row in _stream(session, _POSTINGS, day=day):
+        digest.update("|".join(map(str, row)).encode() + b"\n")
+        key = f"{row.debit}>{row.credit}:{row.issuer_id}"
+        totals[key] = totals.get(key, 0) + row.points
+        postings += 1
+    totals = dict(sorted(totals.items()))
+    content = json.dumps([day.isoformat(), postings, totals, digest.hexdigest()], separators=(",", ":"))
+    chain = hashlib.sha256(previous + content.encode()).digest()
+    return Seal(day, postings, totals, digest.digest(), chain)
+
+
+def _chain_before(session: Session, day: date) -> bytes:
+    row = session.execute(
+        text("SELECT day, chain FROM coalition.sealed_day WHERE day < :day ORDER BY day DESC LIMIT 1"), {"day": day}
+    ).first()
+    if row is None:
+        return GENESIS
+    if row.chain is None or row.day != day - timedelta(days=1):
+        raise DayNotClosed(f"{day} can't be sealed before {row.day}")
+    return bytes(row.chain)
+
+
+def closed_days(session: Session) -> list[tuple[date, bool]]:
+    """The closed days in order, each with whether it is sealed."""
+    rows = session.execute(text("SELECT day, chain IS NOT NULL AS sealed FROM coalition.sealed_day ORDER BY day"))
+    return [(row.day, row.sealed) for row in rows]
+
+
+# Redemption is where points meet money: credited by a burn, debited when a burn is given back.
+_FLOWS = """
+    SELECT p.issuer_id, p.partner_id, p.issued_on,
+           sum(CASE WHEN p.credit = 'redemption' THEN p.points ELSE -p.points END)::bigint
+    FROM coalition.posting p
+    WHERE p.business_date = :day AND 'redemption' IN (p.debit, p.credit)
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""
+_FLOW_LINES = """
+    SELECT p.issuer_id, p.partner_id, p.issued_on,
+           CASE WHEN p.credit = 'redemption' THEN p.points ELSE -p.points END, p.txn_id, t.reference
+    FROM coalition.posting p JOIN coalition.txn t ON t.txn_id = p.txn_id
+    WHERE p.business_date = :day AND 'redemption' IN (p.debit, p.credit)
+    ORDER BY p.issuer_id, p.partner_id, p.issued_on, p.txn_id, p.seq
+"""
+
+
+def flows(session: Session, day: date) -> list[Flow]:
+    """What crossed between partners on `day`, added up; a partner's own points at its own till included."""
+    return [Flow(*row) for row in session.execute(text(_FLOWS), {"day": day})]
+
+
+def flow_lines(session: Session, day: date) -> Iterator[FlowLine]:
+    """The single lines behind `flows`, in a fixed order, as a stream."""
+    for row in _stream(session, _FLOW_LINES, day=day):
+        yield FlowLine(*row)
+
+
+def matrix(session: Session) -> list[tuple[UUID, UUID, int]]:
+    """Issuer, redeemer, points burned less given back, over all days; its sum is the total burn."""
+    rows = session.execute(
+        text("""
+            SELECT p.issuer_id, p.partner_id,
+                   sum(CASE WHEN p.credit = 'redemption' THEN p.points ELSE -p.points END)::bigint
+            FROM coalition.posting p WHERE 'redemption' IN (p.debit, p.credit) GROUP BY 1, 2 ORDER BY 1, 2
+        """)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+@dataclass(frozen=True)
+class Turnover:
+    """What one partner did, in points: all ≥ 0."""
+
+    partner_id: UUID
+    earned: int
+    burned: int
+    earns_reversed: int
+    burns_reversed: int
+
+
+def turnover(session: Session) -> list[Turnover]:
+    """Points by partner over all days, from the transactions (the matrix is from the postings)."""
+    rows = session.execute(
+        text("""
+            SELECT t.partner_id,
+                   coalesce(sum(t.points) FILTER (WHERE t.kind = 'earn'), 0)::bigint,
+                   coalesce(sum(t.points) FILTER (WHERE t.kind = 'burn'), 0)::bigint,
+                   coalesce(sum(t.points) FILTER (WHERE t.kind = 'clawback' OR o.kind = 'earn'), 0)::bigint,
+                   coalesce(sum(t.points) FILTER (WHERE o.kind = 'burn'), 0)::bigint
+            FROM coalition.txn t LEFT JOIN coalition.txn o ON o.txn_id = t.reverses_txn_id
+            GROUP BY 1 ORDER BY 1
+        """)
+    )
+    return [Turnover(*row) for row in rows]
+
+
+def _stream(session: Session, statement: str, **parameters: Any) -> Iterator[Row[Any]]:
+    allow_long_statements(session)
+    with session.execution_options(yield_per=FETCH_ROWS).execute(text(statement), parameters) as result:
+        yield from result

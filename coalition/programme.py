@@ -1,0 +1,127 @@
+"""The programme: one row that says which currency, which zone, which business day is open, and what time it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+
+from kit import ids
+from kit.db import Session
+from kit.errors import Conflict, NotFound
+from kit.secrets import Keyring, same
+
+EXPIRY_MONTHS = 24
+
+
+class NoProgramme(NotFound):
+    """The database holds no programme yet; `coalition up` makes one."""
+
+    code = "no_programme"
+    title = "No programme yet"
+
+
+class ProgrammeMismatch(Conflict):
+    """A setting contradicts what the books were opened with."""
+
+    code = "programme_mismatch"
+    title = "Settings contradict the books"
+
+
+class ClockRefused(Conflict):
+    """The test clock exists only in a demo coalition, and moves only forward."""
+
+    code = "clock_refused"
+    title = "Test clock refused"
+
+
+@dataclass(frozen=True)
+class Programme:
+    """`test_now` is set in a demo coalition only; `open_day` is a date in `time_zone`."""
+
+    programme_id: UUID
+    currency: str
+    time_zone: str
+    open_day: date
+    test_now: datetime | None
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether this coalition runs on a test clock, with nobody's real money."""
+        return self.test_now is not None
+
+    def time(self, now: datetime) -> datetime:
+        """The coalition's time: the test clock of a demo coalition, otherwise `now`."""
+        return self.test_now or now
+
+    def ends_at(self, day: date) -> datetime:
+        """The instant `day` is over: midnight in the coalition's zone (days of 23 and 25 hours included)."""
+        return datetime.combine(day + timedelta(days=1), time.min, ZoneInfo(self.time_zone))
+
+
+def get(session: Session) -> Programme:
+    """The programme; raises NoProgramme."""
+    row = session.execute(
+        text("SELECT programme_id, currency, time_zone, open_day, test_now FROM coalition.programme")
+    ).first()
+    if row is None:
+        raise NoProgramme("the database holds no programme; start it once with `coalition up`")
+    return Programme(*row)
+
+
+def ensure(session: Session, *, now: datetime, currency: str, time_zone: str, keyring: Keyring) -> Programme:
+    """The programme, founded with these values if there is none.
+
+    Raises ProgrammeMismatch where the values, or the secret key, are not those of its founding.
+    """
+    key_check = keyring.fingerprint(purpose="key check", value="coalition")
+    session.execute(
+        text("""
+            INSERT INTO coalition.programme
+                (programme_id, currency, time_zone, key_check, expiry_months, open_day, created_at)
+            VALUES (:programme_id, :currency, :time_zone, :key_check, :expiry_months,
+                    CAST(CAST(:now AS timestamptz) AT TIME ZONE :time_zone AS date), :now)
+            ON CONFLICT (singleton) DO NOTHING
+        """),
+        {
+            "programme_id": ids.new(),
+            "currency": currency,
+            "time_zone": time_zone,
+            "key_check": key_check,
+            "expiry_months": EXPIRY_MONTHS,
+            "now": now,
+        },
+    )
+    programme = get(session)
+    stored_check = session.scalar(text("SELECT key_check FROM coalition.programme"))
+    for name, given, kept in (
+        ("COALITION_CURRENCY", currency, programme.currency),
+        ("COALITION_TIME_ZONE", time_zone, programme.time_zone),
+    ):
+        if given != kept:
+            raise ProgrammeMismatch(f"{name} is {given}, but the books of this database are kept in {kept}")
+    if not same(stored_check or b"", key_check):
+        raise ProgrammeMismatch(
+            "this database was founded with another secret key; give it back with COALITION_SECRET_KEY "
+            "or the secret.key of its data folder"
+        )
+    return programme
+
+
+_CLOCK_REFUSALS = {
+    "live": "this coalition has real postings; a test clock is only for a new, empty one",
+    "backwards": "the test clock moves only forward",
+}
+
+
+def set_test_clock(session: Session, *, to: datetime) -> None:
+    """Make it `to` in this demo coalition; the first call, in an empty coalition, is what makes it one.
+
+    Raises ClockRefused.
+    """
+    refusal = session.scalar(text("SELECT coalition.set_test_clock(:to)"), {"to": to})
+    if refusal is not None:
+        raise ClockRefused(_CLOCK_REFUSALS[refusal])

@@ -1,0 +1,172 @@
+"""`coalition up`: engines, migrations, web, workers and cron as supervised children of one process."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import redis
+
+from coalition import programme
+from console import schedule
+from kit import clock, embedded
+from kit.errors import Unavailable
+from kit.jobs import key_prefix
+from kit.settings import Settings, to_environment
+from kit.supervisor import LogSink, Program, Supervisor, print_line
+from kit.terminal import Desk, open_database
+
+READY_TIMEOUT_S = 60.0
+STOP_WEB_S = 15.0
+STOP_WORKER_S = 25.0  # the longest webhook attempt and its completion
+OLDEST_REDIS = (6, 2)
+
+
+class PortTaken(Unavailable):
+    """The web server's port is in use by another program."""
+
+    code = "port_taken"
+    title = "Port taken"
+
+
+class RedisUnusable(Unavailable):
+    """Redis does not answer, or is older than 6.2."""
+
+    code = "redis_unusable"
+    title = "Redis unusable"
+
+
+class StartFailed(Unavailable):
+    """A part did not become ready in time."""
+
+    code = "start_failed"
+    title = "Start failed"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A coalition that is up: its address, the supervisor of its processes, and a desk on its database."""
+
+    url: str
+    supervisor: Supervisor
+    desk: Desk
+
+
+@contextmanager
+def coalition_up(wanted: Settings, *, sink: LogSink = print_line) -> Iterator[Running]:
+    """Everything up and ready for the time of the block, and all of it ended in order behind it.
+
+    Raises PortTaken, RedisUnusable, StartFailed, EnginesUnavailable, DatabaseUnavailable, PostgresqlTooOld,
+    ProgrammeMismatch.
+    """
+    refuse_taken_port(wanted)
+    supervisor = Supervisor(sink)
+    try:
+        with embedded.running(wanted, supervisor=supervisor) as chosen, open_database(chosen, migrate=True) as desk:
+            _check_redis(chosen)
+            with desk.database.transaction() as session:
+                founded = programme.ensure(
+                    session,
+                    now=clock.now(),
+                    currency=chosen.currency,
+                    time_zone=chosen.time_zone,
+                    keyring=desk.keyring,
+                )
+            for program in _programs(chosen, key_prefix(str(founded.programme_id))):
+                supervisor.start(program)
+            _wait_until_ready(chosen)
+            try:
+                yield Running(f"http://{_shown_host(chosen)}:{chosen.http_port}", supervisor, desk)
+            finally:
+                # Our own programs first: they still need the engines to end well.
+                supervisor.stop()
+    finally:
+        supervisor.stop()
+
+
+def refuse_taken_port(chosen: Settings) -> None:
+    """Raise PortTaken when somebody listens on the web server's address, or nobody may."""
+    with socket.socket(socket.AF_INET6 if ":" in chosen.http_host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((chosen.http_host, chosen.http_port))
+        except OSError as error:
+            where = f"{chosen.http_host}:{chosen.http_port}"
+            raise PortTaken(f"can't listen on {where} ({error.strerror}); set COALITION_HTTP_PORT") from error
+
+
+def _check_redis(chosen: Settings) -> None:
+    try:
+        with redis.Redis.from_url(str(chosen.redis_url), socket_timeout=5, socket_connect_timeout=5) as client:
+            version = str(client.info("server")["redis_version"])
+    except (redis.RedisError, OSError) as error:
+        raise RedisUnusable(f"Redis does not answer: {type(error).__name__}") from error
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_REDIS:
+        raise RedisUnusable(f"Redis 6.2 or newer is needed, this server is {version}")
+
+
+def _programs(chosen: Settings, prefix: str) -> list[Program]:
+    environment = {
+        **to_environment(chosen),
+        "RQ_KEY_PREFIX": prefix,
+        "PYTHONUNBUFFERED": "1",
+        # macOS only: its frameworks refuse to be forked otherwise, and RQ forks for every job.
+        "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
+    }
+    python = sys.executable
+    web = [python, "-m", "granian", "--interface", "wsgi", "--factory", "wsgi:application",
+           "--host", chosen.http_host, "--port", str(chosen.http_port), "--workers", str(chosen.web_processes),
+           "--blocking-threads", str(chosen.web_threads), "--backlog", "1024", "--http", "1", "--no-ws",
+           "--respawn-failed-workers", "--workers-kill-timeout", "10", "--log-level", "warning"]  # fmt: skip
+    cron = [python, "-m", "rq.cli", "cron", "--url", str(chosen.redis_url), "-l", "WARNING", "console.schedule"]
+    workers = [
+        Program(
+            name=queue,
+            argv=[python, "-m", "console.worker", queue],
+            environment=environment,
+            stop_timeout_s=STOP_WORKER_S,
+        )
+        for queue in schedule.QUEUES
+    ]
+    return [
+        Program(name="web", argv=web, environment=environment, stop_timeout_s=STOP_WEB_S),
+        *workers,
+        Program(name="cron", argv=cron, environment=environment),
+    ]
+
+
+def _wait_until_ready(chosen: Settings) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if is_ready(chosen):
+            return
+        time.sleep(0.05)
+    raise StartFailed("the web server did not become ready; its lines above say why")
+
+
+def is_ready(chosen: Settings) -> bool:
+    """Whether a coalition answers at the address of `chosen`."""
+    connection = http.client.HTTPConnection(_shown_host(chosen), chosen.http_port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _shown_host(chosen: Settings) -> str:
+    return "127.0.0.1" if chosen.http_host in ("0.0.0.0", "::") else chosen.http_host  # noqa: S104
+
+
+def describe(running: Running) -> str:
+    """What `coalition up` says when it is up."""
+    pids = ", ".join(f"{name} {pid}" for name, pid in running.supervisor.pids().items())
+    return f"Coalition is up at {running.url}, its API at {running.url}/docs (supervisor {os.getpid()}; {pids})"

@@ -1,0 +1,127 @@
+"""The database: one engine per process, one way to open a transaction, and nothing else commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from kit.errors import Unavailable
+
+# What a verb is handed: an open transaction.
+Session: TypeAlias = Connection
+
+SERVICE_ROLE = "coalition_service"
+OLDEST_POSTGRESQL = 150_000
+POOL_TIMEOUT_S = 10
+CONNECT_TIMEOUT_S = 5
+
+# Nothing of ours may wait or idle longer than this inside PostgreSQL; long jobs say so themselves.
+STATEMENT_TIMEOUT_MS = 30_000
+LOCK_TIMEOUT_MS = 5_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
+
+# States in which the same transaction may simply be tried again: PostgreSQL's appendix A.
+_PASSING_STATES = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.AdminShutdown,
+    psycopg.errors.CrashShutdown,
+    psycopg.errors.CannotConnectNow,
+    psycopg.errors.TooManyConnections,
+    psycopg.errors.ReadOnlySqlTransaction,
+)
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL doesn't answer, was restarted, or was too busy; nothing of the transaction was kept."""
+
+    code = "database_unavailable"
+    title = "Database unavailable"
+
+
+class Database:
+    """A pool of connections to the coalition's database.
+
+    `owner=True` connects as the user in the URL, for migrations; otherwise every connection runs as
+    `coalition_service`, which may not touch the ledger's tables but through the ledger's functions.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 5, owner: bool = False) -> None:
+        options = {
+            "timezone": "UTC",
+            "statement_timeout": 0 if owner else STATEMENT_TIMEOUT_MS,
+            "lock_timeout": 0 if owner else LOCK_TIMEOUT_MS,
+            "idle_in_transaction_session_timeout": 0 if owner else IDLE_IN_TRANSACTION_TIMEOUT_MS,
+            "client_min_messages": "warning",
+        }
+        if not owner:
+            options["role"] = SERVICE_ROLE
+        self.engine: Engine = create_engine(
+            make_url(url).set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT_S,
+            connect_args={
+                "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "application_name": "coalition",
+                # Every statement of ours recurs, so it is prepared at its first use; a migration's file is many
+                # statements at once, which can't be.
+                "prepare_threshold": None if owner else 0,
+            },
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises DatabaseUnavailable where the fault is PostgreSQL's, not the statement's.
+        """
+        try:
+            with self.engine.begin() as session:
+                yield session
+        except PoolTimeoutError as error:
+            raise DatabaseUnavailable("all database connections are in use") from error
+        except DBAPIError as error:
+            if error.connection_invalidated or _is_passing(error):
+                raise DatabaseUnavailable("the database did not complete the transaction") from error
+            raise
+
+    def close(self) -> None:
+        """Give all connections back to the server."""
+        self.engine.dispose()
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    cause = error.orig
+    if isinstance(cause, _PASSING_STATES):
+        return True
+    return isinstance(error, OperationalError) and getattr(cause, "sqlstate", None) is None
+
+
+def allow_long_statements(session: Session) -> None:
+    """Lift the statement timeout for this transaction: for nightly jobs, which report their own progress."""
+    session.execute(text("SET LOCAL statement_timeout = 0"))
+
+
+def try_lock(session: Session, name: str) -> bool:
+    """Take the advisory lock `name` until the end of the transaction; False when somebody else holds it."""
+    return bool(session.scalar(text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name}))
+
+
+def wait_for_lock(session: Session, name: str) -> None:
+    """Take the advisory lock `name` until the end of the transaction, waiting for its present holder."""
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+
+
+def rows(session: Session, statement: str, **parameters: Any) -> list[Any]:
+    """All rows of a textual `statement`, each with its columns as attributes."""
+    return list(session.execute(text(statement), parameters))

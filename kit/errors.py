@@ -1,0 +1,65 @@
+"""One tree of errors. A category says what kind of no it is, `code` is what a program may rely on.
+
+The core raises these and knows no status codes; `kit.http.problems` turns them into RFC 9457 problem details and
+makes the catalogue of them from this very tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+
+class CoalitionError(Exception):
+    """Root of the tree: `detail` is a sentence for a person, `fields` are facts for a program."""
+
+    code: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str, **fields: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.fields = fields
+
+
+class Invalid(CoalitionError):
+    """What came in can't be understood or breaks a bound; sending it again won't help."""
+
+
+class NotFound(CoalitionError):
+    """There is no such thing, or it is not yours to see."""
+
+
+class Conflict(CoalitionError):
+    """Well-formed, but against the present state."""
+
+
+class Forbidden(CoalitionError):
+    """Known, but not permitted."""
+
+
+class Unavailable(CoalitionError):
+    """A part we depend on does not answer; the same request may be sent again."""
+
+    code = "unavailable"
+    title = "Temporarily unavailable"
+    retryable = True
+
+
+def catalogue() -> dict[str, type[CoalitionError]]:
+    """Every error that can be raised by its code; a code belongs to exactly one class."""
+    found: dict[str, type[CoalitionError]] = {}
+    for kind in _descendants(CoalitionError):
+        if not kind.code:
+            continue
+        if kind.code in found:
+            raise RuntimeError(f"the error code {kind.code} is used twice")
+        found[kind.code] = kind
+    return dict(sorted(found.items()))
+
+
+def _descendants(kind: type[CoalitionError]) -> Iterator[type[CoalitionError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _descendants(child)

@@ -1,0 +1,78 @@
+"""The API's frame: flask-smorest on OpenAPI 3.1, errors as problems, its page served from our own package."""
+
+from __future__ import annotations
+
+import importlib.resources
+from http import HTTPStatus
+from typing import Any
+
+import flask_smorest
+from flask import Flask, Response, render_template_string, send_from_directory
+from flask_smorest.utils import prepare_response
+
+from kit.http import problems
+from kit.http.requests import StrictParser
+
+_PAGE_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
+<link rel="stylesheet" href="/docs/assets/swagger-ui.css"></head><body><div id="swagger-ui"></div>
+<script src="/docs/assets/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body></html>"""
+_START = 'window.ui = SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true});'
+_ASSETS = {"swagger-ui.css", "swagger-ui-bundle.js"}
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
+    """A blueprint whose arguments are parsed strictly."""
+
+    ARGUMENTS_PARSER = StrictParser()
+
+
+class Api(flask_smorest.Api):  # type: ignore[misc]
+    """The API and its description."""
+
+    ERROR_SCHEMA = problems.ProblemSchema
+
+    def _register_responses(self) -> None:
+        for name, phrase in [(s.name, s.phrase) for s in HTTPStatus] + [("DEFAULT_ERROR", "Problem details")]:
+            response: dict[str, Any] = {"description": phrase, "schema": self.ERROR_SCHEMA}
+            prepare_response(response, self.spec, problems.CONTENT_TYPE)
+            self.spec.components.response(name, response, lazy=True)
+
+    def _register_error_handlers(self) -> None:
+        """Errors are `problems.install`'s."""
+
+
+def create(app: Flask, *, title: str, version: str, scopes: dict[str, str]) -> Api:
+    """The API of `app`: its description at /openapi.json, a page to read it at /docs."""
+    app.config |= {
+        "API_TITLE": title,
+        "API_VERSION": version,
+        "OPENAPI_VERSION": "3.1.0",
+        "OPENAPI_URL_PREFIX": "/",
+        "OPENAPI_JSON_PATH": "openapi.json",
+    }
+    flow = {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": scopes}}
+    api = Api(app, spec_kwargs={"info": {"license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}}})
+    api.spec.components.security_scheme("oauth2", {"type": "oauth2", "flows": flow})
+    _serve_page(app, title)
+    return api
+
+
+def _serve_page(app: Flask, title: str) -> None:
+    assets = str(importlib.resources.files("swagger_ui") / "static")
+
+    @app.get("/docs")
+    def docs() -> Response:
+        page = Response(render_template_string(_PAGE, title=title), mimetype="text/html")
+        page.headers["Content-Security-Policy"] = _PAGE_POLICY
+        return page
+
+    @app.get("/docs/start.js")
+    def docs_start() -> Response:
+        return Response(_START, mimetype="text/javascript")
+
+    @app.get("/docs/assets/<name>")
+    def docs_asset(name: str) -> Response:
+        if name not in _ASSETS:
+            raise problems.RouteNotFound("no such asset")
+        return send_from_directory(assets, name, max_age=86_400)

@@ -1,0 +1,212 @@
+"""Errors as RFC 9457 problem details: every error of the tree has a status here, and a page in the catalogue."""
+
+from __future__ import annotations
+
+import json
+import logging
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import marshmallow as ma
+from flask import Blueprint, Flask, Response, g, render_template_string, request
+from werkzeug.exceptions import HTTPException
+
+from kit import errors, logs
+from kit.errors import CoalitionError
+
+log = logging.getLogger(__name__)
+CONTENT_TYPE = "application/problem+json"
+
+_STATUS_OF_CATEGORY: dict[type[CoalitionError], int] = {
+    errors.Invalid: 422,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Forbidden: 403,
+    errors.Unavailable: 503,
+}
+
+
+class HttpError(CoalitionError):
+    """An error of HTTP itself, before anything of the core is asked."""
+
+    status: ClassVar[int]
+
+
+class MalformedRequest(HttpError):
+    """The request is not well-formed HTTP or JSON: bad syntax, invalid UTF-8, a name twice in one object."""
+
+    code, title, status = "malformed_request", "Malformed request", 400
+
+
+class IdempotencyKeyMissing(HttpError):
+    """A request that moves points needs an Idempotency-Key header of 1 to 128 visible ASCII characters."""
+
+    code, title, status = "idempotency_key_missing", "Idempotency-Key missing", 400
+
+
+class Unauthenticated(HttpError):
+    """The access token is missing, unknown, expired or revoked."""
+
+    code, title, status = "unauthenticated", "Unauthenticated", 401
+
+
+class InsufficientScope(HttpError):
+    """The access token lacks the scope this route asks for; `required_scope` names it."""
+
+    code, title, status = "insufficient_scope", "Insufficient scope", 403
+
+
+class RouteNotFound(HttpError):
+    """There is nothing at this address."""
+
+    code, title, status = "route_not_found", "Route not found", 404
+
+
+class MethodNotAllowed(HttpError):
+    """The address exists, but not with this method."""
+
+    code, title, status = "method_not_allowed", "Method not allowed", 405
+
+
+class BodyTooLarge(HttpError):
+    """The request's body is larger than this route takes."""
+
+    code, title, status = "body_too_large", "Body too large", 413
+
+
+class UnsupportedMediaType(HttpError):
+    """The body has to be `application/json`."""
+
+    code, title, status = "unsupported_media_type", "Unsupported media type", 415
+
+
+class InvalidRequest(HttpError):
+    """Fields of the request are missing, unknown or out of bounds; `errors` points at each."""
+
+    code, title, status = "invalid_request", "Invalid request", 422
+
+
+class InternalError(HttpError):
+    """A fault of ours; quote the request_id. The same request with the same key may be sent again."""
+
+    code, title, status, retryable = "internal_error", "Internal error", 500, True
+
+
+_OF_STATUS: dict[int, type[HttpError]] = {
+    404: RouteNotFound,
+    405: MethodNotAllowed,
+    413: BodyTooLarge,
+    415: UnsupportedMediaType,
+}
+
+
+class FieldErrorSchema(ma.Schema):
+    """One field that is wrong."""
+
+    pointer = ma.fields.String(metadata={"description": "JSON pointer (RFC 6901) into the request"})
+    detail = ma.fields.String()
+
+
+class ProblemSchema(ma.Schema):
+    """RFC 9457 problem details."""
+
+    type = ma.fields.String(metadata={"description": "Address of the page about this code", "format": "uri-reference"})
+    title = ma.fields.String()
+    status = ma.fields.Integer()
+    code = ma.fields.String(metadata={"description": "Stable; programs may rely on it"})
+    detail = ma.fields.String()
+    request_id = ma.fields.String()
+    retryable = ma.fields.Boolean(metadata={"description": "Whether the same request may be sent again"})
+    errors = ma.fields.List(ma.fields.Nested(FieldErrorSchema))
+
+    class Meta:
+        unknown = ma.INCLUDE
+
+
+def status_of(kind: type[CoalitionError]) -> int:
+    """The HTTP status for an error class, by its category."""
+    if issubclass(kind, HttpError):
+        return kind.status
+    return next(status for category, status in _STATUS_OF_CATEGORY.items() if issubclass(kind, category))
+
+
+def respond(error: CoalitionError) -> Response:
+    """The problem document for `error`."""
+    status = status_of(type(error))
+    body: dict[str, Any] = {
+        "type": f"/problems/{error.code}",
+        "title": error.title,
+        "status": status,
+        "code": error.code,
+        "detail": error.detail,
+        "request_id": g.get("request_id", ""),
+        "retryable": error.retryable,
+        **error.fields,
+    }
+    g.problem_code = error.code
+    response = Response(json.dumps(body, default=str), status=status, content_type=CONTENT_TYPE)
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    if status == HTTPStatus.FORBIDDEN and "required_scope" in error.fields:
+        scope = error.fields["required_scope"]
+        response.headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{scope}"'
+    if error.retryable and status in (409, 503):
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def from_http_exception(error: HTTPException) -> Response:
+    """Flask's and werkzeug's own errors as problems."""
+    if error.response is not None or error.code is None or error.code < HTTPStatus.BAD_REQUEST:
+        return Response(error.get_response(request.environ).get_data(), status=error.code)
+    kind = _OF_STATUS.get(error.code, InternalError if error.code >= 500 else MalformedRequest)
+    response = respond(kind(error.description or kind.title))
+    for name, value in error.get_headers(request.environ):
+        if name in ("Allow", "Retry-After"):
+            response.headers[name] = value
+    return response
+
+
+def install(app: Flask) -> None:
+    """Let every error of `app` leave as a problem document, and serve the catalogue under /problems/."""
+    app.register_error_handler(CoalitionError, respond)
+    app.register_error_handler(HTTPException, from_http_exception)
+    app.register_error_handler(Exception, _fault)
+    app.register_blueprint(_pages())
+
+
+def _fault(error: Exception) -> Response:
+    log.exception("fault", exc_info=error, extra={"facts": {"request_id": g.get("request_id", "")}})
+    return respond(InternalError("something went wrong on our side"))
+
+
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Problems</title>
+<h1>{{ "Problem: " ~ entries[0].title if entries|length == 1 else "Problems" }}</h1>
+<dl>{% for entry in entries %}<dt id="{{ entry.code }}"><a href="/problems/{{ entry.code }}">{{ entry.code }}</a>
+({{ entry.status }}{{ ", may be retried" if entry.retryable }})</dt><dd>{{ entry.text }}</dd>{% endfor %}</dl></html>"""
+
+
+def _pages() -> Blueprint:
+    pages = Blueprint("problems", __name__)
+
+    @pages.get("/problems/")
+    def catalogue() -> str:
+        return render_template_string(_PAGE, entries=[_entry(kind) for kind in errors.catalogue().values()])
+
+    @pages.get("/problems/<code>")
+    def problem(code: str) -> str:
+        if (kind := errors.catalogue().get(code)) is None:
+            raise RouteNotFound("no problem has this code")
+        return render_template_string(_PAGE, entries=[_entry(kind)])
+
+    return pages
+
+
+def _entry(kind: type[CoalitionError]) -> dict[str, Any]:
+    text = " ".join((kind.__doc__ or "").split())
+    return {"code": kind.code, "title": kind.title, "status": status_of(kind), "retryable": kind.retryable, "text": text}
+
+
+def log_refusal(code: str) -> None:
+    """Note that a request was refused."""
+    logs.event(log, "refused", code=code, request_id=g.get("request_id", ""))

@@ -1,0 +1,115 @@
+"""What every request gets: an id, a bounded body, strict JSON, one log line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from typing import Any, NoReturn
+
+import marshmallow as ma
+from flask import Flask, Request, Response, g, request
+from webargs.flaskparser import FlaskParser
+
+from kit import ids, logs
+from kit.http.problems import BodyTooLarge, InvalidRequest, MalformedRequest, UnsupportedMediaType
+
+log = logging.getLogger("http")
+
+LARGEST_BODY_BYTES = 64 * 1024
+DEEPEST_JSON = 32
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_SILENT = ("/healthz", "/readyz", "/metrics")
+
+
+def install(app: Flask) -> None:
+    """Give every request of `app` its id, its bounds and its log line."""
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def _begin() -> None:
+    g.began = time.perf_counter()
+    given = request.headers.get("Request-Id", "")
+    g.request_id = given if REQUEST_ID.fullmatch(given) else f"req_{ids.new().hex}"
+
+
+def _end(response: Response) -> Response:
+    response.headers["Request-Id"] = g.request_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if request.path not in _SILENT:
+        logs.event(
+            log,
+            f"{request.method} {request.url_rule.rule if request.url_rule else '-'}",
+            status=response.status_code,
+            ms=round((time.perf_counter() - g.began) * 1000, 1),
+            request_id=g.request_id,
+            **g.get("log_facts", {}),
+        )
+    return response
+
+
+def note(**facts: Any) -> None:
+    """Add facts to this request's log line: ids only."""
+    g.log_facts = {**g.get("log_facts", {}), **facts}
+
+
+def read_json(req: Request) -> Any:
+    """The JSON body of `req`, read strictly (RFC 8259, I-JSON RFC 7493: UTF-8, no name twice, no NaN).
+
+    Raises UnsupportedMediaType, BodyTooLarge, MalformedRequest.
+    """
+    if req.mimetype != "application/json":
+        raise UnsupportedMediaType("the body has to be application/json")
+    if (req.content_length or 0) > LARGEST_BODY_BYTES:
+        raise BodyTooLarge(f"the body may have up to {LARGEST_BODY_BYTES} bytes")
+    try:
+        return json.loads(
+            req.get_data(cache=True).decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
+        raise MalformedRequest(f"the body is not valid JSON: {reason}") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name occurs twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+class StrictParser(FlaskParser):
+    """webargs with our JSON reader, unknown fields refused everywhere, and errors as problems."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = dict.fromkeys(FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, ma.RAISE)
+
+    def load_json(self, req: Request, schema: ma.Schema) -> Any:
+        """The parsed body; replaces webargs's lenient reader."""
+        return read_json(req)
+
+    def handle_error(self, error: ma.ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
+        """Name every wrong field with a JSON pointer."""
+        found = list(_pointers(error.normalized_messages()))
+        raise InvalidRequest(found[0]["detail"] if found else "invalid", errors=found)
+
+
+def _pointers(messages: Any, path: str = "") -> Any:
+    if isinstance(messages, dict):
+        for name, inner in messages.items():
+            # webargs puts the location first; the request has no such level.
+            step = "" if path == "" and name in ("json", "query", "_schema") else f"/{_escape(name)}"
+            yield from _pointers(inner, path + step if step else path or "")
+    else:
+        for message in messages if isinstance(messages, list) else [messages]:
+            yield {"pointer": path, "detail": str(message)}
+
+
+def _escape(name: Any) -> str:
+    return str(name).replace("~", "~0").replace("/", "~1")

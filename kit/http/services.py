@@ -1,0 +1,50 @@
+"""What a request may use: the database, the keys, the doorbell, the settings; made once by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Flask, current_app
+
+from kit.db import Database, Session
+from kit.nudge import Nudge
+from kit.secrets import Keyring
+from kit.settings import Settings
+
+_NAME = "coalition"
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts every edge of the HTTP service shares."""
+
+    settings: Settings
+    database: Database
+    keyring: Keyring
+    nudge: Nudge
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction, and after its commit a nudge for the events in it."""
+        with self.database.transaction() as session:
+            yield session
+        self.nudge.ring()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One transaction that writes no event."""
+        with self.database.transaction() as session:
+            yield session
+
+
+def install(app: Flask, parts: Services) -> None:
+    """Make `parts` the services of `app`."""
+    app.extensions[_NAME] = parts
+
+
+def services() -> Services:
+    """The services of the current app."""
+    return cast(Services, current_app.extensions[_NAME])

@@ -1,0 +1,69 @@
+"""Ids: UUIDv7 (RFC 9562) in the database, TypeIDs with a prefix of their kind wherever a person or partner sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from typeid import TypeID
+from typeid.errors import TypeIDException
+from uuid_utils.compat import uuid7
+
+from kit.errors import Invalid
+
+MEMBER = "mbr"
+TRANSACTION = "txn"
+PARTNER = "prt"
+EVENT = "evt"
+ENDPOINT = "ep"
+DELIVERY = "dlv"
+STATEMENT = "stm"
+
+# How the fields of events and responses that hold an id are shown.
+PREFIX_OF_FIELD = {
+    "member_id": MEMBER,
+    "transaction_id": TRANSACTION,
+    "reverses_transaction_id": TRANSACTION,
+    "partner_id": PARTNER,
+    "event_id": EVENT,
+    "endpoint_id": ENDPOINT,
+    "delivery_id": DELIVERY,
+    "statement_id": STATEMENT,
+}
+
+
+class MalformedId(Invalid):
+    """An id is not of the form its place asks for."""
+
+    code = "malformed_id"
+    title = "Malformed id"
+
+
+def new() -> UUID:
+    """A new UUIDv7: ordered by time, so that indexes grow at their right edge."""
+    return uuid7()
+
+
+def show(prefix: str, value: UUID) -> str:
+    """`value` as a TypeID, e.g. `mbr_01h45ytscbebyvny4gc8cr8ma2`."""
+    return str(TypeID.from_uuid(suffix=value, prefix=prefix))
+
+
+def show_fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    """`data` with the ids in it, known by the names of their fields, shown as TypeIDs."""
+    return {
+        name: show(PREFIX_OF_FIELD[name], UUID(str(value))) if value and name in PREFIX_OF_FIELD else value
+        for name, value in data.items()
+    }
+
+
+def parse(prefix: str, text: str) -> UUID:
+    """The UUID in the TypeID `text`; raises MalformedId unless it carries `prefix`."""
+    try:
+        typeid = TypeID.from_string(text)
+    except TypeIDException:
+        typeid = None
+    if typeid is None or typeid.prefix != prefix:
+        raise MalformedId(f"expected an id that starts with {prefix}_", expected_prefix=prefix)
+    return UUID(int=typeid.uuid.int)

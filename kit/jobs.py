@@ -1,0 +1,72 @@
+"""RQ, tamed: one queue per worker, only jobs we know, nothing unpickled but plain values.
+
+Redis holds no truth. A job carries nothing, does nothing twice, and what is due stands in the database; so a job that
+is lost comes again with the next tick of `rq cron`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import signal
+from collections.abc import Collection
+from typing import Any, ClassVar
+
+import redis
+import rq
+
+MAINTENANCE_INTERVAL_S = 30
+WORKER_TTL_S = 60
+
+
+def key_prefix(programme_id: str) -> str:
+    """The prefix of one coalition's keys in Redis, so that two on one server don't take each other's jobs."""
+    return f"coalition:{programme_id}:rq"
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"{module}.{name} has no place in a job")
+
+
+class JobSerializer:
+    """Reads what `rq cron` writes (pickle, it offers no other), but only plain values naming a job we know."""
+
+    known: ClassVar[Collection[str]] = ()
+
+    @staticmethod
+    def dumps(value: Any) -> bytes:
+        """`value` pickled."""
+        return pickle.dumps(value)
+
+    @classmethod
+    def loads(cls, data: bytes) -> Any:
+        """The plain value in `data`; raises UnpicklingError for classes, and for calls of anything unknown."""
+        value = _PlainUnpickler(io.BytesIO(data)).load()
+        if isinstance(value, tuple) and value and value[0] not in cls.known:
+            raise pickle.UnpicklingError(f"{value[0]} is not one of our jobs")
+        return value
+
+
+class Worker(rq.Worker):
+    """An RQ worker that passes a request to stop on to the job it is running."""
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Tell the running job: the pump finishes what it is sending, a settlement stage is rolled back."""
+        if self.horse_pid:
+            os.kill(self.horse_pid, signal.SIGTERM)
+
+
+def work(queue: str, *, redis_url: str, known: Collection[str]) -> None:
+    """Serve `queue` until told to stop; `known` are the dotted names of the jobs it may run."""
+    JobSerializer.known = known
+    connection = redis.Redis.from_url(redis_url)
+    worker = Worker(
+        [rq.Queue(queue, connection=connection, serializer=JobSerializer)],
+        connection=connection,
+        serializer=JobSerializer,
+        maintenance_interval=MAINTENANCE_INTERVAL_S,
+        worker_ttl=WORKER_TTL_S,
+    )
+    worker.work(logging_level="WARNING")

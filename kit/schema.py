@@ -1,0 +1,74 @@
+"""The database's schema: brought to the head by its owner, checked by everybody else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import migrations
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from kit.db import OLDEST_POSTGRESQL, Database, Session
+from kit.errors import Unavailable
+
+_LOCK = 7205759403792793601
+
+
+class SchemaNotReady(Unavailable):
+    """The database's schema isn't the one this version works with; `coalition up` or `coalition db migrate` mends it."""
+
+    code = "schema_not_ready"
+    title = "Schema not ready"
+
+
+class PostgresqlTooOld(Unavailable):
+    """The server is older than the oldest PostgreSQL we run on."""
+
+    code = "postgresql_too_old"
+    title = "PostgreSQL too old"
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def head() -> str:
+    """The revision this version of the code works with."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    if revision is None:
+        raise RuntimeError("there are no migrations")
+    return revision
+
+
+def migrate(url: str) -> None:
+    """Bring the database at `url` to the head; processes that start together take turns.
+
+    Raises PostgresqlTooOld, DatabaseUnavailable.
+    """
+    owner = Database(url, pool_size=2, owner=True)
+    try:
+        with owner.transaction() as session:
+            server = int(session.scalar(text("SHOW server_version_num")) or 0)
+            if server < OLDEST_POSTGRESQL:
+                raise PostgresqlTooOld(f"PostgreSQL 15 or newer is needed, this server is {server // 10000}")
+            # A session of its own holds the lock: the steps commit one by one.
+            session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            with owner.engine.connect() as connection:
+                config = _config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+    finally:
+        owner.close()
+
+
+def check(session: Session) -> None:
+    """Raise SchemaNotReady unless the schema is at the head."""
+    found = MigrationContext.configure(session, opts={"version_table_schema": "public"}).get_current_revision()
+    if found != head():
+        raise SchemaNotReady(f"the database is at revision {found or 'none'}, this version needs {head()}")

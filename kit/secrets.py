@@ -1,0 +1,126 @@
+"""Keys, secrets and tokens: made, hashed, compared, sealed.
+
+One master key; every use has a key of its own derived with HKDF (RFC 5869), so that none can stand in for another.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import secrets
+import zlib
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from kit.settings import Settings
+
+NONCE_BYTES = 12
+TOKEN_BYTES = 32
+
+
+class SealBroken(Exception):
+    """Sealed bytes were changed, or were sealed for another use or with another key."""
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """The keys of one coalition."""
+
+    master: bytes
+
+    def __repr__(self) -> str:
+        return "Keyring(…)"
+
+    def fingerprint(self, *, purpose: str, value: str) -> bytes:
+        """HMAC-SHA-256 of `value`, 32 bytes: what is stored instead of a secret, token or card number."""
+        return hmac.digest(self._derive(purpose), value.encode(), sha256)
+
+    def seal(self, plain: bytes, *, purpose: str) -> bytes:
+        """`plain` encrypted and authenticated with AES-256-GCM, the nonce in front."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + AESGCM(self._derive(purpose)).encrypt(nonce, plain, None)
+
+    def unseal(self, sealed: bytes, *, purpose: str) -> bytes:
+        """The plain bytes of `seal`; raises SealBroken."""
+        try:
+            return AESGCM(self._derive(purpose)).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
+        except (InvalidTag, ValueError):
+            raise SealBroken from None
+
+    def seal_text(self, plain: bytes, *, purpose: str) -> str:
+        """`seal` as URL-safe text without padding."""
+        return base64.urlsafe_b64encode(self.seal(plain, purpose=purpose)).rstrip(b"=").decode()
+
+    def unseal_text(self, sealed: str, *, purpose: str) -> bytes:
+        """The plain bytes of `seal_text`; raises SealBroken."""
+        try:
+            raw = base64.urlsafe_b64decode(sealed.encode("ascii") + b"=" * (-len(sealed) % 4))
+        except (binascii.Error, UnicodeEncodeError, ValueError):
+            raise SealBroken from None
+        return self.unseal(raw, purpose=purpose)
+
+    def _derive(self, purpose: str) -> bytes:
+        if (key := _derived.get((self.master, purpose))) is None:
+            kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose.encode())
+            key = _derived[self.master, purpose] = kdf.derive(self.master)
+        return key
+
+
+# Derivation costs 20 µs and every request needs it; the purposes are few and fixed.
+_derived: dict[tuple[bytes, str], bytes] = {}
+
+
+def keyring(settings: Settings) -> Keyring:
+    """The keyring of `settings`: from COALITION_SECRET_KEY, otherwise from a file made on first use."""
+    if settings.secret_key is not None:
+        return Keyring(bytes.fromhex(settings.secret_key))
+    path = settings.data_dir / "secret.key"
+    if not path.exists():
+        _create_key(path)
+    return Keyring(bytes.fromhex(path.read_text("ascii").strip()))
+
+
+def _create_key(path: Path) -> None:
+    # Written beside and linked into place: two processes that start together agree on one key.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_hex(32) + "\n", "ascii")
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()
+
+
+def new_token(prefix: str) -> str:
+    """A secret of 256 random bits, `<prefix>_<43 characters>_<checksum>`; the checksum lets scanners be sure."""
+    body = secrets.token_urlsafe(TOKEN_BYTES)
+    return f"{prefix}_{body}_{_checksum(body)}"
+
+
+def token_is_wellformed(prefix: str, token: str) -> bool:
+    """Whether `token` could be one of ours: saves the database a look-up for noise."""
+    body = token.removeprefix(prefix + "_")
+    if len(token) > 200 or body == token or not token.isascii():
+        return False
+    body, separator, checksum = body.rpartition("_")
+    return bool(separator) and same(_checksum(body), checksum)
+
+
+def same(left: str | bytes, right: str | bytes) -> bool:
+    """Compare in constant time; text may hold any character."""
+    as_bytes = [part.encode() if isinstance(part, str) else part for part in (left, right)]
+    return hmac.compare_digest(*as_bytes)
+
+
+def _checksum(body: str) -> str:
+    return f"{zlib.crc32(body.encode()):08x}"

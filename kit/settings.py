@@ -1,0 +1,170 @@
+"""What an operator can set, read once from `COALITION_*` variables and frozen."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+PREFIX = "COALITION_"
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class SettingsError(Exception):
+    """A setting is unknown or has a value that can't be used; the message names it and what was expected."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting of one process. Units stand in the names; the README's table lists each with its meaning."""
+
+    database_url: str | None = None
+    redis_url: str | None = None
+    data_dir: Path = Path("var")
+    http_host: str = "127.0.0.1"
+    http_port: int = 8000
+    web_processes: int = 1
+    web_threads: int = 16
+    time_zone: str = "UTC"
+    currency: str = "GBP"
+    secret_key: str | None = field(default=None, repr=False)
+    access_token_lifetime_s: int = 3600
+    webhook_timeout_s: int = 15
+    webhook_allow_http: bool = False
+    webhook_allowed_networks: tuple[Network, ...] = ()
+    log_format: str = "text"
+
+    @property
+    def embedded_database(self) -> bool:
+        """Whether PostgreSQL is the one we start ourselves."""
+        return self.database_url is None
+
+    @property
+    def embedded_redis(self) -> bool:
+        """Whether Redis is the one we start ourselves."""
+        return self.redis_url is None
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not text.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            raise ValueError(" or ".join(f"{scheme}://…" for scheme in schemes))
+        return text
+
+    return parse
+
+
+def _choice(*names: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in names:
+            raise ValueError("one of " + ", ".join(names))
+        return text
+
+    return parse
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("true or false")
+    return text == "true"
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("a time zone of the IANA list, such as Europe/London") from None
+    return text
+
+
+def _currency(text: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", text):
+        raise ValueError("an ISO 4217 code, such as GBP")
+    return text
+
+
+def _host(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", text):
+        raise ValueError("a host name or IP address")
+    return text
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("networks separated by commas, such as 127.0.0.0/8") from None
+
+
+def _secret(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError("64 hexadecimal digits (32 random bytes)")
+    return text
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "database_url": _url("postgresql", "postgres"),
+    "redis_url": _url("redis", "rediss", "unix"),
+    "data_dir": lambda text: Path(text).expanduser(),
+    "http_host": _host,
+    "http_port": _integer(1, 65535),
+    "web_processes": _integer(1, 64),
+    "web_threads": _integer(1, 256),
+    "time_zone": _zone,
+    "currency": _currency,
+    "secret_key": _secret,
+    "access_token_lifetime_s": _integer(60, 86_400),
+    "webhook_timeout_s": _integer(1, 60),
+    "webhook_allow_http": _boolean,
+    "webhook_allowed_networks": _networks,
+    "log_format": _choice("text", "json"),
+}
+SECRET_NAMES = ("database_url", "redis_url", "secret_key")
+
+
+def from_environment(environ: Mapping[str, str]) -> Settings:
+    """Read the settings from `environ`.
+
+    Raises SettingsError for an unknown `COALITION_*` name or a value out of bounds; an empty value is an error
+    too, since it is more often a mistake in a unit file than a wish for the default.
+    """
+    known = {PREFIX + f.name.upper(): f.name for f in fields(Settings)}
+    values: dict[str, Any] = {}
+    for variable in sorted(name for name in environ if name.startswith(PREFIX)):
+        if variable not in known:
+            raise SettingsError(f"{variable} is not a setting; the README lists the ones there are")
+        name = known[variable]
+        try:
+            values[name] = _PARSERS[name](environ[variable])
+        except ValueError as error:
+            shown = "its value" if name in SECRET_NAMES else repr(environ[variable])
+            raise SettingsError(f"{variable}: expected {error}, got {shown}") from None
+    return Settings(**values)
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """The variables that make a child process read the same settings."""
+    variables = {}
+    for f in fields(settings):
+        value = getattr(settings, f.name)
+        if value is None or value == ():
+            continue
+        if isinstance(value, tuple):
+            value = ",".join(str(item) for item in value)
+        if isinstance(value, bool):
+            value = str(value).lower()
+        variables[PREFIX + f.name.upper()] = str(value)
+    return variables

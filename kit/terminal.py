@@ -1,0 +1,91 @@
+"""What the commands share: settings, engines, a database that is ready, and how they speak and fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from kit import embedded, schema, settings
+from kit.db import Database
+from kit.errors import CoalitionError
+from kit.secrets import Keyring, keyring
+from kit.settings import Settings, SettingsError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a command works with."""
+
+    settings: Settings
+    database: Database
+    keyring: Keyring
+
+
+@contextmanager
+def desk() -> Iterator[Desk]:
+    """A ready database: the embedded one, started and migrated if need be, or the real one if it is at the head.
+
+    Raises SettingsError, EnginesUnavailable, DatabaseUnavailable, SchemaNotReady.
+    """
+    with embedded.running(settings.from_environment(os.environ)) as chosen, open_database(chosen) as opened:
+        yield opened
+
+
+@contextmanager
+def open_database(chosen: Settings, *, migrate: bool | None = None) -> Iterator[Desk]:
+    """The desk on engines that run already; `migrate` defaults to yes for the embedded database only."""
+    if chosen.database_url is None:
+        raise ValueError("the engines' addresses have to be known")
+    local = "host=%2F" in chosen.database_url
+    if migrate or (migrate is None and local):
+        schema.migrate(chosen.database_url)
+    database = Database(chosen.database_url)
+    try:
+        with database.transaction() as session:
+            schema.check(session)
+        yield Desk(chosen, database, keyring(chosen))
+    finally:
+        database.close()
+
+
+def say(text: str) -> None:
+    """Print for the person (or program) at the terminal."""
+    click.echo(text)
+
+
+def answer(data: dict[str, Any], text: str, *, as_json: bool) -> None:
+    """Print `data` as JSON or `text` for people."""
+    say(json.dumps(data, default=str, ensure_ascii=False) if as_json else text)
+
+
+def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """End a command that fails with one clear line and exit code 1, without a traceback."""
+
+    @wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except SettingsError as error:
+            fail(str(error))
+        except CoalitionError as error:
+            fail(f"{error.detail} ({error.code})")
+
+    return guarded
+
+
+def fail(line: str) -> Any:
+    """Print `line` as the error it is and exit with 1."""
+    click.echo(f"coalition: {line}", err=True)
+    sys.exit(1)

@@ -1,0 +1,25 @@
+"""What the migration steps share: running an SQL file, under a lock timeout."""
+
+from pathlib import Path
+
+from alembic import op
+
+SQL = Path(__file__).with_name("sql")
+LOCK_TIMEOUT = "SET LOCAL lock_timeout = '3s'"
+
+
+def run_file(name: str) -> None:
+    """Run the statements of `sql/<name>`; a lock that can't be had in 3 s ends the step and changes nothing."""
+    run(LOCK_TIMEOUT)
+    run((SQL / name).read_text("utf-8"))
+
+
+def drop_schema(name: str) -> None:
+    """Undo a step that made a whole schema."""
+    run(LOCK_TIMEOUT)
+    run(f"DROP SCHEMA {name} CASCADE")
+
+
+def run(sql: str) -> None:
+    """Run `sql` as it stands: colons and per cent signs in it mean themselves."""
+    op.get_bind().execution_options(no_parameters=True).exec_driver_sql(sql)

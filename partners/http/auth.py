@@ -1,0 +1,68 @@
+"""Who is asking: every route of the API names the scope it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from flask import current_app, g, request
+
+from kit import clock
+from kit.http.api import Blueprint
+from kit.http.problems import InsufficientScope, Unauthenticated
+from kit.http.requests import note
+from kit.http.services import services
+from partners import clients
+from partners.clients import Principal, TokenCache
+
+_CACHE = "coalition.tokens"
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def requires(blueprint: Blueprint, scope: str) -> Callable[[View], View]:
+    """Let a view in only with a token good for `scope`, and say so in the API's description."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            authorise(scope)
+            return view(*args, **kwargs)
+
+        documented = blueprint.doc(security=[{"oauth2": [scope]}])(guarded)
+        documented.required_scope = scope  # read by the test that walks all routes
+        return cast(View, documented)
+
+    return decorate
+
+
+def authorise(scope: str) -> None:
+    """Put the principal of this request's token into place; raises Unauthenticated, InsufficientScope."""
+    found = _authenticate(request.headers.get("Authorization", ""))
+    note(client_id=found.client_id, partner_id=found.partner_id)
+    if scope not in found.scopes:
+        raise InsufficientScope(f"this needs the scope {scope}", required_scope=scope)
+    g.principal = found
+
+
+def principal() -> Principal:
+    """Who stands behind this request."""
+    return cast(Principal, g.principal)
+
+
+def _authenticate(header: str) -> Principal:
+    parts = services()
+    cache = cast(TokenCache, current_app.extensions.setdefault(_CACHE, TokenCache()))
+    scheme, _, token = header.partition(" ")
+    token_hash = clients.token_hash_of(parts.keyring, token.strip()) if scheme.lower() == "bearer" else None
+    if token_hash is None:
+        raise Unauthenticated("send a valid access token: Authorization: Bearer …")
+    now = clock.now()
+    if (known := cache.get(token_hash, now)) is not None:
+        return known
+    with parts.reading() as session:
+        found = clients.find_principal(session, token_hash=token_hash, now=now)
+    if found is None:
+        raise Unauthenticated("the access token is unknown, expired or revoked")
+    cache.put(token_hash, *found)
+    return found[0]

@@ -1,0 +1,81 @@
+"""/v1/members: enrol, look up by card, balance, history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coalition import ledger, members, programme
+from kit import clock, ids
+from kit.http import paging
+from kit.http.api import Blueprint
+from kit.http.paging import Page, PageQuery
+from kit.http.services import services
+from partners.http.auth import principal, requires
+from partners.http.schemas import BalanceSchema, CardSchema, MemberSchema, TransactionPageSchema
+
+members_api = Blueprint("members", __name__, url_prefix="/v1/members", description="People who collect points")
+
+
+@members_api.post("")
+@requires(members_api, "members:enrol")
+@members_api.arguments(CardSchema)
+@members_api.response(201, MemberSchema)
+def enrol(body: dict[str, Any]) -> members.Member:
+    """Enrol a member with a card."""
+    parts = services()
+    with parts.writing() as session:
+        now = programme.get(session).time(clock.now())
+        return members.enrol(
+            session, card=body["card"], partner_id=principal().partner_id, now=now, keyring=parts.keyring
+        )
+
+
+@members_api.post("/lookup")
+@requires(members_api, "members:identify")
+@members_api.arguments(CardSchema)
+@members_api.response(200, MemberSchema)
+def look_up(body: dict[str, Any]) -> members.Member:
+    """Find a member by card; a POST, so that the number stands in no log."""
+    parts = services()
+    with parts.reading() as session:
+        return members.by_card(session, card=body["card"], keyring=parts.keyring)
+
+
+@members_api.get("/<member_id>")
+@requires(members_api, "members:identify")
+@members_api.response(200, MemberSchema)
+def get(member_id: str) -> members.Member:
+    """One member."""
+    with services().reading() as session:
+        return members.by_id(session, ids.parse(ids.MEMBER, member_id))
+
+
+@members_api.get("/<member_id>/balance")
+@requires(members_api, "members:identify")
+@members_api.response(200, BalanceSchema)
+def balance(member_id: str) -> ledger.Balance:
+    """What the member can spend, whose points they are, and when they expire."""
+    with services().reading() as session:
+        return ledger.balance(
+            session, member_id=ids.parse(ids.MEMBER, member_id), partner_id=principal().partner_id
+        )
+
+
+@members_api.get("/<member_id>/transactions")
+@requires(members_api, "transactions:read")
+@members_api.arguments(PageQuery, location="query")
+@members_api.response(200, TransactionPageSchema)
+def history(query: dict[str, Any], member_id: str) -> Page:
+    """Your own transactions with the member, newest first."""
+    parts = services()
+    member = ids.parse(ids.MEMBER, member_id)
+    bound_to = ["history", member, principal().client_id]
+    before = paging.unseal(parts.keyring, query["cursor"], bound_to=bound_to, start=ledger.FROM_THE_NEWEST)
+    with parts.reading() as session:
+        found = ledger.history(
+            session, member_id=member, partner_id=principal().partner_id, before=before, limit=query["limit"] + 1
+        )
+    page = found[: query["limit"]]
+    more = len(found) > len(page)
+    cursor = paging.seal(parts.keyring, bound_to=bound_to, position=page[-1].member_seq) if more else None
+    return Page(page, cursor)

@@ -1,0 +1,140 @@
+"""The shapes of the API's requests and responses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from kit import ids
+from kit.http.fields import Id, Instant, WholeNumber, currency, reference
+
+LARGEST_POSTING = 1_000_000_000  # points or minor units of one posting
+
+
+class AmountSchema(ma.Schema):
+    """Money in whole minor units, e.g. 12.34 GBP is `{"minor": 1234, "currency": "GBP"}`."""
+
+    minor = WholeNumber(least=0, most=LARGEST_POSTING, required=True)
+    currency = currency(required=True)
+
+
+class MemberKeySchema(ma.Schema):
+    """Which member: by id, or by the number of the card."""
+
+    member_id = Id(ids.MEMBER)
+    card = ma.fields.String(validate=ma.validate.Length(1, 32))
+
+    @ma.validates_schema
+    def _one_of(self, data: dict[str, Any], **kwargs: Any) -> None:
+        if ("member_id" in data) == ("card" in data):
+            raise ma.ValidationError("name the member by member_id or by card, one of the two")
+
+
+class CardSchema(ma.Schema):
+    """A loyalty card."""
+
+    card = ma.fields.String(
+        required=True, validate=ma.validate.Length(1, 32), metadata={"description": "12 to 19 digits, Luhn-valid"}
+    )
+
+
+class PostingSchema(MemberKeySchema):
+    """What every posting says."""
+
+    reference = reference(required=True, metadata={"description": "Your receipt's number, posted once for ever"})
+    effective_at = Instant(metadata={"description": "When the purchase was made; now, if left out"})
+
+
+class EarnSchema(PostingSchema):
+    """Issue points: so many, or what an amount earns at your rate."""
+
+    points = WholeNumber(least=1, most=LARGEST_POSTING)
+    amount = ma.fields.Nested(AmountSchema)
+
+    @ma.validates_schema
+    def _one_measure(self, data: dict[str, Any], **kwargs: Any) -> None:
+        if ("points" in data) == ("amount" in data):
+            raise ma.ValidationError("give points or amount, one of the two")
+
+
+class BurnSchema(PostingSchema):
+    """Spend points."""
+
+    points = WholeNumber(least=1, most=LARGEST_POSTING, required=True)
+
+
+class ReversalSchema(ma.Schema):
+    """Reverse so many points, or what an amount of the purchase earned, or (neither given) all that is left."""
+
+    reference = reference(required=True, metadata={"description": "The number of your return"})
+    points = WholeNumber(least=1, most=LARGEST_POSTING)
+    amount = ma.fields.Nested(AmountSchema)
+    effective_at = Instant()
+
+    @ma.validates_schema
+    def _one_measure(self, data: dict[str, Any], **kwargs: Any) -> None:
+        if "points" in data and "amount" in data:
+            raise ma.ValidationError("give points or amount, or neither for all that is left")
+
+
+class ClawbackSchema(PostingSchema):
+    """A return whose purchase is not known: take back what its amount earns."""
+
+    amount = ma.fields.Nested(AmountSchema, required=True)
+
+
+class MemberSchema(ma.Schema):
+    """A member as partners see one."""
+
+    member_id = Id(ids.MEMBER)
+    enrolled_at = ma.fields.AwareDateTime()
+    card_masked = ma.fields.String()
+
+
+class ExpiringSchema(ma.Schema):
+    """Points that can be spent up to the day before `expires_on`."""
+
+    expires_on = ma.fields.Date()
+    points = ma.fields.Integer()
+
+
+class BalanceSchema(ma.Schema):
+    """What the wallet holds, and when it expires."""
+
+    member_id = Id(ids.MEMBER)
+    available = ma.fields.Integer()
+    issued_by_partner = ma.fields.Integer(metadata={"description": "of it, issued by you"})
+    issued_by_others = ma.fields.Integer(metadata={"description": "of it, issued by other partners"})
+    expiring = ma.fields.List(ma.fields.Nested(ExpiringSchema))
+
+
+class TransactionSchema(ma.Schema):
+    """One entry of a member's history."""
+
+    transaction_id = Id(ids.TRANSACTION)
+    kind = ma.fields.String(validate=ma.validate.OneOf(["earn", "burn", "reversal", "clawback"]))
+    member_id = Id(ids.MEMBER)
+    partner_id = Id(ids.PARTNER)
+    points = ma.fields.Integer(metadata={"description": "moved; the kind gives the direction"})
+    uncovered = ma.fields.Integer(metadata={"description": "to be taken back, but no longer in the wallet"})
+    available_after = ma.fields.Integer()
+    reference = ma.fields.String()
+    reverses_transaction_id = Id(ids.TRANSACTION, allow_none=True)
+    amount_minor = ma.fields.Integer(allow_none=True)
+    currency = ma.fields.String(allow_none=True)
+    points_per_unit = ma.fields.Decimal(as_string=True, allow_none=True)
+    minor_per_unit = ma.fields.Integer(allow_none=True)
+    expires_on = ma.fields.Date(allow_none=True)
+    effective_at = ma.fields.AwareDateTime()
+    booked_at = ma.fields.AwareDateTime()
+    business_date = ma.fields.Date()
+    original_business_date = ma.fields.Date()
+    member_seq = ma.fields.Integer()
+
+
+class TransactionPageSchema(ma.Schema):
+    """A page of transactions."""
+
+    data = ma.fields.List(ma.fields.Nested(TransactionSchema))
+    next_cursor = ma.fields.String(allow_none=True)

@@ -1,0 +1,53 @@
+"""GET /v1/transactions: what you posted, by id or by your own reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from coalition import ledger
+from kit import ids
+from kit.http.api import Blueprint
+from kit.http.fields import reference
+from kit.http.paging import Page
+from kit.http.services import services
+from partners.http.auth import principal, requires
+from partners.http.schemas import TransactionPageSchema, TransactionSchema
+
+transactions_api = Blueprint(
+    "transactions", __name__, url_prefix="/v1/transactions", description="What you posted"
+)
+MOST_PER_REFERENCE = 100
+
+
+class ReferenceQuery(ma.Schema):
+    """Which receipt."""
+
+    reference = reference(required=True)
+
+
+@transactions_api.get("")
+@requires(transactions_api, "transactions:read")
+@transactions_api.arguments(ReferenceQuery, location="query")
+@transactions_api.response(200, TransactionPageSchema)
+def find(query: dict[str, Any]) -> Page:
+    """What you posted under a reference of yours, oldest first (at most 100)."""
+    with services().reading() as session:
+        found = ledger.by_reference(
+            session, reference=query["reference"], partner_id=principal().partner_id, limit=MOST_PER_REFERENCE
+        )
+    return Page(found, None)
+
+
+@transactions_api.get("/<transaction_id>")
+@requires(transactions_api, "transactions:read")
+@transactions_api.response(200, TransactionSchema)
+def get(transaction_id: str) -> ledger.Transaction:
+    """One transaction of yours."""
+    with services().reading() as session:
+        return ledger.transaction(
+            session,
+            transaction_id=ids.parse(ids.TRANSACTION, transaction_id),
+            partner_id=principal().partner_id,
+        )

@@ -1,0 +1,13 @@
+"""What a token may be good for."""
+
+from __future__ import annotations
+
+SCOPES = {
+    "members:identify": "find members and see their balance",
+    "members:enrol": "enrol members",
+    "earn:write": "issue points",
+    "burn:write": "spend members' points",
+    "reversals:write": "reverse your own transactions",
+    "transactions:read": "read your own transactions",
+    "webhooks:write": "manage your webhook endpoints and see their deliveries",
+}

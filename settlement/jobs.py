@@ -1,0 +1,30 @@
+"""The nightly job: settles every day that is over. Started every minute; what is due stands in the database."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from kit import clock, logs, settings
+from kit.db import Database
+from settlement import nights
+
+log = logging.getLogger("settlement")
+
+
+def settle_due() -> int:
+    """Settle what is due, oldest day first; returns how many days."""
+    chosen = settings.from_environment(os.environ)
+    if chosen.database_url is None:
+        raise ValueError("a worker needs the addresses of both engines")
+    logs.configure(chosen.log_format)
+    database = Database(chosen.database_url, pool_size=2)
+    try:
+        with database.transaction() as session:
+            days = nights.due_days(session, now=clock.now())
+        for day in days:
+            night = nights.run(database, day=day, now=clock.now())
+            logs.event(log, "day settled", day=day, postings=night.postings, payments=night.payments)
+        return len(days)
+    finally:
+        database.close()

@@ -1,0 +1,139 @@
+"""The settlement report of a day: what was kept, as a table for people, JSON or CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict, dataclass
+from datetime import date
+
+from sqlalchemy import text
+
+from kit import money
+from kit.db import Session
+from kit.errors import NotFound
+
+
+class DayNotSettled(NotFound):
+    """The day has not been settled yet."""
+
+    code = "day_not_settled"
+    title = "Day not settled"
+
+
+@dataclass(frozen=True)
+class ObligationLine:
+    """One obligation, with the partners' names."""
+
+    payer: str
+    payee: str
+    points: int
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class NetLine:
+    """One net position: what the partner receives; negative: owes."""
+
+    partner: str
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Who owes whom for one day, and how it is paid."""
+
+    day: date
+    content_hash: str
+    obligations: list[ObligationLine]
+    net_positions: list[NetLine]
+    payments: list[ObligationLine]
+
+
+def get(session: Session, day: date) -> Report:
+    """The report of a settled day; raises DayNotSettled."""
+    content_hash = session.scalar(
+        text("SELECT content_hash FROM settlement.settled_day WHERE day = :day"), {"day": day}
+    )
+    if content_hash is None:
+        raise DayNotSettled(f"{day} is not settled")
+    owed = session.execute(
+        text("""
+            SELECT f.name, t.name, sum(o.points)::bigint, sum(o.amount_minor)::bigint, o.currency
+            FROM settlement.obligation o
+            JOIN partners.partner f ON f.partner_id = o.payer_id JOIN partners.partner t ON t.partner_id = o.payee_id
+            WHERE o.day = :day GROUP BY f.name, t.name, o.currency ORDER BY f.name, t.name, o.currency
+        """),
+        {"day": day},
+    )
+    nets = session.execute(
+        text("""
+            SELECT p.name, n.amount_minor, n.currency FROM settlement.net_position n
+            JOIN partners.partner p USING (partner_id) WHERE n.day = :day ORDER BY p.name, n.currency
+        """),
+        {"day": day},
+    )
+    paid = session.execute(
+        text("""
+            SELECT f.name, t.name, 0, y.amount_minor, y.currency FROM settlement.payment y
+            JOIN partners.partner f ON f.partner_id = y.payer_id JOIN partners.partner t ON t.partner_id = y.payee_id
+            WHERE y.day = :day ORDER BY y.seq
+        """),
+        {"day": day},
+    )
+    return Report(
+        day,
+        bytes(content_hash).hex(),
+        [ObligationLine(*row) for row in owed],
+        [NetLine(*row) for row in nets],
+        [ObligationLine(*row) for row in paid],
+    )
+
+
+def settled_days(session: Session) -> list[date]:
+    """All settled days in order."""
+    return [row.day for row in session.execute(text("SELECT day FROM settlement.settled_day ORDER BY day"))]
+
+
+def as_json(report: Report) -> str:
+    """The report for a program: amounts in whole minor units."""
+    body = asdict(report)
+    for payment in body["payments"]:
+        del payment["points"]
+    return json.dumps(body, indent=2, default=str, ensure_ascii=False)
+
+
+def as_csv(report: Report) -> str:
+    """One table (RFC 4180): every obligation, net position and payment as a row, told apart by `record`."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(["record", "day", "payer", "payee", "points", "amount_minor", "currency"])
+    for o in report.obligations:
+        writer.writerow(["obligation", report.day, o.payer, o.payee, o.points, o.amount_minor, o.currency])
+    for n in report.net_positions:
+        writer.writerow(["net_position", report.day, "", n.partner, "", n.amount_minor, n.currency])
+    for p in report.payments:
+        writer.writerow(["payment", report.day, p.payer, p.payee, "", p.amount_minor, p.currency])
+    return out.getvalue().rstrip("\r\n")
+
+
+def as_table(report: Report) -> str:
+    """The report for a person."""
+    lines = [f"Settlement of {report.day}", "", "Obligations (the issuer of burned points owes the partner they were burned at)"]
+    lines += [
+        f"  {o.payer:<16} → {o.payee:<16} {o.points:>10} points {money.show(o.amount_minor, o.currency):>16}"
+        for o in report.obligations
+    ] or ["  none"]
+    lines += ["", "Net positions (what a partner receives; negative: owes)"]
+    lines += [f"  {n.partner:<16} {money.show(n.amount_minor, n.currency):>16}" for n in report.net_positions] or ["  none"]
+    lines += ["", "Payments"]
+    lines += [f"  {sentence}" for sentence in who_owes_whom(report)] or ["  none"]
+    return "\n".join([*lines, "", f"content {report.content_hash}"])
+
+
+def who_owes_whom(report: Report) -> list[str]:
+    """The payments as sentences: `Fuelway owes Greengrocer 12.34 GBP`."""
+    return [f"{p.payer} owes {p.payee} {money.show(p.amount_minor, p.currency)}" for p in report.payments]

@@ -1,0 +1,362 @@
+"""Deliveries: one event for one endpoint, until it is delivered or given up. The schedule is in these rows.
+
+The pump's three moves are here as plain transactions: fan out, claim, complete. A claim writes its attempt as `unknown`
+before anything is sent; a completion counts only for the claim it was made under.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from kit import ids, outbox
+from kit.db import Session, try_lock
+from kit.errors import Conflict, NotFound
+from webhooks.event_types import matches
+
+FAN_OUT_BATCH = 500
+ENDPOINT_CONCURRENCY = 32
+LEASE = timedelta(seconds=90)  # longer than the longest attempt and its completion
+
+
+class DeliveryNotFound(NotFound):
+    """No delivery of yours has this id."""
+
+    code = "delivery_not_found"
+    title = "Delivery not found"
+
+
+class AlreadyDelivered(Conflict):
+    """The delivery has succeeded; there is nothing to retry."""
+
+    code = "already_delivered"
+    title = "Already delivered"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is needed for one attempt."""
+
+    delivery_id: UUID
+    claim_id: UUID
+    endpoint_id: UUID
+    event_id: UUID
+    attempt_no: int
+    url: str
+    sealed_secret: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What came of one attempt. `retry_in` is None when it succeeded, or failed for the last time."""
+
+    claim: Claim
+    succeeded: bool
+    status_code: int | None
+    error: str | None
+    duration_ms: int
+    remote_ip: str | None
+    response: bytes
+    retry_in: timedelta | None
+    disable_endpoint: bool = False
+
+
+def fan_out(session: Session, *, now: datetime) -> int:
+    """Sequence waiting events and make a delivery for each endpoint that wants one; returns how many events."""
+    if not try_lock(session, "webhooks.fan_out"):
+        return 0
+    events = outbox.sequence(session, limit=FAN_OUT_BATCH)
+    if not events:
+        return 0
+    wanted = _subscriptions(session, {event.partner_id for event in events})
+    pairs = [
+        (event, endpoint_id)
+        for event in events
+        for endpoint_id, patterns in wanted.get(event.partner_id, ())
+        if matches(patterns, event.type)
+    ]
+    if pairs:
+        session.execute(
+            text("""
+                INSERT INTO webhooks.delivery (delivery_id, endpoint_id, subject_id, event_id, position, state, due_at)
+                SELECT u.*, 'pending', :now
+                FROM unnest(CAST(:ids AS uuid[]), CAST(:endpoints AS uuid[]), CAST(:subjects AS uuid[]),
+                            CAST(:events AS uuid[]), CAST(:positions AS bigint[])) AS u
+                ON CONFLICT (event_id, endpoint_id) DO NOTHING
+            """),
+            {
+                "ids": [ids.new() for _ in pairs],
+                "endpoints": [endpoint_id for _, endpoint_id in pairs],
+                "subjects": [event.subject_id for event, _ in pairs],
+                "events": [event.event_id for event, _ in pairs],
+                "positions": [event.position for event, _ in pairs],
+                "now": now,
+            },
+        )
+    return len(events)
+
+
+def _subscriptions(session: Session, partner_ids: set[UUID]) -> dict[UUID, list[tuple[UUID, list[str]]]]:
+    rows = session.execute(
+        text("SELECT partner_id, endpoint_id, event_types FROM webhooks.endpoint WHERE partner_id = ANY(:ids)"),
+        {"ids": list(partner_ids)},
+    )
+    found: dict[UUID, list[tuple[UUID, list[str]]]] = {}
+    for row in rows:
+        found.setdefault(row.partner_id, []).append((row.endpoint_id, row.event_types))
+    return found
+
+
+_CLAIM = text("""
+    WITH due AS (
+        SELECT d.delivery_id
+        FROM webhooks.endpoint e
+        LEFT JOIN unnest(CAST(:busy_ids AS uuid[]), CAST(:busy_counts AS int[])) AS busy (endpoint_id, n)
+               ON busy.endpoint_id = e.endpoint_id
+        CROSS JOIN LATERAL (
+            SELECT x.delivery_id, x.due_at FROM webhooks.delivery x
+            WHERE x.endpoint_id = e.endpoint_id AND x.state = 'pending' AND x.due_at <= :now
+            ORDER BY x.due_at, x.position LIMIT greatest(:concurrency - coalesce(busy.n, 0), 0)
+            FOR UPDATE SKIP LOCKED) d
+        WHERE e.status = 'enabled'
+        ORDER BY d.due_at LIMIT :limit
+    ), claimed AS (
+        UPDATE webhooks.delivery d SET claim_id = :claim_id, due_at = :lease_until, attempts = d.attempts + 1
+        FROM due WHERE d.delivery_id = due.delivery_id
+        RETURNING d.delivery_id, d.claim_id, d.endpoint_id, d.subject_id, d.event_id, d.attempts, d.position
+    ), attempted AS (
+        INSERT INTO webhooks.attempt (delivery_id, attempt_no, started_at, outcome)
+        SELECT delivery_id, attempts, :now, 'unknown' FROM claimed
+    )
+    SELECT c.delivery_id, c.claim_id, c.endpoint_id, c.event_id, c.attempts, e.url, e.sealed_secret, v.body
+    FROM claimed c JOIN webhooks.endpoint e USING (endpoint_id)
+    JOIN kit.event v ON v.subject_id = c.subject_id AND v.event_id = c.event_id
+    ORDER BY c.position
+""")
+
+
+def claim(session: Session, *, now: datetime, limit: int, busy: dict[UUID, int]) -> list[Claim]:
+    """Claim up to `limit` due deliveries, at most 32 in flight for one endpoint; `busy` says how many are by endpoint.
+
+    Each endpoint has its own places, so one that hangs delays nobody else.
+    """
+    rows = session.execute(
+        _CLAIM,
+        {
+            "busy_ids": list(busy),
+            "busy_counts": list(busy.values()),
+            "concurrency": ENDPOINT_CONCURRENCY,
+            "now": now,
+            "limit": limit,
+            "claim_id": ids.new(),
+            "lease_until": now + LEASE,
+        },
+    )
+    return [Claim(*row) for row in rows]
+
+
+def release_claims(session: Session, *, now: datetime) -> int:
+    """Make what a pump that is gone had claimed due again; only for who holds the pump's lock."""
+    done = session.execute(
+        text("UPDATE webhooks.delivery SET claim_id = NULL, due_at = :now WHERE claim_id IS NOT NULL"), {"now": now}
+    )
+    return done.rowcount
+
+
+_COMPLETE = text("""
+    UPDATE webhooks.delivery d
+    SET state = u.state, claim_id = NULL, due_at = coalesce(u.due_at, d.due_at),
+        completed_at = CASE WHEN u.state = 'pending' THEN NULL ELSE CAST(:now AS timestamptz) END
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:claims AS uuid[]), CAST(:states AS text[]),
+                CAST(:dues AS timestamptz[])) AS u (delivery_id, claim_id, state, due_at)
+    WHERE d.delivery_id = u.delivery_id AND d.claim_id = u.claim_id
+""")
+_COMPLETE_ATTEMPTS = text("""
+    UPDATE webhooks.attempt a
+    SET outcome = u.outcome, status_code = u.status_code, error = u.error, duration_ms = u.duration_ms,
+        remote_ip = u.remote_ip, response = u.response
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[]), CAST(:outcomes AS text[]), CAST(:codes AS int[]),
+                CAST(:errors AS text[]), CAST(:durations AS int[]), CAST(:ips AS text[]), CAST(:responses AS bytea[]))
+         AS u (delivery_id, attempt_no, outcome, status_code, error, duration_ms, remote_ip, response)
+    WHERE a.delivery_id = u.delivery_id AND a.attempt_no = u.attempt_no
+""")
+
+
+def complete(session: Session, results: Sequence[Result], *, now: datetime) -> None:
+    """Write down what came of attempts, and when each is due again."""
+    if not results:
+        return
+    session.execute(
+        _COMPLETE,
+        {
+            "ids": [r.claim.delivery_id for r in results],
+            "claims": [r.claim.claim_id for r in results],
+            "states": [_state(r) for r in results],
+            "dues": [None if r.retry_in is None else now + r.retry_in for r in results],
+            "now": now,
+        },
+    )
+    session.execute(
+        _COMPLETE_ATTEMPTS,
+        {
+            "ids": [r.claim.delivery_id for r in results],
+            "numbers": [r.claim.attempt_no for r in results],
+            "outcomes": ["succeeded" if r.succeeded else "failed" for r in results],
+            "codes": [r.status_code for r in results],
+            "errors": [r.error for r in results],
+            "durations": [r.duration_ms for r in results],
+            "ips": [r.remote_ip for r in results],
+            "responses": [r.response for r in results],
+        },
+    )
+    if gone := [r.claim.endpoint_id for r in results if r.disable_endpoint]:
+        session.execute(
+            text("UPDATE webhooks.endpoint SET status = 'disabled' WHERE endpoint_id = ANY(:ids)"), {"ids": gone}
+        )
+
+
+def _state(result: Result) -> str:
+    if result.succeeded:
+        return "delivered"
+    return "failed" if result.retry_in is None else "pending"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One HTTP try; `outcome` stays `unknown` when the process ended before its answer was written down."""
+
+    attempt_no: int
+    started_at: datetime
+    outcome: str
+    status_code: int | None
+    error: str | None
+    duration_ms: int | None
+    remote_ip: str | None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One event for one endpoint, with its attempts where they were asked for."""
+
+    delivery_id: UUID
+    endpoint_id: UUID
+    event_id: UUID
+    event_type: str
+    state: str
+    attempts_made: int
+    due_at: datetime
+    completed_at: datetime | None
+    attempts: list[Attempt] | None = None
+
+
+_SELECT = """
+    SELECT d.delivery_id, d.endpoint_id, d.event_id, v.type, d.state, d.attempts, d.due_at, d.completed_at
+    FROM webhooks.delivery d JOIN webhooks.endpoint e USING (endpoint_id)
+    JOIN kit.event v ON v.subject_id = d.subject_id AND v.event_id = d.event_id
+    WHERE e.partner_id = :partner_id
+"""
+_FIRST = UUID(int=0)
+
+
+def of_endpoint(
+    session: Session,
+    *,
+    endpoint_id: UUID,
+    partner_id: UUID,
+    state: str | None,
+    after: UUID = _FIRST,
+    limit: int,
+) -> list[Delivery]:
+    """Deliveries of an endpoint of the partner, oldest first, those behind `after`."""
+    rows = session.execute(
+        text(
+            _SELECT + " AND d.endpoint_id = :endpoint_id AND d.delivery_id > :after "
+            "AND (CAST(:state AS text) IS NULL OR d.state = :state) ORDER BY d.delivery_id LIMIT :limit"
+        ),
+        {"endpoint_id": endpoint_id, "partner_id": partner_id, "state": state, "after": after, "limit": limit},
+    )
+    return [Delivery(*row) for row in rows]
+
+
+def get(session: Session, *, delivery_id: UUID, partner_id: UUID) -> Delivery:
+    """One delivery of the partner with its attempts; raises DeliveryNotFound."""
+    row = session.execute(
+        text(_SELECT + " AND d.delivery_id = :delivery_id"), {"delivery_id": delivery_id, "partner_id": partner_id}
+    ).first()
+    if row is None:
+        raise DeliveryNotFound("no delivery of yours has this id")
+    attempts = session.execute(
+        text("""
+            SELECT attempt_no, started_at, outcome, status_code, error, duration_ms, remote_ip
+            FROM webhooks.attempt WHERE delivery_id = :delivery_id ORDER BY attempt_no
+        """),
+        {"delivery_id": delivery_id},
+    )
+    return Delivery(*row, [Attempt(*attempt) for attempt in attempts])
+
+
+def retry(session: Session, *, delivery_id: UUID, partner_id: UUID, now: datetime) -> Delivery:
+    """Make a delivery due now, also one that was given up; raises DeliveryNotFound, AlreadyDelivered."""
+    found = get(session, delivery_id=delivery_id, partner_id=partner_id)
+    if found.state == "delivered":
+        raise AlreadyDelivered("this delivery has succeeded")
+    session.execute(
+        text("""
+            UPDATE webhooks.delivery SET state = 'pending', due_at = :now, completed_at = NULL
+            WHERE delivery_id = :delivery_id AND claim_id IS NULL
+        """),
+        {"delivery_id": delivery_id, "now": now},
+    )
+    return get(session, delivery_id=delivery_id, partner_id=partner_id)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far delivery is: `waiting` events not fanned out, and deliveries by state."""
+
+    waiting: int
+    pending: int
+    delivered: int
+    failed: int
+
+
+def progress(session: Session) -> Progress:
+    """How far delivery is, over all endpoints."""
+    row = session.execute(
+        text("""
+            SELECT count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'delivered'),
+                   count(*) FILTER (WHERE state = 'failed') FROM webhooks.delivery
+        """)
+    ).one()
+    return Progress(outbox.waiting(session), *row)
+
+
+def retry_all(session: Session, *, endpoint_ids: list[UUID], now: datetime) -> int:
+    """Make everything of these endpoints that is not delivered due now; returns how many."""
+    done = session.execute(
+        text("""
+            UPDATE webhooks.delivery SET state = 'pending', due_at = :now, completed_at = NULL
+            WHERE endpoint_id = ANY(:ids) AND state <> 'delivered' AND claim_id IS NULL
+        """),
+        {"ids": endpoint_ids, "now": now},
+    )
+    return done.rowcount
+
+
+def _oldest_due_s(session: Session) -> float:
+    age: Any = session.scalar(
+        text("SELECT extract(epoch FROM now() - min(due_at)) FROM webhooks.delivery WHERE state = 'pending'")
+    )
+    return max(float(age or 0), 0.0)
+
+
+GAUGES = (
+    ("coalition_events_waiting", "Events not fanned out yet", lambda session: float(outbox.waiting(session))),
+    ("coalition_deliveries_overdue_seconds", "Age of the delivery longest due", _oldest_due_s),
+)

@@ -1,0 +1,105 @@
+"""A partner's endpoints: where its events go. Secrets are sealed at rest and shown once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from kit import ids
+from kit.db import Session
+from kit.errors import Conflict, NotFound
+from kit.secrets import Keyring
+from webhooks import signing
+
+MOST_PER_PARTNER = 20
+SECRET_PURPOSE = "webhook secret"
+
+
+class EndpointNotFound(NotFound):
+    """No endpoint of yours has this id."""
+
+    code = "endpoint_not_found"
+    title = "Endpoint not found"
+
+
+class TooManyEndpoints(Conflict):
+    """A partner may have twenty enabled endpoints."""
+
+    code = "too_many_endpoints"
+    title = "Too many endpoints"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A partner's URL and what it wants to hear."""
+
+    endpoint_id: UUID
+    partner_id: UUID
+    url: str
+    event_types: list[str]
+    status: str
+    created_at: datetime
+
+
+_COLUMNS = "endpoint_id, partner_id, url, event_types, status, created_at"
+
+
+def register(
+    session: Session, *, partner_id: UUID, url: str, event_types: list[str], now: datetime, keyring: Keyring
+) -> tuple[Endpoint, str]:
+    """A new endpoint and its secret, which can't be had again; it hears of events fanned out from now on.
+
+    Raises TooManyEndpoints.
+    """
+    count = session.scalar(
+        text("SELECT count(*) FROM webhooks.endpoint WHERE partner_id = :partner_id AND status = 'enabled'"),
+        {"partner_id": partner_id},
+    )
+    if (count or 0) >= MOST_PER_PARTNER:
+        raise TooManyEndpoints(f"a partner may have {MOST_PER_PARTNER} enabled endpoints", most=MOST_PER_PARTNER)
+    endpoint = Endpoint(ids.new(), partner_id, url, sorted(set(event_types)), "enabled", now)
+    secret = signing.new_secret()
+    session.execute(
+        text("""
+            INSERT INTO webhooks.endpoint (endpoint_id, partner_id, url, event_types, sealed_secret, status, created_at)
+            VALUES (:endpoint_id, :partner_id, :url, :event_types, :sealed_secret, :status, :created_at)
+        """),
+        {**vars(endpoint), "sealed_secret": keyring.seal(secret.encode(), purpose=SECRET_PURPOSE)},
+    )
+    return endpoint, secret
+
+
+def of_partner(session: Session, partner_id: UUID) -> list[Endpoint]:
+    """All endpoints of a partner, oldest first."""
+    rows = session.execute(
+        text(f"SELECT {_COLUMNS} FROM webhooks.endpoint WHERE partner_id = :partner_id ORDER BY endpoint_id"),
+        {"partner_id": partner_id},
+    )
+    return [Endpoint(*row) for row in rows]
+
+
+def get(session: Session, *, endpoint_id: UUID, partner_id: UUID) -> Endpoint:
+    """One endpoint of a partner; raises EndpointNotFound."""
+    row = session.execute(
+        text(f"SELECT {_COLUMNS} FROM webhooks.endpoint WHERE endpoint_id = :id AND partner_id = :partner_id"),
+        {"id": endpoint_id, "partner_id": partner_id},
+    ).first()
+    if row is None:
+        raise EndpointNotFound("no endpoint of yours has this id")
+    return Endpoint(*row)
+
+
+def set_status(session: Session, *, endpoint_id: UUID, partner_id: UUID, status: str) -> Endpoint:
+    """Enable or disable an endpoint. A disabled one keeps gathering its events, and gets them when it is enabled.
+
+    Raises EndpointNotFound.
+    """
+    get(session, endpoint_id=endpoint_id, partner_id=partner_id)
+    session.execute(
+        text("UPDATE webhooks.endpoint SET status = :status WHERE endpoint_id = :id"),
+        {"status": status, "id": endpoint_id},
+    )
+    return get(session, endpoint_id=endpoint_id, partner_id=partner_id)

@@ -1,0 +1,108 @@
+"""/v1/webhook-endpoints: where your events go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from coalition import programme
+from kit import clock, ids
+from kit.http.api import Blueprint
+from kit.http.fields import Id
+from kit.http.services import services
+from partners.http.auth import principal, requires
+from webhooks import endpoints
+from webhooks.addresses import check_url
+from webhooks.event_types import patterns
+
+endpoints_api = Blueprint(
+    "webhook-endpoints", __name__, url_prefix="/v1/webhook-endpoints", description="Where your events go"
+)
+
+
+class NewEndpointSchema(ma.Schema):
+    """An endpoint to register."""
+
+    url = ma.fields.String(required=True, validate=ma.validate.Length(1, 2000))
+    event_types = ma.fields.List(
+        ma.fields.String(validate=ma.validate.OneOf(patterns())), validate=ma.validate.Length(1, 50), load_default=["*"]
+    )
+
+
+class EndpointChangeSchema(ma.Schema):
+    """What can be changed."""
+
+    status = ma.fields.String(required=True, validate=ma.validate.OneOf(["enabled", "disabled"]))
+
+
+class EndpointSchema(ma.Schema):
+    """An endpoint; `secret` is in the answer to its registration only."""
+
+    endpoint_id = Id(ids.ENDPOINT)
+    url = ma.fields.String()
+    event_types = ma.fields.List(ma.fields.String())
+    status = ma.fields.String()
+    created_at = ma.fields.AwareDateTime()
+    secret = ma.fields.String()
+
+
+class EndpointListSchema(ma.Schema):
+    """All your endpoints."""
+
+    data = ma.fields.List(ma.fields.Nested(EndpointSchema))
+
+
+@endpoints_api.post("")
+@requires(endpoints_api, "webhooks:write")
+@endpoints_api.arguments(NewEndpointSchema)
+@endpoints_api.response(201, EndpointSchema)
+def register(body: dict[str, Any]) -> dict[str, Any]:
+    """Register an endpoint; keep the secret, it is shown this once."""
+    parts = services()
+    with parts.reading() as session:
+        allow_http = parts.settings.webhook_allow_http or programme.get(session).is_demo
+        endpoint, secret = endpoints.register(
+            session,
+            partner_id=principal().partner_id,
+            url=check_url(body["url"], allow_http=allow_http),
+            event_types=body["event_types"],
+            now=clock.now(),
+            keyring=parts.keyring,
+        )
+    return {**vars(endpoint), "secret": secret}
+
+
+@endpoints_api.get("")
+@requires(endpoints_api, "webhooks:write")
+@endpoints_api.response(200, EndpointListSchema)
+def everything() -> dict[str, Any]:
+    """Your endpoints."""
+    with services().reading() as session:
+        return {"data": endpoints.of_partner(session, principal().partner_id)}
+
+
+@endpoints_api.get("/<endpoint_id>")
+@requires(endpoints_api, "webhooks:write")
+@endpoints_api.response(200, EndpointSchema)
+def get(endpoint_id: str) -> endpoints.Endpoint:
+    """One endpoint of yours."""
+    with services().reading() as session:
+        return endpoints.get(
+            session, endpoint_id=ids.parse(ids.ENDPOINT, endpoint_id), partner_id=principal().partner_id
+        )
+
+
+@endpoints_api.patch("/<endpoint_id>")
+@requires(endpoints_api, "webhooks:write")
+@endpoints_api.arguments(EndpointChangeSchema)
+@endpoints_api.response(200, EndpointSchema)
+def change(body: dict[str, Any], endpoint_id: str) -> endpoints.Endpoint:
+    """Enable or disable an endpoint; a disabled one keeps its events for when it is enabled again."""
+    with services().writing() as session:
+        return endpoints.set_status(
+            session,
+            endpoint_id=ids.parse(ids.ENDPOINT, endpoint_id),
+            partner_id=principal().partner_id,
+            status=body["status"],
+        )

@@ -1,0 +1,154 @@
+"""The pump: one asyncio loop that fans out, claims, sends and completes, for about four minutes; then a fresh process.
+
+One transaction a turn does all the database's work; nothing is open while HTTP runs. The doorbell only shortens the
+wait: every half second the pump looks by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+import redis.asyncio
+from redis.exceptions import RedisError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from coalition import programme
+from kit import clock, logs
+from kit.db import Database
+from kit.errors import Unavailable
+from kit.nudge import CHANNEL
+from kit.secrets import Keyring
+from kit.settings import Settings
+from webhooks import deliveries
+from webhooks.addresses import LOOPBACK
+from webhooks.deliveries import FAN_OUT_BATCH, Claim, Result
+from webhooks.sender import Sender, cancelled
+
+log = logging.getLogger("webhooks.pump")
+
+RUN_S = 240.0
+POLL_S = 0.5
+GATHER_S = 0.004  # let a few completions come together before the next turn
+IN_FLIGHT = 256
+_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('webhooks.pump', 0))"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one turn found: events fanned out, and what to send."""
+
+    fanned_out: int
+    claims: list[Claim]
+
+
+class Pump:
+    """Delivers until its time is over, `stop` is called, or its parent or the database's lock is gone."""
+
+    def __init__(self, settings: Settings, database: Database, keyring: Keyring, *, redis_url: str) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._redis_url = redis_url
+        self._timeout_s = settings.webhook_timeout_s
+        self._allowed = settings.webhook_allowed_networks
+        self._sending: dict[asyncio.Task[None], UUID] = {}
+        self._results: list[Result] = []
+        self._stopping = False
+        self._wake = asyncio.Event()
+        self.sent = 0
+
+    def run(self, *, run_s: float = RUN_S) -> bool:
+        """Pump for `run_s` seconds; False at once when another pump holds the lock."""
+        with self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as lock:
+            if not lock.scalar(text(_LOCK)):
+                return False
+            with self._database.transaction() as session:
+                if programme.get(session).is_demo:
+                    # Nobody's real money: a demo's receivers live on this machine.
+                    self._allowed = (*self._allowed, *LOOPBACK)
+                deliveries.release_claims(session, now=clock.now())
+            asyncio.run(self._pump(lock, time.monotonic() + run_s))
+        return True
+
+    def stop(self) -> None:
+        """Claim nothing more, finish what is being sent, then return from `run`."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _pump(self, lock: Connection, until: float) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(RuntimeError, ValueError):  # not in the main thread: the caller stops us
+                loop.add_signal_handler(number, self.stop)
+        parent = os.getppid()
+        doorbell = asyncio.create_task(self._listen())
+        async with Sender(keyring=self._keyring, timeout_s=self._timeout_s, allowed=self._allowed) as sender:
+            while not self._stopping and time.monotonic() < until and os.getppid() == parent:
+                if not await asyncio.to_thread(_still_held, lock):
+                    logs.event(log, "the pump's lock is lost", level=logging.WARNING)
+                    break
+                await self._turn(sender)
+            while self._sending:
+                await asyncio.wait(self._sending)
+            await self._turn(sender, claiming=False)
+        await cancelled(doorbell)
+
+    async def _turn(self, sender: Sender, *, claiming: bool = True) -> None:
+        results, self._results = self._results, []
+        try:
+            turn = await asyncio.to_thread(self._database_turn, results, IN_FLIGHT - len(self._sending) if claiming else 0)
+        except Unavailable as error:
+            logs.event(log, "the database is away", level=logging.WARNING, code=error.code)
+            self._results = results + self._results
+            await asyncio.sleep(POLL_S)
+            return
+        for claim in turn.claims:
+            task = asyncio.create_task(self._send(sender, claim))
+            self._sending[task] = claim.endpoint_id
+            task.add_done_callback(self._sending.pop)
+        if claiming and turn.fanned_out < FAN_OUT_BATCH and not turn.claims:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), POLL_S)
+            await asyncio.sleep(GATHER_S)
+        self._wake.clear()
+
+    def _database_turn(self, results: list[Result], places: int) -> Turn:
+        now = clock.now()
+        busy = Counter(self._sending.values())
+        with self._database.transaction() as session:
+            deliveries.complete(session, results, now=now)
+            if places <= 0:
+                return Turn(0, [])
+            fanned_out = deliveries.fan_out(session, now=now)
+            return Turn(fanned_out, deliveries.claim(session, now=now, limit=places, busy=dict(busy)))
+
+    async def _send(self, sender: Sender, claim: Claim) -> None:
+        self._results.append(await sender.send(claim))
+        self.sent += 1
+        self._wake.set()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with redis.asyncio.Redis.from_url(self._redis_url) as client, client.pubsub() as doorbell:
+                    await doorbell.subscribe(CHANNEL)
+                    async for _ in doorbell.listen():
+                        self._wake.set()
+            except (RedisError, OSError):
+                await asyncio.sleep(1.0)
+
+
+def _still_held(lock: Connection) -> bool:
+    try:
+        lock.execute(text("SELECT 1"))
+    except DBAPIError:
+        return False
+    return True

@@ -1,0 +1,127 @@
+"""One HTTP attempt: signed, bounded in time and size, only to addresses webhooks may go to."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import time
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+
+from kit import clock, ids
+from kit.secrets import Keyring
+from kit.settings import Network
+from webhooks import schedule, signing
+from webhooks.addresses import AddressRefused, check_address
+from webhooks.deliveries import Claim, Result
+from webhooks.endpoints import SECRET_PURPOSE
+
+LARGEST_RESPONSE_BYTES = 64 * 1024
+KEPT_RESPONSE_BYTES = 4 * 1024
+GONE = 410
+
+
+class Sender:
+    """Sends claims from one event loop; use as an async context manager."""
+
+    def __init__(self, *, keyring: Keyring, timeout_s: float, allowed: tuple[Network, ...]) -> None:
+        self._keyring = keyring
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._allowed = allowed
+        self._secrets: dict[bytes, str] = {}
+
+    async def __aenter__(self) -> Sender:
+        connector = aiohttp.TCPConnector(limit=0, socket_factory=self._socket, ttl_dns_cache=10)
+        self._http = aiohttp.ClientSession(
+            connector=connector,
+            timeout=self._timeout,
+            auto_decompress=False,
+            trust_env=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "Coalition-Webhooks/1", "Content-Type": "application/json", "Accept-Encoding": "identity"},
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._http.close()
+
+    async def send(self, claim: Claim) -> Result:
+        """Make the attempt; every failure is a Result, never an exception."""
+        began = time.perf_counter()
+        answer = _Answer()
+        try:
+            await self._post(claim, answer)
+        except TimeoutError:
+            answer.error = f"no complete answer within {self._timeout.total:.0f} s"
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            cause = error.__cause__ if isinstance(error.__cause__, AddressRefused) else error
+            answer.error = f"{type(cause).__name__}: {cause}"[:500]
+        succeeded = answer.error is None and 200 <= (answer.status or 0) < 300
+        delay = schedule.next_delay(claim.attempt_no, jitter=random.random(), retry_after=answer.retry_after)  # noqa: S311
+        return Result(
+            claim=claim,
+            succeeded=succeeded,
+            status_code=answer.status,
+            error=answer.error,
+            duration_ms=round((time.perf_counter() - began) * 1000),
+            remote_ip=answer.remote_ip,
+            response=answer.body,
+            retry_in=None if succeeded else delay,
+            disable_endpoint=answer.status == GONE,
+        )
+
+    async def _post(self, claim: Claim, answer: _Answer) -> None:
+        headers = signing.headers(
+            secret=self._secret(claim.sealed_secret),
+            message_id=ids.show(ids.EVENT, claim.event_id),
+            timestamp=int(clock.now().timestamp()),
+            body=claim.body,
+        )
+        async with self._http.post(claim.url, data=claim.body, headers=headers, allow_redirects=False) as response:
+            answer.status = response.status
+            answer.retry_after = response.headers.get("Retry-After")
+            if response.connection is not None and response.connection.transport is not None:
+                peer = response.connection.transport.get_extra_info("peername")
+                answer.remote_ip = str(peer[0]) if peer else None
+            answer.body = (await _read(response))[:KEPT_RESPONSE_BYTES]
+
+    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
+        # Called for every connection with the very address it goes to: names that changed since the endpoint was
+        # registered, IP literals and alternative spellings all come through here.
+        family, kind, protocol, _, sockaddr = address
+        check_address(str(sockaddr[0]), allowed=self._allowed)
+        return socket.socket(family, kind, protocol)
+
+    def _secret(self, sealed: bytes) -> str:
+        if (secret := self._secrets.get(sealed)) is None:
+            secret = self._secrets[sealed] = self._keyring.unseal(sealed, purpose=SECRET_PURPOSE).decode()
+        return secret
+
+
+class _Answer:
+    status: int | None = None
+    error: str | None = None
+    retry_after: str | None = None
+    remote_ip: str | None = None
+    body: bytes = b""
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    got = bytearray()
+    async for chunk in response.content.iter_any():
+        got += chunk
+        if len(got) >= LARGEST_RESPONSE_BYTES:
+            response.close()
+            break
+    return bytes(got)
+
+
+async def cancelled(task: asyncio.Task[Any]) -> None:
+    """Cancel `task` and wait until it is gone."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

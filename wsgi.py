@@ -1,0 +1,69 @@
+"""Composition root of the HTTP service: `create_app` reads like a table of contents."""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask
+
+from kit import logs, settings
+from kit.db import Database
+from kit.http import api, health, problems, requests
+from kit.http import services as http_services
+from kit.http.services import Services
+from kit.nudge import Nudge
+from kit.secrets import keyring
+from kit.settings import Settings
+from kit.supervisor import exit_with_parent
+from partners.http.burns import burns_api
+from partners.http.earns import earns_api
+from partners.http.members import members_api
+from partners.http.reversals import reversals_api
+from partners.http.transactions import transactions_api
+from partners.oauth import server as oauth_server
+from partners.scopes import SCOPES
+from webhooks import deliveries
+from webhooks.http.deliveries import deliveries_api
+from webhooks.http.endpoints import endpoints_api
+
+VERSION = "1.0.0"
+
+
+def create_app(chosen: Settings) -> Flask:
+    """The HTTP service on the engines `chosen` names (both URLs set)."""
+    if chosen.database_url is None or chosen.redis_url is None:
+        raise ValueError("create_app needs the addresses of both engines")
+    app = Flask("coalition", static_folder=None)
+    http_services.install(
+        app,
+        Services(
+            settings=chosen,
+            database=Database(chosen.database_url, pool_size=chosen.web_threads),
+            keyring=keyring(chosen),
+            nudge=Nudge(chosen.redis_url),
+        ),
+    )
+    requests.install(app)
+    problems.install(app)
+    health.install(app, deliveries.GAUGES)
+    oauth_server.install(app)
+    frame = api.create(app, title="Coalition partner API", version=VERSION, scopes=SCOPES)
+    for blueprint in (
+        members_api,
+        earns_api,
+        burns_api,
+        reversals_api,
+        transactions_api,
+        endpoints_api,
+        deliveries_api,
+    ):
+        frame.register_blueprint(blueprint)
+    return app
+
+
+def application() -> Flask:
+    """The app a web process of `coalition up` serves; ends with the server that started it."""
+    chosen = settings.from_environment(os.environ)
+    logs.configure(chosen.log_format)
+    exit_with_parent()
+    return create_app(chosen)
