@@ -223,5 +223,5 @@ def turnover(session: Session) -> list[Turnover]:
 
 def _stream(session: Session, statement: str, **parameters: Any) -> Iterator[Row[Any]]:
     allow_long_statements(session)
-    with session.execution_options(yield_per=FETCH_ROWS).execute(text(statement), parameters) as result:
+    with session.execute(text(statement), parameters, execution_options={"yield_per": FETCH_ROWS}) as result:
         yield from result

@@ -53,13 +53,18 @@ class Programme:
         """Whether this coalition runs on a test clock, with nobody's real money."""
         return self.test_now is not None
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone business days are reckoned in."""
+        return ZoneInfo(self.time_zone)
+
     def time(self, now: datetime) -> datetime:
         """The coalition's time: the test clock of a demo coalition, otherwise `now`."""
         return self.test_now or now
 
     def ends_at(self, day: date) -> datetime:
         """The instant `day` is over: midnight in the coalition's zone (days of 23 and 25 hours included)."""
-        return datetime.combine(day + timedelta(days=1), time.min, ZoneInfo(self.time_zone))
+        return datetime.combine(day + timedelta(days=1), time.min, self.zone)
 
 
 def get(session: Session) -> Programme:

@@ -186,6 +186,7 @@ class _Engines:
             "shared_buffers": "256MB",
             "max_wal_size": "4GB",
             "log_min_messages": "warning",
+            "log_checkpoints": "off",
         }
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         return Program(

@@ -22,4 +22,4 @@ def drop_schema(name: str) -> None:
 
 def run(sql: str) -> None:
     """Run `sql` as it stands: colons and per cent signs in it mean themselves."""
-    op.get_bind().execution_options(no_parameters=True).exec_driver_sql(sql)
+    op.get_bind().exec_driver_sql(sql, execution_options={"no_parameters": True})

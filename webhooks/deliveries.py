@@ -326,13 +326,15 @@ class Progress:
     failed: int
 
 
-def progress(session: Session) -> Progress:
-    """How far delivery is, over all endpoints."""
+def progress(session: Session, *, endpoint_ids: list[UUID]) -> Progress:
+    """How far delivery to these endpoints is; `waiting` counts events for anybody."""
     row = session.execute(
         text("""
             SELECT count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'delivered'),
-                   count(*) FILTER (WHERE state = 'failed') FROM webhooks.delivery
-        """)
+                   count(*) FILTER (WHERE state = 'failed')
+            FROM webhooks.delivery WHERE endpoint_id = ANY(:ids)
+        """),
+        {"ids": endpoint_ids},
     ).one()
     return Progress(outbox.waiting(session), *row)
 

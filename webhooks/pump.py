@@ -59,6 +59,7 @@ class Pump:
         self._redis_url = redis_url
         self._timeout_s = settings.webhook_timeout_s
         self._allowed = settings.webhook_allowed_networks
+        self._is_demo = False
         self._sending: dict[asyncio.Task[None], UUID] = {}
         self._results: list[Result] = []
         self._stopping = False
@@ -71,9 +72,6 @@ class Pump:
             if not lock.scalar(text(_LOCK)):
                 return False
             with self._database.transaction() as session:
-                if programme.get(session).is_demo:
-                    # Nobody's real money: a demo's receivers live on this machine.
-                    self._allowed = (*self._allowed, *LOOPBACK)
                 deliveries.release_claims(session, now=clock.now())
             asyncio.run(self._pump(lock, time.monotonic() + run_s))
         return True
@@ -90,7 +88,7 @@ class Pump:
                 loop.add_signal_handler(number, self.stop)
         parent = os.getppid()
         doorbell = asyncio.create_task(self._listen())
-        async with Sender(keyring=self._keyring, timeout_s=self._timeout_s, allowed=self._allowed) as sender:
+        async with Sender(keyring=self._keyring, timeout_s=self._timeout_s, allowed=lambda: self._allowed) as sender:
             while not self._stopping and time.monotonic() < until and os.getppid() == parent:
                 if not await asyncio.to_thread(_still_held, lock):
                     logs.event(log, "the pump's lock is lost", level=logging.WARNING)
@@ -128,10 +126,17 @@ class Pump:
             if places <= 0:
                 return Turn(0, [])
             fanned_out = deliveries.fan_out(session, now=now)
-            return Turn(fanned_out, deliveries.claim(session, now=now, limit=places, busy=dict(busy)))
+            claims = deliveries.claim(session, now=now, limit=places, busy=dict(busy))
+            if claims and not self._is_demo and programme.get(session).is_demo:
+                # Nobody's real money: a demo's receivers live on this machine. It may have become one just now.
+                self._is_demo = True
+                self._allowed += LOOPBACK
+        return Turn(fanned_out, claims)
 
     async def _send(self, sender: Sender, claim: Claim) -> None:
-        self._results.append(await sender.send(claim))
+        result = await sender.send(claim)
+        # Only now: the list that stood there before the await has been written down and is gone.
+        self._results.append(result)
         self.sent += 1
         self._wake.set()
 

@@ -6,6 +6,7 @@ import asyncio
 import random
 import socket
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -27,7 +28,7 @@ GONE = 410
 class Sender:
     """Sends claims from one event loop; use as an async context manager."""
 
-    def __init__(self, *, keyring: Keyring, timeout_s: float, allowed: tuple[Network, ...]) -> None:
+    def __init__(self, *, keyring: Keyring, timeout_s: float, allowed: Callable[[], tuple[Network, ...]]) -> None:
         self._keyring = keyring
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._allowed = allowed
@@ -94,7 +95,7 @@ class Sender:
         # Called for every connection with the very address it goes to: names that changed since the endpoint was
         # registered, IP literals and alternative spellings all come through here.
         family, kind, protocol, _, sockaddr = address
-        check_address(str(sockaddr[0]), allowed=self._allowed)
+        check_address(str(sockaddr[0]), allowed=self._allowed())
         return socket.socket(family, kind, protocol)
 
     def _secret(self, sealed: bytes) -> str:
