@@ -1,0 +1,144 @@
+"""The real engines for every test: one PostgreSQL and one Redis for the run, a database of its own for each worker.
+
+With COALITION_DATABASE_URL and COALITION_REDIS_URL set the same tests run on those servers.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+from coalition import ledger, members, programme
+from kit import embedded, ids, schema
+from kit.db import Database, Session
+from kit.secrets import Keyring
+from kit.settings import Settings
+from partners import accounts
+from psycopg import sql
+from sqlalchemy import make_url, text
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+CARD = "7001000000178503"
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings with the addresses of a PostgreSQL and a Redis that are up."""
+    real = {
+        name: os.environ[f"COALITION_{name.upper()}"]
+        for name in ("database_url", "redis_url")
+        if f"COALITION_{name.upper()}" in os.environ
+    }
+    # All workers of one run share the engines: whoever comes first owns them.
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with embedded.running(Settings(data_dir=folder / "engines", **real)) as chosen:
+        yield chosen
+
+
+@pytest.fixture(scope="session")
+def fresh_database(engines: Settings) -> Callable[[], str]:
+    """Make an empty, migrated database; it is dropped with the run's engines, or by name on a real server."""
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"coalition_test_{secrets.token_hex(6)}"
+        with psycopg.connect(str(engines.database_url), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        made.append(name)
+        url = make_url(str(engines.database_url)).set(database=name).render_as_string(hide_password=False)
+        schema.migrate(url)
+        return url
+
+    yield make
+    with psycopg.connect(str(engines.database_url), autocommit=True) as connection:
+        for name in made:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@dataclass(frozen=True)
+class World:
+    """A coalition on a database of its own: what most tests start from."""
+
+    settings: Settings
+    database: Database
+    keyring: Keyring
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        with self.database.transaction() as session:
+            yield session
+
+    def partner(self, code: str) -> accounts.Partner:
+        with self.transaction() as session:
+            return accounts.create(session, code=code, name=code.title(), now=NOW)
+
+    def member(self, card: str = CARD) -> UUID:
+        with self.transaction() as session:
+            return members.enrol(session, card=card, partner_id=ids.new(), now=NOW, keyring=self.keyring).member_id
+
+    def earn(self, partner_id: UUID, member_id: UUID, points: int, **more: object) -> ledger.Transaction:
+        command = ledger.Earn(**{"member_id": member_id, "reference": secrets.token_hex(8), "points": points, **more})
+        with self.transaction() as session:
+            outcome = ledger.earn(session, request(partner_id), command)
+        return outcome.unwrap()
+
+    def burn(self, partner_id: UUID, member_id: UUID, points: int, **more: object) -> ledger.Transaction:
+        command = ledger.Burn(**{"member_id": member_id, "reference": secrets.token_hex(8), "points": points, **more})
+        with self.transaction() as session:
+            outcome = ledger.burn(session, request(partner_id), command)
+        return outcome.unwrap()
+
+    def available(self, member_id: UUID) -> int:
+        with self.transaction() as session:
+            return ledger.balance(session, member_id=member_id, partner_id=ids.new()).available
+
+    def count(self, table: str) -> int:
+        with self.transaction() as session:
+            return session.scalar(text(f"SELECT count(*) FROM {table}")) or 0
+
+
+def request(partner_id: UUID, *, key: str | None = None, content: bytes | None = None) -> ledger.Request:
+    """A posting's request; a fresh key and content unless they are given."""
+    return ledger.Request(
+        partner_id=partner_id,
+        key=key or secrets.token_hex(8),
+        request_hash=content or secrets.token_bytes(32),
+        now=NOW,
+    )
+
+
+def found(engines: Settings, url: str, data_dir: Path) -> World:
+    """Open the books in the database at `url`."""
+    settings = replace(engines, database_url=url, data_dir=data_dir, secret_key=secrets.token_hex(32))
+    world = World(settings, Database(url, pool_size=10), Keyring(bytes.fromhex(str(settings.secret_key))))
+    with world.transaction() as session:
+        programme.ensure(session, now=NOW, currency="GBP", time_zone="UTC", keyring=world.keyring)
+    return world
+
+
+@pytest.fixture
+def world(engines: Settings, fresh_database: Callable[[], str], tmp_path: Path) -> Iterator[World]:
+    """A coalition with its books opened on 2 March 2026 and nothing in them."""
+    made = found(engines, fresh_database(), tmp_path)
+    yield made
+    made.database.close()
+
+
+@pytest.fixture(scope="module")
+def shared_world(
+    engines: Settings, fresh_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """The same, kept for all tests of a module: for property tests, which make their own members."""
+    made = found(engines, fresh_database(), tmp_path_factory.mktemp("world"))
+    yield made
+    made.database.close()
