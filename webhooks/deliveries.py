@@ -61,7 +61,6 @@ class Result:
     status_code: int | None
     error: str | None
     duration_ms: int
-    remote_ip: str | None
     response: bytes
     retry_in: timedelta | None
     disable_endpoint: bool = False
@@ -180,10 +179,10 @@ _COMPLETE = text("""
 _COMPLETE_ATTEMPTS = text("""
     UPDATE webhooks.attempt a
     SET outcome = u.outcome, status_code = u.status_code, error = u.error, duration_ms = u.duration_ms,
-        remote_ip = u.remote_ip, response = u.response
+        response = u.response
     FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[]), CAST(:outcomes AS text[]), CAST(:codes AS int[]),
-                CAST(:errors AS text[]), CAST(:durations AS int[]), CAST(:ips AS text[]), CAST(:responses AS bytea[]))
-         AS u (delivery_id, attempt_no, outcome, status_code, error, duration_ms, remote_ip, response)
+                CAST(:errors AS text[]), CAST(:durations AS int[]), CAST(:responses AS bytea[]))
+         AS u (delivery_id, attempt_no, outcome, status_code, error, duration_ms, response)
     WHERE a.delivery_id = u.delivery_id AND a.attempt_no = u.attempt_no
 """)
 
@@ -211,7 +210,6 @@ def complete(session: Session, results: Sequence[Result], *, now: datetime) -> N
             "codes": [r.status_code for r in results],
             "errors": [r.error for r in results],
             "durations": [r.duration_ms for r in results],
-            "ips": [r.remote_ip for r in results],
             "responses": [r.response for r in results],
         },
     )
@@ -237,7 +235,6 @@ class Attempt:
     status_code: int | None
     error: str | None
     duration_ms: int | None
-    remote_ip: str | None
 
 
 @dataclass(frozen=True)
@@ -293,7 +290,7 @@ def get(session: Session, *, delivery_id: UUID, partner_id: UUID) -> Delivery:
         raise DeliveryNotFound("no delivery of yours has this id")
     attempts = session.execute(
         text("""
-            SELECT attempt_no, started_at, outcome, status_code, error, duration_ms, remote_ip
+            SELECT attempt_no, started_at, outcome, status_code, error, duration_ms
             FROM webhooks.attempt WHERE delivery_id = :delivery_id ORDER BY attempt_no
         """),
         {"delivery_id": delivery_id},

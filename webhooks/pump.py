@@ -69,6 +69,7 @@ class Pump:
     def run(self, *, run_s: float = RUN_S) -> bool:
         """Pump for `run_s` seconds; False at once when another pump holds the lock."""
         with self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as lock:
+            lock.detach()  # closed for good at the end, and the lock with it: a pool would keep both
             if not lock.scalar(text(_LOCK)):
                 return False
             with self._database.transaction() as session:

@@ -70,7 +70,6 @@ class Sender:
             status_code=answer.status,
             error=answer.error,
             duration_ms=round((time.perf_counter() - began) * 1000),
-            remote_ip=answer.remote_ip,
             response=answer.body,
             retry_in=None if succeeded else delay,
             disable_endpoint=answer.status == GONE,
@@ -86,9 +85,6 @@ class Sender:
         async with self._http.post(claim.url, data=claim.body, headers=headers, allow_redirects=False) as response:
             answer.status = response.status
             answer.retry_after = response.headers.get("Retry-After")
-            if response.connection is not None and response.connection.transport is not None:
-                peer = response.connection.transport.get_extra_info("peername")
-                answer.remote_ip = str(peer[0]) if peer else None
             answer.body = (await _read(response))[:KEPT_RESPONSE_BYTES]
 
     def _socket(self, address: tuple[Any, ...]) -> socket.socket:
@@ -108,7 +104,6 @@ class _Answer:
     status: int | None = None
     error: str | None = None
     retry_after: str | None = None
-    remote_ip: str | None = None
     body: bytes = b""
 
 

@@ -40,7 +40,6 @@ CREATE TABLE webhooks.attempt (
     status_code    int,
     error          text,
     duration_ms    int,
-    remote_ip      text,
     response       bytea,
     PRIMARY KEY (delivery_id, attempt_no)
 ) WITH (fillfactor = 85);

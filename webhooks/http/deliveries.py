@@ -37,7 +37,6 @@ class AttemptSchema(ma.Schema):
     status_code = ma.fields.Integer(allow_none=True)
     error = ma.fields.String(allow_none=True)
     duration_ms = ma.fields.Integer(allow_none=True)
-    remote_ip = ma.fields.String(allow_none=True)
 
 
 class DeliverySchema(ma.Schema):

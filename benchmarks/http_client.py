@@ -1,0 +1,150 @@
+"""A lean HTTP client: one process, raw sockets, hand-made requests; `python -m benchmarks.http_client` (JSON in and out).
+
+It shares the cores with what it measures, so it does as little as it can: 16 keep-alive connections, each with one
+request under way, and of every answer only the status and the length are looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import secrets
+import selectors
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from benchmarks.stock import member_id
+from kit import ids
+
+LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+CONNECTIONS = 16
+WARM_UP_S = 1.0
+ANSWER_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to post where: `points` of random members, each from `least` to `most`."""
+
+    port: int
+    path: str
+    token: str
+    members: int
+    least: int
+    most: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`answered` in `seconds`, all with 201; `posted` counts the warm-up and what came behind the end, too."""
+
+    posted: int
+    answered: int
+    seconds: float
+    median_ms: float
+    p99_ms: float
+
+
+class WrongAnswer(Exception):
+    """An answer that isn't 201."""
+
+
+class _Connection:
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_TIMEOUT_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sent_at = 0.0
+        self._got = b""
+
+    def send(self, request: bytes) -> None:
+        self.sent_at = time.perf_counter()
+        self.socket.sendall(request)
+
+    def receive(self) -> bool:
+        """Read what is there; True when the answer is complete. Raises WrongAnswer."""
+        part = self.socket.recv(65_536)
+        self._got += part
+        head, separator, body = self._got.partition(b"\r\n\r\n")
+        if part and not separator:
+            return False
+        length = LENGTH.search(head)
+        if part and length and len(body) < int(length[1]):
+            return False
+        if not head.startswith(b"HTTP/1.1 201 ") or not length:
+            raise WrongAnswer(self._got.decode(errors="replace"))
+        self._got = b""
+        return True
+
+
+def post(order: Order) -> Outcome:
+    """Post for `order.seconds` behind a second of warm-up. Raises WrongAnswer, OSError."""
+    requests = _requests(order)
+    connections = [_Connection(order.port) for _ in range(CONNECTIONS)]
+    latencies: list[float] = []
+    answered_before = posted = 0
+    began = time.perf_counter() + WARM_UP_S
+    until = began + order.seconds
+    with selectors.DefaultSelector() as selector:
+        for connection in connections:
+            selector.register(connection.socket, selectors.EVENT_READ, connection)
+            connection.send(next(requests))
+            posted += 1
+        waiting = len(connections)
+        while waiting:
+            ready = selector.select(ANSWER_TIMEOUT_S)
+            if not ready:
+                raise WrongAnswer(f"no answer within {ANSWER_TIMEOUT_S:.0f} s")
+            for event, _ in ready:
+                connection = event.data
+                if not connection.receive():
+                    continue
+                at = time.perf_counter()
+                if at < began:
+                    answered_before += 1
+                elif at < until:
+                    latencies.append(at - connection.sent_at)
+                if at < until:
+                    connection.send(next(requests))
+                    posted += 1
+                else:
+                    waiting -= 1
+    for connection in connections:
+        connection.socket.close()
+    return _outcome(order, posted, latencies)
+
+
+def _outcome(order: Order, posted: int, latencies: list[float]) -> Outcome:
+    found = sorted(latencies) or [0.0]
+    return Outcome(
+        posted=posted,
+        answered=len(latencies),
+        seconds=order.seconds,
+        median_ms=round(found[len(found) // 2] * 1000, 2),
+        p99_ms=round(found[len(found) * 99 // 100] * 1000, 2),
+    )
+
+
+def _requests(order: Order) -> Iterator[bytes]:
+    run = secrets.token_hex(6)
+    members = [ids.show(ids.MEMBER, member_id(n)) for n in range(1, order.members + 1)]
+    head = (
+        f"POST {order.path} HTTP/1.1\r\nHost: 127.0.0.1:{order.port}\r\nAuthorization: Bearer {order.token}\r\n"
+        "Content-Type: application/json\r\nIdempotency-Key: "
+    )
+    number = 0
+    while True:
+        number += 1
+        body = (
+            f'{{"member_id":"{random.choice(members)}","reference":"{run}-{number:08d}",'
+            f'"points":{random.randint(order.least, order.most)}}}'
+        )
+        yield f"{head}{run}-{number}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(post(Order(**json.load(sys.stdin))))))

@@ -1,0 +1,73 @@
+"""pgbench, PostgreSQL's own yardstick: its TPC-B-like script as the reference, and our statements through the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.ground import BenchmarkFailed, Ground, run_tool, tell
+from kit.db import SERVICE_ROLE
+from kit.embedded import postgres_tool
+
+SCALE = 20
+CLIENTS = 16
+THREADS = 2
+MARGIN_S = 120.0
+NAME = f"pgbench TPC-B-like, {CLIENTS} clients, prepared, scale {SCALE}"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Transactions a second over a run, without the time for connecting; none of them failed."""
+
+    per_second: float
+    transactions: int
+
+
+class Tpcb:
+    """The reference: a database filled once, run as often as a figure needs it."""
+
+    def __init__(self, url: str, seconds: int) -> None:
+        self._url = url
+        self._seconds = seconds
+
+    def run(self) -> Rate:
+        """One run."""
+        rate = _run(self._url, self._seconds)
+        tell(f"  reference   {rate.per_second:>9,.0f} transactions/s")
+        return rate
+
+
+@contextmanager
+def tpcb(ground: Ground) -> Iterator[Tpcb]:
+    """The TPC-B-like tables in a database of their own."""
+    with ground.new_database("tpcb") as url:
+        tell(f"filling pgbench's tables, scale {SCALE}")
+        run_tool(
+            [str(postgres_tool("pgbench")), "-i", "-q", "-s", str(SCALE), url], environment={}, timeout_s=MARGIN_S
+        )
+        yield Tpcb(url, ground.seconds)
+
+
+def run_script(url: str, script: str, *, folder: Path, seconds: int) -> Rate:
+    """Run `script` as the service does: in its role, prepared, from as many clients as the reference."""
+    path = folder / "script.sql"
+    path.write_text(script, "utf-8")
+    return _run(url, seconds, "-n", "-f", str(path), role=SERVICE_ROLE)
+
+
+def _run(url: str, seconds: int, *words: str, role: str | None = None) -> Rate:
+    options = f"-c role={role}" if role else ""
+    argv = [str(postgres_tool("pgbench")), "-M", "prepared", "-c", str(CLIENTS), "-j", str(THREADS)]
+    said = run_tool(
+        [*argv, "-T", str(seconds), *words, url], environment={"PGOPTIONS": options}, timeout_s=seconds + MARGIN_S
+    )
+    rate = re.search(r"^tps = ([0-9.]+)", said, re.MULTILINE)
+    done = re.search(r"^number of transactions actually processed: ([0-9]+)", said, re.MULTILINE)
+    failed = re.search(r"^number of failed transactions: ([0-9]+)", said, re.MULTILINE)
+    if rate is None or done is None or (failed is not None and failed[1] != "0"):
+        raise BenchmarkFailed(f"pgbench said: {said}")
+    return Rate(float(rate[1]), int(done[1]))

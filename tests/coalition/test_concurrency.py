@@ -1,0 +1,186 @@
+"""Many writers at once: real processes, real locks."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from datetime import timedelta
+from uuid import UUID
+
+import psycopg
+from coalition import business_days, ledger, verify
+from coalition.refusals import InsufficientPoints
+from kit import ids
+from kit.db import Database
+from sqlalchemy import text
+
+from tests.conftest import NOW, World, request
+
+ISSUERS = [ids.new() for _ in range(4)]
+PROCESSES = 32
+
+
+def burn_until_empty(url: str, member: UUID, results: multiprocessing.Queue) -> None:
+    """Burn 7 points a time until the wallet refuses; report how many points were burned."""
+    database = Database(url, pool_size=1)
+    burned = 0
+    partner = ids.new()
+    while True:
+        command = ledger.Burn(member_id=member, reference=str(ids.new()), points=7)
+        with database.transaction() as session:
+            outcome = ledger.burn(session, request(partner), command)
+        if isinstance(outcome.refusal, InsufficientPoints):
+            break
+        burned += outcome.unwrap().points
+    database.close()
+    results.put(burned)
+
+
+def test_32_processes_burning_one_wallet_never_overspend_and_never_lose_a_point(world: World) -> None:
+    member = world.member()
+    for n in range(40):
+        world.earn(ISSUERS[n % 4], member, 50, effective_at=NOW - timedelta(days=n))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    results: multiprocessing.Queue = context.Queue()
+    url = str(world.settings.database_url)
+    processes = [
+        context.Process(target=burn_until_empty, args=(url, member, results)) for _ in range(PROCESSES)
+    ]
+    for process in processes:
+        process.start()
+    burned = sum(results.get(timeout=120) for _ in processes)
+    for process in processes:
+        process.join(timeout=30)
+    assert burned == 2000 // 7 * 7
+    assert world.available(member) == 2000 - burned
+    with world.transaction() as session:
+        verify.snapshot(session)
+        assert [finding for finding in verify.run(session) if finding.broken] == []
+
+
+def test_a_burn_that_waited_sees_what_the_burn_before_it_left(world: World) -> None:
+    """The stale-snapshot trap: as one SQL statement, the second burn read the lots as they were before it waited.
+
+    It left a wallet of 80 against lots of 140, with no error.
+    """
+    member, partner = world.member(), ids.new()
+    world.earn(ISSUERS[0], member, 100, effective_at=NOW - timedelta(days=1))
+    world.earn(ISSUERS[1], member, 100)
+    second_done = threading.Event()
+
+    def second() -> None:
+        world.burn(partner, member, 60)
+        second_done.set()
+
+    with world.transaction() as session:
+        command = ledger.Burn(member_id=member, reference="first", points=60)
+        ledger.burn(session, request(partner), command).unwrap()
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        wait_for_a_lock(world)
+        assert not second_done.is_set()
+    waiting.join(timeout=10)
+    with world.transaction() as session:
+        lots = session.scalars(text("SELECT remaining FROM coalition.lot ORDER BY expires_on")).all()
+    assert lots == [0, 80]
+    assert world.available(member) == 80
+
+
+def wait_for_a_lock(world: World) -> None:
+    """Until some session of this database waits for a lock."""
+    with psycopg.connect(str(world.settings.database_url), autocommit=True) as connection:
+        for _ in range(200):
+            row = connection.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            ).fetchone()
+            if row and row[0]:
+                return
+            time.sleep(0.02)
+    raise AssertionError("nobody came to wait")
+
+
+def test_the_same_key_at_the_same_time_is_posted_once_and_answered_twice(world: World) -> None:
+    member = world.member()
+    asked = request(ISSUERS[0])
+    command = ledger.Earn(member_id=member, reference="r", points=10)
+    outcomes: list[ledger.Outcome] = []
+
+    def second() -> None:
+        with world.transaction() as session:
+            outcomes.append(ledger.earn(session, asked, command))
+
+    with world.transaction() as session:
+        outcomes.append(ledger.earn(session, asked, command))
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        wait_for_a_lock(world)
+    waiting.join(timeout=10)
+    assert [outcome.replayed for outcome in outcomes] == [False, True]
+    assert outcomes[0].unwrap() == outcomes[1].unwrap()
+    assert world.available(member) == 10
+
+
+def test_closing_a_day_waits_for_who_is_writing_into_it_and_nothing_lands_in_it_afterwards(world: World) -> None:
+    member = world.member()
+    closed = threading.Event()
+    midnight = NOW + timedelta(days=1)
+
+    def close() -> None:
+        with world.transaction() as session:
+            business_days.close(session, day=NOW.date(), now=midnight)
+        closed.set()
+
+    with world.transaction() as session:
+        before = ledger.Earn(member_id=member, reference="before", points=1)
+        ledger.earn(session, request(ISSUERS[0]), before).unwrap()
+        closing = threading.Thread(target=close)
+        closing.start()
+        wait_for_a_lock(world)
+        assert not closed.is_set()
+    closing.join(timeout=10)
+    after = world.earn(ISSUERS[0], member, 1)
+    with world.transaction() as session:
+        seal = business_days.seal(session, day=NOW.date(), now=midnight)
+    assert after.business_date == NOW.date() + timedelta(days=1)
+    assert after.original_business_date == NOW.date()
+    assert seal.postings == 1
+
+
+def test_no_posting_is_lost_between_days_that_close_under_writers(world: World) -> None:
+    member = world.member()
+    stop = threading.Event()
+    posted = [0] * 4
+
+    def write(n: int) -> None:
+        while not stop.is_set():
+            world.earn(ISSUERS[n], member, 1)
+            posted[n] += 1
+
+    writers = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+    for writer in writers:
+        writer.start()
+    seals = []
+    for n in range(5):
+        day = NOW.date() + timedelta(days=n)
+        time.sleep(0.1)
+        with world.transaction() as session:
+            business_days.close(session, day=day, now=NOW + timedelta(days=n + 1))
+        with world.transaction() as session:
+            seals.append(business_days.seal(session, day=day, now=NOW))
+    stop.set()
+    for writer in writers:
+        writer.join()
+    last = NOW.date() + timedelta(days=5)
+    with world.transaction() as session:
+        rest = session.scalar(text("SELECT count(*) FROM coalition.posting WHERE business_date = :d"), {"d": last})
+        for seal in seals:
+            assert business_days.compute_seal(session, seal.day, previous=previous_chain(seals, seal)) == seal
+    assert sum(seal.postings for seal in seals) + (rest or 0) == sum(posted)
+
+
+def previous_chain(seals: list[business_days.Seal], seal: business_days.Seal) -> bytes:
+    """The chain of the seal before `seal`."""
+    at = seals.index(seal)
+    return seals[at - 1].chain if at else business_days.GENESIS

@@ -1,0 +1,84 @@
+"""The HTTP service on the real database, called as partners call it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from kit import clock
+from partners import clients
+from werkzeug.test import TestResponse
+from wsgi import create_app
+
+from tests.conftest import World
+
+
+@dataclass
+class Caller:
+    """One partner's program."""
+
+    http: FlaskClient
+    token: str
+    partner_id: Any
+    keys: int = 0
+
+    def get(self, path: str, **query: Any) -> TestResponse:
+        return self.http.get(path, query_string=query, headers={"Authorization": f"Bearer {self.token}"})
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None, **more: Any) -> TestResponse:
+        self.keys += 1
+        headers = {"Authorization": f"Bearer {self.token}", "Idempotency-Key": key or f"key-{self.keys}"}
+        return self.http.post(path, json=body, headers={**headers, **more})
+
+    def patch(self, path: str, body: Any) -> TestResponse:
+        return self.http.patch(path, json=body, headers={"Authorization": f"Bearer {self.token}"})
+
+
+@pytest.fixture
+def app(world: World):
+    made = create_app(world.settings)
+    yield made
+    made.extensions["coalition"].database.close()
+
+
+@pytest.fixture
+def http(app) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def credentials(world: World) -> Callable[..., tuple[str, str, Any]]:
+    """Make a partner (or take one) and a client: id, secret, partner."""
+
+    def make(code: str = "greengrocer", scopes: list[str] | None = None, partner: Any = None) -> tuple[str, str, Any]:
+        partner = partner or world.partner(code)
+        with world.transaction() as session:
+            client, secret = clients.create(
+                session, partner_id=partner.partner_id, scopes=scopes, now=clock.now(), keyring=world.keyring
+            )
+        return client.client_id, secret, partner
+
+    return make
+
+
+def basic(client_id: str, secret: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
+
+
+@pytest.fixture
+def caller(http: FlaskClient, credentials) -> Callable[..., Caller]:
+    """A signed-in partner."""
+
+    def make(code: str = "greengrocer", scopes: list[str] | None = None) -> Caller:
+        client_id, secret, partner = credentials(code, scopes)
+        answer = http.post(
+            "/oauth/token", data={"grant_type": "client_credentials"}, headers=basic(client_id, secret)
+        )
+        assert answer.status_code == 200, answer.text
+        return Caller(http, answer.json["access_token"], partner.partner_id)
+
+    return make

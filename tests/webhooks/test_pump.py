@@ -1,0 +1,237 @@
+"""The pump against real receivers: delivery, retries, leases, isolation, refusal of private addresses."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from kit import clock, ids
+from sqlalchemy import text
+from standardwebhooks import Webhook
+from webhooks import deliveries, endpoints
+from webhooks.addresses import LOOPBACK
+from webhooks.deliveries import AlreadyDelivered
+from webhooks.pump import Pump
+
+from tests.conftest import World
+
+PARTNER_CODE = "greengrocer"
+
+
+class Receiver(ThreadingHTTPServer):
+    """Answers with `status`, verifies what it gets with the standardwebhooks package."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.status, self.headers_out, self.delay_s = 204, {}, 0.0
+        self.verifier: Webhook | None = None
+        self.verified: list[str] = []
+        self.bodies: list[bytes] = []
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        receiver = self.server
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(receiver.delay_s)
+        if receiver.verifier is not None:
+            receiver.verifier.verify(body, dict(self.headers))
+            receiver.verified.append(self.headers["webhook-id"])
+        receiver.bodies.append(body)
+        self.send_response(receiver.status)
+        for name, value in receiver.headers_out.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    server = Receiver()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def partner(world: World):
+    return world.partner(PARTNER_CODE)
+
+
+def register(world: World, partner, url: str, event_types: list[str] | None = None):
+    with world.transaction() as session:
+        return endpoints.register(
+            session,
+            partner_id=partner.partner_id,
+            url=url,
+            event_types=event_types or ["*"],
+            now=clock.now(),
+            keyring=world.keyring,
+        )
+
+
+def pump(world: World, *, run_s: float = 1.5, allowed=LOOPBACK, timeout_s: int = 5) -> Pump:
+    settings = replace(world.settings, webhook_allowed_networks=tuple(allowed), webhook_timeout_s=timeout_s)
+    made = Pump(settings, world.database, world.keyring, redis_url=str(settings.redis_url))
+    assert made.run(run_s=run_s)
+    return made
+
+
+def one(world: World, partner, endpoint) -> deliveries.Delivery:
+    with world.transaction() as session:
+        listed = deliveries.of_endpoint(
+            session, endpoint_id=endpoint.endpoint_id, partner_id=partner.partner_id, state=None, limit=100
+        )
+        return deliveries.get(session, delivery_id=listed[0].delivery_id, partner_id=partner.partner_id)
+
+
+def test_every_event_arrives_signed_and_once(world, partner, receiver) -> None:
+    _, secret = register(world, partner, receiver.url)
+    receiver.verifier = Webhook(secret)
+    member = world.member()
+    for _ in range(30):
+        world.earn(partner.partner_id, member, 10)
+    pump(world)
+    assert len(receiver.verified) == len(set(receiver.verified)) == 30
+    assert world.count("webhooks.delivery WHERE state = 'delivered'") == 30
+    assert world.count("webhooks.attempt WHERE outcome = 'succeeded'") == 30
+
+
+def test_an_event_goes_to_the_partner_it_concerns_and_only_for_the_types_asked(world, partner, receiver) -> None:
+    register(world, partner, receiver.url, ["points.burned"])
+    member = world.member()
+    world.earn(partner.partner_id, member, 10)
+    world.burn(ids.new(), member, 4)
+    burned = world.burn(partner.partner_id, member, 5)
+    pump(world)
+    assert len(receiver.bodies) == 1
+    assert ids.show(ids.TRANSACTION, burned.transaction_id).encode() in receiver.bodies[0]
+
+
+def test_a_failure_is_written_down_and_tried_again_later(world, partner, receiver) -> None:
+    endpoint, _ = register(world, partner, receiver.url)
+    receiver.status, receiver.headers_out = 503, {"Retry-After": "3600"}
+    world.earn(partner.partner_id, world.member(), 10)
+    pump(world)
+    failed = one(world, partner, endpoint)
+    assert (failed.state, failed.attempts_made) == ("pending", 1)
+    assert [(a.outcome, a.status_code) for a in failed.attempts or []] == [("failed", 503)]
+    assert failed.due_at > clock.now() + timedelta(minutes=59)
+    receiver.status = 204
+    with world.transaction() as session:
+        deliveries.retry(
+            session, delivery_id=failed.delivery_id, partner_id=partner.partner_id, now=clock.now()
+        )
+    pump(world)
+    assert [a.outcome for a in one(world, partner, endpoint).attempts or []] == ["failed", "succeeded"]
+    with pytest.raises(AlreadyDelivered), world.transaction() as session:
+        deliveries.retry(
+            session, delivery_id=failed.delivery_id, partner_id=partner.partner_id, now=clock.now()
+        )
+
+
+def test_a_redirect_is_not_followed(world, partner, receiver) -> None:
+    endpoint, _ = register(world, partner, receiver.url)
+    receiver.status, receiver.headers_out = 307, {"Location": receiver.url}
+    world.earn(partner.partner_id, world.member(), 10)
+    pump(world)
+    assert len(receiver.bodies) == 1
+    assert one(world, partner, endpoint).state == "pending"
+
+
+def test_410_disables_the_endpoint_which_keeps_gathering_its_events(world, partner, receiver) -> None:
+    endpoint, _ = register(world, partner, receiver.url)
+    receiver.status = 410
+    member = world.member()
+    world.earn(partner.partner_id, member, 10)
+    pump(world)
+    world.earn(partner.partner_id, member, 10)
+    pump(world)
+    with world.transaction() as session:
+        found = endpoints.get(session, endpoint_id=endpoint.endpoint_id, partner_id=partner.partner_id)
+    assert found.status == "disabled"
+    assert len(receiver.bodies) == 1
+    assert world.count("webhooks.delivery WHERE state = 'pending'") == 2
+
+
+def test_private_addresses_are_refused_at_the_connection(world, partner, receiver) -> None:
+    endpoint, _ = register(world, partner, receiver.url.replace("127.0.0.1", "localhost"))
+    world.earn(partner.partner_id, world.member(), 10)
+    pump(world, allowed=())
+    assert receiver.bodies == []
+    assert "AddressRefused" in str(one(world, partner, endpoint).attempts[0].error)
+
+
+def test_what_a_killed_pump_had_claimed_is_sent_by_the_next(world, partner, receiver) -> None:
+    register(world, partner, receiver.url)
+    world.earn(partner.partner_id, world.member(), 10)
+    with world.transaction() as session:
+        deliveries.fan_out(session, now=clock.now())
+        claims = deliveries.claim(session, now=clock.now(), limit=10, busy={})
+    assert [claim.attempt_no for claim in claims] == [1]
+    pump(world)
+    assert len(receiver.bodies) == 1
+    assert world.count("webhooks.attempt WHERE outcome = 'unknown'") == 1
+
+
+def test_an_endpoint_that_hangs_delays_nobody_else(world, partner, receiver) -> None:
+    hanging = socket.create_server(("127.0.0.1", 0), backlog=200)
+    register(world, partner, f"http://127.0.0.1:{hanging.getsockname()[1]}/hangs")
+    register(world, partner, receiver.url)
+    member = world.member()
+    for _ in range(60):
+        world.earn(partner.partner_id, member, 1)
+    running = threading.Thread(target=pump, args=(world,), kwargs={"run_s": 3, "timeout_s": 4})
+    began = time.monotonic()
+    running.start()
+    while len(receiver.bodies) < 60 and time.monotonic() - began < 3:
+        time.sleep(0.02)
+    took = time.monotonic() - began
+    running.join()
+    hanging.close()
+    assert len(receiver.bodies) == 60, f"after {took} s"
+
+
+def test_a_second_pump_leaves_at_once(world) -> None:
+    settings = world.settings
+    first = Pump(settings, world.database, world.keyring, redis_url=str(settings.redis_url))
+    running = threading.Thread(target=first.run, kwargs={"run_s": 2})
+    running.start()
+    time.sleep(0.5)
+    second = Pump(settings, world.database, world.keyring, redis_url=str(settings.redis_url))
+    assert second.run(run_s=2) is False
+    running.join()
+
+
+def test_positions_are_given_once_and_without_gaps(world, partner, receiver) -> None:
+    register(world, partner, receiver.url)
+    member = world.member()
+    for _ in range(5):
+        world.earn(partner.partner_id, member, 1)
+    rounds = []
+    for _ in range(3):
+        with world.transaction() as session:
+            rounds.append(deliveries.fan_out(session, now=clock.now()))
+    with world.transaction() as session:
+        positions = session.scalars(text("SELECT position FROM kit.event ORDER BY position")).all()
+    assert rounds == [6, 0, 0]
+    assert positions == [1, 2, 3, 4, 5, 6]
