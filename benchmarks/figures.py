@@ -1,4 +1,4 @@
-"""Figures: what the runs of a benchmark came to, as a ratio to its reference; printed as a table and kept as JSON."""
+"""Figures: what the runs of a benchmark came to beside its reference; printed as a table, kept as JSON."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Figure:
-    """The runs of one benchmark. Rates are compared, or times when `is_time`: then the smaller ratio is the better."""
+    """The runs of one benchmark; rates are compared, or times when `is_time` (then smaller is better)."""
 
     key: str
     unit: str

@@ -1,4 +1,4 @@
-"""The ground all benchmarks stand on: the servers, databases of their own that are dropped again, child processes."""
+"""The ground all benchmarks stand on: servers, databases that are dropped again, child processes."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ PROJECT = Path(__file__).parent.parent
 STOP_TIMEOUT_S = 20.0
 
 
-class BenchmarkFailed(Exception):
+class BenchmarkError(Exception):
     """What was measured did not do its work right, so there is no figure."""
 
 
 @dataclass(frozen=True)
 class Books:
-    """A coalition's books on a database of their own: the service's way in, and the owner's for making rows in bulk."""
+    """A coalition's books on a database of their own: the service's way in, and the owner's for bulk rows."""
 
     settings: Settings
     database: Database
@@ -68,7 +68,7 @@ class Ground:
 
     @contextmanager
     def new_database(self, purpose: str, *, template: str | None = None) -> Iterator[str]:
-        """The URL of a new database, empty or a copy of the one at `template`; dropped when the block ends."""
+        """The URL of a new database, empty or a copy of that at `template`; dropped when the block ends."""
         name = f"coalition_bench_{purpose}_{secrets.token_hex(4)}"
         copied = make_url(template).database if template else "template1"
         self._execute("CREATE DATABASE {} TEMPLATE {}", name, str(copied))
@@ -137,7 +137,7 @@ class Ground:
 
 @contextmanager
 def prepared(environ: Mapping[str, str], *, seconds: int, runs: int) -> Iterator[Ground]:
-    """Servers for the time of the block: those the environment names, otherwise embedded ones in a new folder."""
+    """Servers for the time of the block: those the environment names, or embedded ones in a new folder."""
     given = kit_settings.from_environment(environ)
     folder = Path(tempfile.mkdtemp(prefix="coalition-bench-"))
     try:
@@ -152,7 +152,7 @@ def prepared(environ: Mapping[str, str], *, seconds: int, runs: int) -> Iterator
 def child(
     module: str, *words: str, settings: Settings | None = None, stdin: int = subprocess.PIPE
 ) -> Iterator[subprocess.Popen[str]]:
-    """`python -m module`, ended with the block if it hasn't by itself; the kernel ends it when we are killed."""
+    """`python -m module`, ended with the block if it runs still; the kernel ends it when we are killed."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), **(to_environment(settings) if settings else {})}
     process = subprocess.Popen(
         [*dies_with_parent(SIGTERM), sys.executable, "-m", module, *words],
@@ -168,23 +168,28 @@ def child(
 
 
 def answer_of(process: subprocess.Popen[str], question: str, *, timeout_s: float) -> str:
-    """What a child prints when it is told `question`; raises BenchmarkFailed when it fails."""
+    """What a child prints when it is told `question`; raises BenchmarkError when it fails."""
     try:
         answer, _ = process.communicate(question, timeout=timeout_s)
     except subprocess.TimeoutExpired:
-        raise BenchmarkFailed(f"a child did not answer within {timeout_s:.0f} s: {process.args!r}") from None
+        raise BenchmarkError(f"a child did not answer within {timeout_s:.0f} s: {process.args!r}") from None
     if process.returncode != 0:
-        raise BenchmarkFailed(f"a child ended with {process.returncode}; its lines above say why")
+        raise BenchmarkError(f"a child ended with {process.returncode}; its lines above say why")
     return answer
 
 
 def run_tool(argv: Sequence[str], *, environment: Mapping[str, str], timeout_s: float) -> str:
-    """The standard output of a tool; raises BenchmarkFailed with the end of its errors."""
+    """The standard output of a tool; raises BenchmarkError with the end of its errors."""
     done = subprocess.run(
-        argv, env={**os.environ, **environment}, capture_output=True, text=True, timeout=timeout_s, check=False
+        argv,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
     )
     if done.returncode != 0:
-        raise BenchmarkFailed(f"{Path(argv[0]).name} ended with {done.returncode}: {done.stderr[-2000:]}")
+        raise BenchmarkError(f"{Path(argv[0]).name} ended with {done.returncode}: {done.stderr[-2000:]}")
     return done.stdout
 
 

@@ -1,7 +1,7 @@
-"""A lean HTTP client: one process, raw sockets, hand-made requests; `python -m benchmarks.http_client` (JSON in and out).
+"""A lean HTTP client: one process, raw sockets, hand-made requests; `python -m benchmarks.http_client`.
 
-It shares the cores with what it measures, so it does as little as it can: 16 keep-alive connections, each with one
-request under way, and of every answer only the status and the length are looked at.
+It shares the cores with what it measures, so it does as little as it can: 16 keep-alive connections, each
+with one request under way, and of every answer only the status and the length are looked at. JSON in and out.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`answered` in `seconds`, all with 201; `posted` counts the warm-up and what came behind the end, too."""
+    """`answered` in `seconds`, all with 201; `posted` counts the warm-up and what came after the end, too."""
 
     posted: int
     answered: int
@@ -50,7 +50,7 @@ class Outcome:
     p99_ms: float
 
 
-class WrongAnswer(Exception):
+class AnswerError(Exception):
     """An answer that isn't 201."""
 
 
@@ -66,7 +66,7 @@ class _Connection:
         self.socket.sendall(request)
 
     def receive(self) -> bool:
-        """Read what is there; True when the answer is complete. Raises WrongAnswer."""
+        """Read what is there; True when the answer is complete. Raises AnswerError."""
         part = self.socket.recv(65_536)
         self._got += part
         head, separator, body = self._got.partition(b"\r\n\r\n")
@@ -76,46 +76,42 @@ class _Connection:
         if part and length and len(body) < int(length[1]):
             return False
         if not head.startswith(b"HTTP/1.1 201 ") or not length:
-            raise WrongAnswer(self._got.decode(errors="replace"))
+            raise AnswerError(self._got.decode(errors="replace"))
         self._got = b""
         return True
 
 
 def post(order: Order) -> Outcome:
-    """Post for `order.seconds` behind a second of warm-up. Raises WrongAnswer, OSError."""
+    """Post for `order.seconds` behind a second of warm-up. Raises AnswerError, OSError."""
     requests = _requests(order)
-    connections = [_Connection(order.port) for _ in range(CONNECTIONS)]
     latencies: list[float] = []
-    answered_before = posted = 0
+    posted = 0
     began = time.perf_counter() + WARM_UP_S
     until = began + order.seconds
     with selectors.DefaultSelector() as selector:
-        for connection in connections:
+        for connection in [_Connection(order.port) for _ in range(CONNECTIONS)]:
             selector.register(connection.socket, selectors.EVENT_READ, connection)
             connection.send(next(requests))
             posted += 1
-        waiting = len(connections)
-        while waiting:
-            ready = selector.select(ANSWER_TIMEOUT_S)
-            if not ready:
-                raise WrongAnswer(f"no answer within {ANSWER_TIMEOUT_S:.0f} s")
-            for event, _ in ready:
-                connection = event.data
-                if not connection.receive():
-                    continue
+        while selector.get_map():
+            for connection in _answered(selector):
                 at = time.perf_counter()
-                if at < began:
-                    answered_before += 1
-                elif at < until:
+                if began <= at < until:
                     latencies.append(at - connection.sent_at)
                 if at < until:
                     connection.send(next(requests))
                     posted += 1
                 else:
-                    waiting -= 1
-    for connection in connections:
-        connection.socket.close()
+                    selector.unregister(connection.socket)
+                    connection.socket.close()
     return _outcome(order, posted, latencies)
+
+
+def _answered(selector: selectors.BaseSelector) -> Iterator[_Connection]:
+    ready = selector.select(ANSWER_TIMEOUT_S)
+    if not ready:
+        raise AnswerError(f"no answer within {ANSWER_TIMEOUT_S:.0f} s")
+    return (event.data for event, _ in ready if event.data.receive())
 
 
 def _outcome(order: Order, posted: int, latencies: list[float]) -> Outcome:
@@ -133,8 +129,8 @@ def _requests(order: Order) -> Iterator[bytes]:
     run = secrets.token_hex(6)
     members = [ids.show(ids.MEMBER, member_id(n)) for n in range(1, order.members + 1)]
     head = (
-        f"POST {order.path} HTTP/1.1\r\nHost: 127.0.0.1:{order.port}\r\nAuthorization: Bearer {order.token}\r\n"
-        "Content-Type: application/json\r\nIdempotency-Key: "
+        f"POST {order.path} HTTP/1.1\r\nHost: 127.0.0.1:{order.port}\r\n"
+        f"Authorization: Bearer {order.token}\r\nContent-Type: application/json\r\nIdempotency-Key: "
     )
     number = 0
     while True:

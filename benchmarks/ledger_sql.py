@@ -1,4 +1,4 @@
-"""earn_db and burn_db: the ledger's functions, called as the service calls them, against pgbench's TPC-B-like script."""
+"""earn_db and burn_db: the ledger's functions, called as the service does, against pgbench's TPC-B-like."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from benchmarks import stock
 from benchmarks.figures import Figure, Run
-from benchmarks.ground import BenchmarkFailed, Books, Ground, tell
+from benchmarks.ground import BenchmarkError, Books, Ground, tell
 from benchmarks.pgbench import NAME, Rate, Tpcb, run_script
 from benchmarks.stock import MEMBERS, PARTNERS, Wallets
 from kit import clock
@@ -34,9 +34,7 @@ def burn(ground: Ground, tpcb: Tpcb) -> Figure:
     with ground.new_books("burn", now=clock.now()) as books:
         partners = stock.make_partners(books, count=PARTNERS, now=clock.now())
         tell(f"stocking {MEMBERS:,} wallets with {lots} lots each")
-        stock.make_wallets(
-            books, partners, Wallets(clock.now().date(), clock.now(), lots=lots, with_reserve=True)
-        )
+        stock.make_wallets(books, partners, Wallets(clock.now().date(), clock.now(), lots=lots, with_reserve=True))
         script = _script(books, partners, "ledger_burn", ":points, NULL", (BURN_LEAST, BURN_MOST))
         runs = _measure(ground, books, tpcb, script)
         _check(books, "burn", runs)
@@ -51,14 +49,14 @@ def lots_for(burns: int) -> int:
 
 
 def lots_per_burn(books: Books) -> float:
-    """How many lots a burn took on average; raises BenchmarkFailed when one took more than three."""
+    """How many lots a burn took on average; raises BenchmarkError when one took more than three."""
     with books.owner() as owner:
         row = owner.execute(
             "SELECT count(*)::float / count(DISTINCT txn_id), max(seq) FROM coalition.posting "
             "WHERE credit = 'redemption'"
         ).fetchone()
     if row is None or row[1] is None or row[1] > 3:
-        raise BenchmarkFailed(f"burns took other numbers of lots than 1 to 3: {row}")
+        raise BenchmarkError(f"burns took other numbers of lots than 1 to 3: {row}")
     return float(row[0])
 
 
@@ -70,9 +68,9 @@ def _script(books: Books, partners: list[UUID], function: str, rest: str, points
     return f"""\\set m random(1, {MEMBERS})
 \\set p random(1, {len(partners)})
 \\set points random({points[0]}, {points[1]})
-SELECT o.replayed, o.refusal, o.detail, (o.txn).* FROM coalition.{function}(now(), (ARRAY[{codes}]::uuid[])[:p],
-    gen_random_uuid()::text, sha256(uuid_send(gen_random_uuid())), {new_id}, {new_id},
-    {stock.sql_id(0, ":m::bigint")}, {new_id}::text, {rest}) o;
+SELECT o.replayed, o.refusal, o.detail, (o.txn).* FROM coalition.{function}(
+    now(), (ARRAY[{codes}]::uuid[])[:p], gen_random_uuid()::text, sha256(uuid_send(gen_random_uuid())),
+    {new_id}, {new_id}, {stock.sql_id(0, ":m::bigint")}, {new_id}::text, {rest}) o;
 """
 
 
@@ -97,4 +95,4 @@ def _check(books: Books, kind: str, runs: list[tuple[Run, Rate]]) -> None:
             [kind],
         ).fetchone()
     if row is None or row[2] != 0 or row[0] != row[1] or row[0] < expected:
-        raise BenchmarkFailed(f"pgbench counted {expected} postings; posted, events, refused: {row}")
+        raise BenchmarkError(f"pgbench counted {expected} postings; posted, events, refused: {row}")

@@ -1,4 +1,4 @@
-"""pgbench, PostgreSQL's own yardstick: its TPC-B-like script as the reference, and our statements through the same."""
+"""pgbench, PostgreSQL's own yardstick: its TPC-B-like script as the reference, and scripts of ours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.ground import BenchmarkFailed, Ground, run_tool, tell
+from benchmarks.ground import BenchmarkError, Ground, run_tool, tell
 from kit.db import SERVICE_ROLE
 from kit.embedded import postgres_tool
 
@@ -47,7 +47,9 @@ def tpcb(ground: Ground) -> Iterator[Tpcb]:
     with ground.new_database("tpcb") as url:
         tell(f"filling pgbench's tables, scale {SCALE}")
         run_tool(
-            [str(postgres_tool("pgbench")), "-i", "-q", "-s", str(SCALE), url], environment={}, timeout_s=MARGIN_S
+            [str(postgres_tool("pgbench")), "-i", "-q", "-s", str(SCALE), url],
+            environment={},
+            timeout_s=MARGIN_S,
         )
         yield Tpcb(url, ground.seconds)
 
@@ -63,11 +65,13 @@ def _run(url: str, seconds: int, *words: str, role: str | None = None) -> Rate:
     options = f"-c role={role}" if role else ""
     argv = [str(postgres_tool("pgbench")), "-M", "prepared", "-c", str(CLIENTS), "-j", str(THREADS)]
     said = run_tool(
-        [*argv, "-T", str(seconds), *words, url], environment={"PGOPTIONS": options}, timeout_s=seconds + MARGIN_S
+        [*argv, "-T", str(seconds), *words, url],
+        environment={"PGOPTIONS": options},
+        timeout_s=seconds + MARGIN_S,
     )
     rate = re.search(r"^tps = ([0-9.]+)", said, re.MULTILINE)
     done = re.search(r"^number of transactions actually processed: ([0-9]+)", said, re.MULTILINE)
     failed = re.search(r"^number of failed transactions: ([0-9]+)", said, re.MULTILINE)
     if rate is None or done is None or (failed is not None and failed[1] != "0"):
-        raise BenchmarkFailed(f"pgbench said: {said}")
+        raise BenchmarkError(f"pgbench said: {said}")
     return Rate(float(rate[1]), int(done[1]))

@@ -1,6 +1,6 @@
-"""Stock: partners, members, and wallets full of lots, made in bulk as the rows the ledger's functions would have left.
+"""Stock: partners, members, wallets full of lots, made in bulk as the ledger would have left them.
 
-Only the owner may write them so. Events of these rows are left out, for no pump should meet them during a run.
+Only the owner may write them so. Their events are left out, for no pump should meet them during a run.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 
 from benchmarks.ground import Books
+from kit.db import Session
 from partners import accounts
 
 MEMBERS = 10_000
@@ -23,7 +24,7 @@ RESERVE_POINTS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Wallets:
-    """Which wallets to make: each of `members` gets `lots` of 100 points and, behind them, a lot that never runs dry."""
+    """Which wallets to make: each gets `lots` of 100 points and, behind, a reserve that never ends."""
 
     day: date
     now: datetime
@@ -34,12 +35,17 @@ class Wallets:
 
 def member_id(n: int) -> UUID:
     """The id of the n-th member, from 1; in order, as UUIDv7 are."""
-    return UUID(f"01900000-0000-7000-8000-{n:012x}")
+    return numbered_id(0, n)
 
 
 def sql_id(kind: int, number: str) -> str:
     """SQL for the id number `number` of a kind: 0 is members, as in `member_id`."""
     return f"('01900000-0000-7{kind:03x}-8000-' || lpad(to_hex({number}), 12, '0'))::uuid"
+
+
+def numbered_id(kind: int, n: int) -> UUID:
+    """What `sql_id` gives for `n`."""
+    return UUID(f"01900000-0000-7{kind:03x}-8000-{n:012x}")
 
 
 def make_partners(books: Books, *, count: int, now: datetime) -> list[UUID]:
@@ -48,6 +54,11 @@ def make_partners(books: Books, *, count: int, now: datetime) -> list[UUID]:
         return [
             accounts.create(session, code=f"brand-{n}", name=f"Brand {n}", now=now).partner_id for n in range(count)
         ]
+
+
+def first_partner(session: Session) -> UUID:
+    """The partner that was made first."""
+    return accounts.by_code(session, "brand-0").partner_id
 
 
 def make_wallets(books: Books, issuers: list[UUID], wanted: Wallets) -> None:
@@ -73,16 +84,14 @@ def make_wallets(books: Books, issuers: list[UUID], wanted: Wallets) -> None:
     settle_down(books)
 
 
-def make_members(
-    owner: psycopg.Connection[tuple[Any, ...]], *, enrolled_by: UUID, wanted: Wallets
-) -> None:
+def make_members(owner: psycopg.Connection[tuple[Any, ...]], *, enrolled_by: UUID, wanted: Wallets) -> None:
     """Members with a card each and an empty wallet."""
-    numbers = "generate_series(1, %(members)s::bigint) AS n"
+    member, numbers = sql_id(0, "n"), "generate_series(1, %(members)s::bigint) AS n"
+    identifier = f"'card', sha256(uuid_send({member})), {member}, ''"
     statements = (
-        f"INSERT INTO coalition.member SELECT {sql_id(0, 'n')}, %(by)s, %(now)s FROM {numbers}",
-        "INSERT INTO coalition.member_identifier (kind, fingerprint, member_id, masked) "
-        f"SELECT 'card', sha256(int8send(n)), {sql_id(0, 'n')}, '•••• ' || lpad((n % 10000)::text, 4, '0') FROM {numbers}",
-        f"INSERT INTO coalition.wallet (member_id) SELECT {sql_id(0, 'n')} FROM {numbers}",
+        f"INSERT INTO coalition.member SELECT {member}, %(by)s, %(now)s FROM {numbers}",
+        f"INSERT INTO coalition.member_identifier SELECT {identifier} FROM {numbers}",
+        f"INSERT INTO coalition.wallet (member_id) SELECT {member} FROM {numbers}",
     )
     for statement in statements:
         owner.execute(statement.encode(), {"members": wanted.members, "by": enrolled_by, "now": wanted.now})
@@ -95,31 +104,35 @@ def settle_down(books: Books) -> None:
         owner.execute("CHECKPOINT")
 
 
-# The reserve is the last lot of each member: it expires last, so it is burned last.
+# The reserve is the last lot of each member: it expires last, so it is burned last. Where burns are measured
+# the first is partly used, so that the first burn of a wallet crosses lots as later ones do.
 _LOT_SOURCE = f"""
     CREATE TEMP TABLE made ON COMMIT DROP AS
-    SELECT {sql_id(0, "m")} AS member_id, k AS seq, {sql_id(1, "(m * 100000 + k)")} AS txn_id,
-           (%(issuers)s::uuid[])[1 + (m + k) %% cardinality(%(issuers)s::uuid[])] AS issuer_id,
-           CASE WHEN k > %(lots)s THEN %(reserve)s::bigint ELSE %(points)s::bigint END AS points,
-           CASE WHEN k > %(lots)s THEN %(lots)s * %(points)s::bigint + %(reserve)s::bigint
-                ELSE k * %(points)s::bigint END AS available_after,
-           %(day)s::date AS day, %(day)s::date + 700 + k::int AS expires_on, %(now)s::timestamptz AS at
-    FROM generate_series(1, %(members)s::bigint) AS m CROSS JOIN generate_series(1, %(each)s::bigint) AS k
+    SELECT *, sum(points) OVER (PARTITION BY member_id ORDER BY seq) AS available_after
+    FROM (SELECT {sql_id(0, "m")} AS member_id, k AS seq, {sql_id(1, "(m * 100000 + k)")} AS txn_id,
+                 (%(issuers)s::uuid[])[1 + (m + k) %% cardinality(%(issuers)s::uuid[])] AS issuer_id,
+                 CASE WHEN k > %(lots)s THEN %(reserve)s::bigint
+                      WHEN k = 1 AND %(each)s > %(lots)s THEN 1 + m %% %(points)s
+                      ELSE %(points)s::bigint END AS points,
+                 %(day)s::date AS day, %(day)s::date + 700 + k::int AS expires_on, %(now)s::timestamptz AS at
+          FROM generate_series(1, %(members)s::bigint) AS m, generate_series(1, %(each)s::bigint) AS k) lots
 """.encode()
 _LOT_ROWS = (
     b"""
-    INSERT INTO coalition.txn (member_id, member_seq, txn_id, kind, partner_id, points, available_after, reference,
-                               expires_on, effective_at, booked_at, business_date, original_business_date)
-    SELECT member_id, seq, txn_id, 'earn', issuer_id, points, available_after, 'stock-' || txn_id, expires_on, at, at,
-           day, day FROM made
+    INSERT INTO coalition.txn (member_id, member_seq, txn_id, kind, partner_id, points, available_after,
+                               reference, expires_on, effective_at, booked_at, business_date,
+                               original_business_date)
+    SELECT member_id, seq, txn_id, 'earn', issuer_id, points, available_after, 'stock-' || txn_id, expires_on,
+           at, at, day, day FROM made
     """,
     b"""
-    INSERT INTO coalition.lot (member_id, lot_id, issuer_id, issued_on, expires_on, issued, remaining, is_open)
+    INSERT INTO coalition.lot
     SELECT member_id, txn_id, issuer_id, day, expires_on, points, points, true FROM made
     """,
     b"""
     INSERT INTO coalition.posting
-    SELECT member_id, txn_id, 1, 'issuance', 'wallet', points, txn_id, issuer_id, issuer_id, day, day FROM made
+    SELECT member_id, txn_id, 1, 'issuance', 'wallet', points, txn_id, issuer_id, issuer_id, day, day
+    FROM made
     """,
     b"""
     UPDATE coalition.wallet w SET available = m.available, version = m.version

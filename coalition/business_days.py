@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
 from coalition import programme
 from kit.db import Session, allow_long_statements
@@ -106,7 +106,8 @@ def seal(session: Session, *, day: date, now: datetime) -> Seal:
 def find_seal(session: Session, day: date) -> Seal | None:
     """The seal of `day`, or None while it has none; raises DayNotClosed while the day is open."""
     row = session.execute(
-        text("SELECT day, postings, totals, digest, chain FROM coalition.sealed_day WHERE day = :day"), {"day": day}
+        text("SELECT day, postings, totals, digest, chain FROM coalition.sealed_day WHERE day = :day"),
+        {"day": day},
     ).first()
     if row is None:
         raise DayNotClosed(f"{day} is not closed")
@@ -115,7 +116,9 @@ def find_seal(session: Session, day: date) -> Seal | None:
 
 def closed_at(session: Session, day: date) -> datetime:
     """When `day` was closed, by the system clock; raises DayNotClosed."""
-    at = session.scalar(text("SELECT closed_at FROM coalition.sealed_day WHERE day = :day"), {"day": day})
+    at: datetime | None = session.scalar(
+        text("SELECT closed_at FROM coalition.sealed_day WHERE day = :day"), {"day": day}
+    )
     if at is None:
         raise DayNotClosed(f"{day} is not closed")
     return at
@@ -139,7 +142,8 @@ def compute_seal(session: Session, day: date, *, previous: bytes) -> Seal:
 
 def _chain_before(session: Session, day: date) -> bytes:
     row = session.execute(
-        text("SELECT day, chain FROM coalition.sealed_day WHERE day < :day ORDER BY day DESC LIMIT 1"), {"day": day}
+        text("SELECT day, chain FROM coalition.sealed_day WHERE day < :day ORDER BY day DESC LIMIT 1"),
+        {"day": day},
     ).first()
     if row is None:
         return GENESIS
@@ -221,7 +225,7 @@ def turnover(session: Session) -> list[Turnover]:
     return [Turnover(*row) for row in rows]
 
 
-def _stream(session: Session, statement: str, **parameters: Any) -> Iterator[Row[Any]]:
+def _stream(session: Session, statement: str, **parameters: Any) -> Iterator[Any]:
     allow_long_statements(session)
     with session.execute(text(statement), parameters, execution_options={"yield_per": FETCH_ROWS}) as result:
         yield from result

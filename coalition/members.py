@@ -57,7 +57,12 @@ def enrol(session: Session, *, card: str, partner_id: UUID, now: datetime, keyri
             INSERT INTO coalition.member_identifier (kind, fingerprint, member_id, masked)
             VALUES (:kind, :fingerprint, :member_id, :masked) ON CONFLICT (kind, fingerprint) DO NOTHING
         """),
-        {"kind": _CARD, "fingerprint": fingerprint, "member_id": member.member_id, "masked": member.card_masked},
+        {
+            "kind": _CARD,
+            "fingerprint": fingerprint,
+            "member_id": member.member_id,
+            "masked": member.card_masked,
+        },
     )
     if taken.rowcount == 0:
         raise CardInUse("this card belongs to a member already")

@@ -13,7 +13,13 @@ from kit.db import Session
 
 
 def set_rate(
-    session: Session, *, partner_id: UUID, points_per_unit: Decimal, minor_per_unit: int, currency: str, since: date
+    session: Session,
+    *,
+    partner_id: UUID,
+    points_per_unit: Decimal,
+    minor_per_unit: int,
+    currency: str,
+    since: date,
 ) -> None:
     """From `since` on, `minor_per_unit` minor units of `currency` earn `points_per_unit` points at this partner.
 

@@ -116,16 +116,16 @@ def _complete(run: Callable[[], Outcome]) -> Outcome:
     try:
         return run()
     except BaseExceptionGroup as group:
-        known = group.subgroup(CoalitionError)
-        while isinstance(known, BaseExceptionGroup):
-            known = known.exceptions[0]
-        if isinstance(known, CoalitionError):
-            raise known from group
+        first: BaseException | None = group.subgroup(CoalitionError)
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        if first is not None:
+            raise first from group
         raise
 
 
 def _fresh_demo(chosen: Settings) -> Settings:
-    """The settings of a demo that starts from nothing: a folder, a port and, on a real server, a database of its own."""
+    """The settings of a demo from nothing: a folder, a port and, on a real server, a database of its own."""
     folder = chosen.data_dir / "demo"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -133,7 +133,9 @@ def _fresh_demo(chosen: Settings) -> Settings:
         chosen, data_dir=folder, http_host="127.0.0.1", http_port=_free_port(), time_zone="UTC", currency="GBP",
         secret_key=secrets.token_hex(32),
     )  # fmt: skip
-    return chosen if chosen.database_url is None else replace(chosen, database_url=_fresh_database(chosen.database_url))
+    if chosen.database_url is None:
+        return chosen
+    return replace(chosen, database_url=_fresh_database(chosen.database_url))
 
 
 def _fresh_database(url: str) -> str:

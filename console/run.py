@@ -24,6 +24,7 @@ from kit.terminal import Desk, open_database
 
 READY_TIMEOUT_S = 60.0
 STOP_WEB_S = 15.0
+PORT_PATIENCE_S = 3.0
 STOP_WORKER_S = 25.0  # the longest webhook attempt and its completion
 OLDEST_REDIS = (6, 2)
 
@@ -68,7 +69,10 @@ def coalition_up(wanted: Settings, *, sink: LogSink = print_line) -> Iterator[Ru
     refuse_taken_port(wanted)
     supervisor = Supervisor(sink)
     try:
-        with embedded.running(wanted, supervisor=supervisor) as chosen, open_database(chosen, migrate=True) as desk:
+        with (
+            embedded.running(wanted, supervisor=supervisor) as chosen,
+            open_database(chosen, migrate=True) as desk,
+        ):
             _check_redis(chosen)
             with desk.database.transaction() as session:
                 founded = programme.ensure(
@@ -91,14 +95,26 @@ def coalition_up(wanted: Settings, *, sink: LogSink = print_line) -> Iterator[Ru
 
 
 def refuse_taken_port(chosen: Settings) -> None:
-    """Raise PortTaken when somebody listens on the web server's address, or nobody may."""
+    """Raise PortTaken when somebody listens on the web server's address for three seconds, or nobody may.
+
+    Not at once: the web server of a coalition that was killed just now needs a moment to notice.
+    """
+    deadline = time.monotonic() + PORT_PATIENCE_S
+    while (fault := _bind_fault(chosen)) is not None:
+        if time.monotonic() > deadline:
+            where = f"{chosen.http_host}:{chosen.http_port}"
+            raise PortTaken(f"can't listen on {where} ({fault}); set COALITION_HTTP_PORT")
+        time.sleep(0.1)
+
+
+def _bind_fault(chosen: Settings) -> str | None:
     with socket.socket(socket.AF_INET6 if ":" in chosen.http_host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((chosen.http_host, chosen.http_port))
         except OSError as error:
-            where = f"{chosen.http_host}:{chosen.http_port}"
-            raise PortTaken(f"can't listen on {where} ({error.strerror}); set COALITION_HTTP_PORT") from error
+            return error.strerror or str(error)
+    return None
 
 
 def _check_redis(chosen: Settings) -> None:
@@ -124,7 +140,17 @@ def _programs(chosen: Settings, prefix: str) -> list[Program]:
            "--host", chosen.http_host, "--port", str(chosen.http_port), "--workers", str(chosen.web_processes),
            "--blocking-threads", str(chosen.web_threads), "--backlog", "1024", "--http", "1", "--no-ws",
            "--respawn-failed-workers", "--workers-kill-timeout", "10", "--log-level", "warning"]  # fmt: skip
-    cron = [python, "-m", "rq.cli", "cron", "--url", str(chosen.redis_url), "-l", "WARNING", "console.schedule"]
+    cron = [
+        python,
+        "-m",
+        "rq.cli",
+        "cron",
+        "--url",
+        str(chosen.redis_url),
+        "-l",
+        "WARNING",
+        "console.schedule",
+    ]
     workers = [
         Program(
             name=queue,

@@ -86,10 +86,15 @@ class Database:
         Raises DatabaseUnavailable where the fault is PostgreSQL's, not the statement's.
         """
         try:
-            with self.engine.begin() as session:
-                yield session
+            connection = self.engine.connect()
         except PoolTimeoutError as error:
             raise DatabaseUnavailable("all database connections are in use") from error
+        except OperationalError as error:
+            # The first line names host and port, never the password.
+            raise DatabaseUnavailable(f"can't connect to the database: {str(error.orig).splitlines()[0]}") from error
+        try:
+            with connection, connection.begin():
+                yield connection
         except DBAPIError as error:
             if error.connection_invalidated or _is_passing(error):
                 raise DatabaseUnavailable("the database did not complete the transaction") from error

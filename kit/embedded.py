@@ -1,4 +1,4 @@
-"""The embedded engines: PostgreSQL and Redis from their wheels, under the data folder, shared by all processes of a run.
+"""The embedded engines: PostgreSQL and Redis from their wheels, under the data folder, shared by a run's processes.
 
 Whoever comes first owns them: it holds `engines.lock`, which the kernel frees however it ends, and runs both servers as
 supervised children. Later processes attach and hold `users.lock` shared; the owner waits for them before it stops.
@@ -101,7 +101,7 @@ class _Engines:
                 fcntl.flock(users_lock, fcntl.LOCK_UN)
             time.sleep(0.1)
         raise EnginesUnavailable(
-            f"another process runs the coalition in {self._folder}; stop it, or set COALITION_DATA_DIR to another folder"
+            f"another process runs the coalition in {self._folder}; stop it, or set COALITION_DATA_DIR"
         )
 
     def launch(self, supervisor: Supervisor) -> None:
@@ -120,7 +120,9 @@ class _Engines:
         deadline = time.monotonic() + READY_TIMEOUT_S
         while not self._is_ready():
             if time.monotonic() > deadline:
-                raise EnginesUnavailable(f"the embedded engines did not come up within {READY_TIMEOUT_S:.0f} s; their log says why")
+                raise EnginesUnavailable(
+                    f"the embedded engines did not come up within {READY_TIMEOUT_S:.0f} s; their log says why"
+                )
             time.sleep(0.05)
         if self._settings.embedded_database:
             self._create_database()
@@ -166,7 +168,17 @@ class _Engines:
         shutil.rmtree(self._postgres_dir, ignore_errors=True)
         draft.mkdir(mode=0o700)
         _give_to_server_user(draft)
-        words = ["--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--pgdata", str(draft)]
+        words = [
+            "--username",
+            SUPERUSER,
+            "--auth",
+            "trust",
+            "--encoding",
+            "UTF8",
+            "--no-locale",
+            "--pgdata",
+            str(draft),
+        ]
         done = subprocess.run(
             [*drop, str(_postgres_binary("initdb")), *words],
             capture_output=True, text=True, timeout=INITDB_TIMEOUT_S, check=False, env={**os.environ, "LC_ALL": "C"},
@@ -284,7 +296,17 @@ def _drop_privileges(folder: Path) -> list[str]:
     setpriv = shutil.which("setpriv")
     if setpriv is None or not sys.platform.startswith("linux"):
         raise EnginesUnavailable("run as an ordinary user, or install setpriv (util-linux): PostgreSQL refuses root")
-    words = [setpriv, "--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"]
+    # A change of user takes the parent's death signal away, so it is asked for again, behind it.
+    words = [
+        setpriv,
+        "--reuid",
+        str(user.pw_uid),
+        "--regid",
+        str(user.pw_gid),
+        "--clear-groups",
+        "--pdeathsig",
+        "INT",
+    ]
     if not all(_anybody_may_pass(path) for path in (folder, _postgres_binary("postgres"))):
         capability = _walking_capability()
         words += ["--inh-caps", f"+{capability}", "--ambient-caps", f"+{capability}"]

@@ -1,11 +1,12 @@
-"""Ids: UUIDv7 (RFC 9562) in the database, TypeIDs with a prefix of their kind wherever a person or partner sees them."""
+"""Ids: UUIDv7 (RFC 9562) in the database, TypeIDs with a prefix of their kind where a person or partner sees them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+import uuid_utils
 from typeid import TypeID
 from typeid.errors import TypeIDException
 from uuid_utils.compat import uuid7
@@ -47,7 +48,7 @@ def new() -> UUID:
 
 def show(prefix: str, value: UUID) -> str:
     """`value` as a TypeID, e.g. `mbr_01h45ytscbebyvny4gc8cr8ma2`."""
-    return str(TypeID.from_uuid(suffix=value, prefix=prefix))
+    return str(TypeID.from_uuid(suffix=cast(uuid_utils.UUID, value), prefix=prefix))
 
 
 def show_fields(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -112,12 +112,8 @@ def sequence(session: Session, *, limit: int) -> list[Sequenced]:
     if not found:
         return []
     last = session.scalar(text("SELECT max(position) FROM kit.event")) or 0
-    done = [
-        Sequenced(e.subject_id, e.event_id, e.partner_id, e.type, last + n) for n, e in enumerate(found, start=1)
-    ]
-    bodies = [
-        freeze(event_id=e.event_id, type_=e.type, occurred_at=e.occurred_at, data=e.data) for e in found
-    ]
+    done = [Sequenced(e.subject_id, e.event_id, e.partner_id, e.type, last + n) for n, e in enumerate(found, start=1)]
+    bodies = [freeze(event_id=e.event_id, type_=e.type, occurred_at=e.occurred_at, data=e.data) for e in found]
     session.execute(
         text("""
             UPDATE kit.event e SET position = u.position, body = u.body

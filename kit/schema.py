@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import migrations
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+import migrations
 from kit.db import OLDEST_POSTGRESQL, Database, Session
 from kit.errors import Unavailable
 
@@ -18,7 +18,7 @@ _LOCK = 7205759403792793601
 
 
 class SchemaNotReady(Unavailable):
-    """The database's schema isn't the one this version works with; `coalition up` or `coalition db migrate` mends it."""
+    """The database's schema isn't the one this version works with; `coalition db migrate` mends it."""
 
     code = "schema_not_ready"
     title = "Schema not ready"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
 
@@ -85,7 +85,7 @@ def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
-def fail(line: str) -> Any:
+def fail(line: str) -> NoReturn:
     """Print `line` as the error it is and exit with 1."""
     click.echo(f"coalition: {line}", err=True)
     sys.exit(1)

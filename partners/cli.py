@@ -37,7 +37,11 @@ def create_partner(*, code: str, name: str | None, no_issuer: bool, no_redeemer:
             is_redeemer=not no_redeemer,
         )
     shown = ids.show(ids.PARTNER, made.partner_id)
-    answer({"partner_id": shown, "code": made.code, "name": made.name}, f"{made.name} is {shown}", as_json=as_json)
+    answer(
+        {"partner_id": shown, "code": made.code, "name": made.name},
+        f"{made.name} is {shown}",
+        as_json=as_json,
+    )
 
 
 @partner.command("list")

@@ -16,8 +16,8 @@ from kit.errors import Invalid, NotFound
 from kit.secrets import Keyring, new_token, same, token_is_wellformed
 from partners.scopes import SCOPES
 
-TOKEN_PREFIX = "co_at_live"
-SECRET_PREFIX = "co_secret"
+TOKEN_PREFIX = "co_at_live"  # noqa: S105 -- what tokens begin with
+SECRET_PREFIX = "co_secret"  # noqa: S105
 CACHE_S = 2.0
 CACHE_ENTRIES = 10_000
 
@@ -82,7 +82,7 @@ def create(
 
 
 def revoke(session: Session, *, client_id: str, now: datetime) -> None:
-    """End a client; its tokens end with it, within the two seconds a process may remember them. Raises ClientNotFound."""
+    """End a client, and its tokens within the two seconds a process remembers them. Raises ClientNotFound."""
     done = session.execute(
         text("UPDATE partners.oauth_client SET revoked_at = :now WHERE client_id = :client_id AND revoked_at IS NULL"),
         {"client_id": client_id, "now": now},
@@ -105,7 +105,13 @@ def authenticate(session: Session, *, client_id: str, secret: str, keyring: Keyr
 
 
 def issue_token(
-    session: Session, *, client: Client, scopes: Sequence[str], lifetime_s: int, now: datetime, keyring: Keyring
+    session: Session,
+    *,
+    client: Client,
+    scopes: Sequence[str],
+    lifetime_s: int,
+    now: datetime,
+    keyring: Keyring,
 ) -> str:
     """A new access token for `client`, good for `scopes` and `lifetime_s` seconds."""
     token = new_token(TOKEN_PREFIX)

@@ -62,7 +62,13 @@ def price(text_: str) -> Decimal:
 
 
 def agree(
-    session: Session, *, partner_id: UUID, redemption_price_minor: Decimal, currency: str, since: date, now: datetime
+    session: Session,
+    *,
+    partner_id: UUID,
+    redemption_price_minor: Decimal,
+    currency: str,
+    since: date,
+    now: datetime,
 ) -> Agreement:
     """The partner's next agreement, valid from `since`; the present one ends the day before.
 
@@ -103,11 +109,17 @@ def everything(session: Session) -> list[Agreement]:
     """All agreements, by partner and version."""
     rows = session.execute(
         text("""
-            SELECT agreement_id, partner_id, version, lower(valid), upper(valid), currency, redemption_price_minor
+            SELECT agreement_id, partner_id, version, lower(valid) AS since, upper(valid) AS until, currency,
+                   redemption_price_minor AS price
             FROM settlement.agreement ORDER BY partner_id, version
         """)
     )
-    return [Agreement(*row[:-1], Fraction(row[-1])) for row in rows]
+    return [
+        Agreement(
+            row.agreement_id, row.partner_id, row.version, row.since, row.until, row.currency, Fraction(row.price)
+        )
+        for row in rows
+    ]
 
 
 class PriceBook:

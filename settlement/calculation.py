@@ -1,4 +1,4 @@
-"""From what moved on a closed day to who owes whom: obligations, net positions, payments, statements. No writing here."""
+"""From what moved on a closed day to who owes whom: obligations, nets, payments, statements. No writing here."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ def set_off(owed: list[Obligation]) -> tuple[dict[tuple[UUID, str], int], list[P
     return nets, made
 
 
-def lines(flow_lines: Iterable[FlowLine], owed: list[Obligation], book: PriceBook) -> Iterator[tuple[FlowLine, Obligation, int]]:
+def lines(
+    flow_lines: Iterable[FlowLine], owed: list[Obligation], book: PriceBook
+) -> Iterator[tuple[FlowLine, Obligation, int]]:
     """Every line with its obligation and its whole part of it; the parts of an obligation add up to it exactly.
 
     `flow_lines` come sorted by issuer, redeemer and issue day, so one obligation's lines are in memory at a time.
@@ -113,7 +115,12 @@ def lines(flow_lines: Iterable[FlowLine], owed: list[Obligation], book: PriceBoo
 
 
 def calculate(
-    *, seal: Seal, flows: Iterable[Flow], flow_lines: Iterable[FlowLine], book: PriceBook, partners: list[Partner]
+    *,
+    seal: Seal,
+    flows: Iterable[Flow],
+    flow_lines: Iterable[FlowLine],
+    book: PriceBook,
+    partners: list[Partner],
 ) -> Calculation:
     """The whole settlement of a sealed day, with a statement for every partner. Raises AgreementMissing."""
     owed = obligations(flows, book)

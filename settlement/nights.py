@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy import text
@@ -96,7 +97,15 @@ def _keep(session: Session, result: Calculation, now: datetime) -> None:
         session,
         "obligation (day, payer_id, payee_id, agreement_id, currency, points, amount_minor)",
         [
-            (day, o.payer_id, o.payee_id, o.agreement.agreement_id, o.agreement.currency, o.points, o.amount_minor)
+            (
+                day,
+                o.payer_id,
+                o.payee_id,
+                o.agreement.agreement_id,
+                o.agreement.currency,
+                o.points,
+                o.amount_minor,
+            )
             for o in result.obligations
         ],
     )
@@ -108,10 +117,7 @@ def _keep(session: Session, result: Calculation, now: datetime) -> None:
     _insert(
         session,
         "payment (day, seq, payer_id, payee_id, currency, amount_minor)",
-        [
-            (day, n, p.payer_id, p.payee_id, p.currency, p.amount_minor)
-            for n, p in enumerate(result.payments, start=1)
-        ],
+        [(day, n, p.payer_id, p.payee_id, p.currency, p.amount_minor) for n, p in enumerate(result.payments, start=1)],
     )
     for partner_id, body in result.statements.items():
         _keep_statement(session, result, partner_id, body, now)
@@ -129,7 +135,7 @@ def _insert(session: Session, target: str, rows: list[tuple[object, ...]]) -> No
 
 def _keep_statement(session: Session, result: Calculation, partner_id: UUID, body: bytes, now: datetime) -> None:
     statement_id = ids.new()
-    content_hash = calculation.sha256(body).digest()
+    content_hash = sha256(body).digest()
     session.execute(
         text("""
             INSERT INTO settlement.statement (statement_id, day, partner_id, body, content_hash)

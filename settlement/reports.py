@@ -122,13 +122,19 @@ def as_csv(report: Report) -> str:
 
 def as_table(report: Report) -> str:
     """The report for a person."""
-    lines = [f"Settlement of {report.day}", "", "Obligations (the issuer of burned points owes the partner they were burned at)"]
+    lines = [
+        f"Settlement of {report.day}",
+        "",
+        "Obligations (the issuer of burned points owes the partner they were burned at)",
+    ]
     lines += [
         f"  {o.payer:<16} → {o.payee:<16} {o.points:>10} points {money.show(o.amount_minor, o.currency):>16}"
         for o in report.obligations
     ] or ["  none"]
     lines += ["", "Net positions (what a partner receives; negative: owes)"]
-    lines += [f"  {n.partner:<16} {money.show(n.amount_minor, n.currency):>16}" for n in report.net_positions] or ["  none"]
+    lines += [f"  {n.partner:<16} {money.show(n.amount_minor, n.currency):>16}" for n in report.net_positions] or [
+        "  none"
+    ]
     lines += ["", "Payments"]
     lines += [f"  {sentence}" for sentence in who_owes_whom(report)] or ["  none"]
     return "\n".join([*lines, "", f"content {report.content_hash}"])

@@ -17,14 +17,15 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg import sql
+from sqlalchemy import make_url, text
+
 from coalition import ledger, members, programme
 from kit import embedded, ids, schema
 from kit.db import Database, Session
 from kit.secrets import Keyring
 from kit.settings import Settings
 from partners import accounts
-from psycopg import sql
-from sqlalchemy import make_url, text
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 CARD = "7001000000178503"

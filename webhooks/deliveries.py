@@ -7,7 +7,7 @@ before anything is sent; a completion counts only for the claim it was made unde
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -163,7 +163,8 @@ def claim(session: Session, *, now: datetime, limit: int, busy: dict[UUID, int])
 def release_claims(session: Session, *, now: datetime) -> int:
     """Make what a pump that is gone had claimed due again; only for who holds the pump's lock."""
     done = session.execute(
-        text("UPDATE webhooks.delivery SET claim_id = NULL, due_at = :now WHERE claim_id IS NOT NULL"), {"now": now}
+        text("UPDATE webhooks.delivery SET claim_id = NULL, due_at = :now WHERE claim_id IS NOT NULL"),
+        {"now": now},
     )
     return done.rowcount
 
@@ -215,7 +216,8 @@ def complete(session: Session, results: Sequence[Result], *, now: datetime) -> N
     )
     if gone := [r.claim.endpoint_id for r in results if r.disable_endpoint]:
         session.execute(
-            text("UPDATE webhooks.endpoint SET status = 'disabled' WHERE endpoint_id = ANY(:ids)"), {"ids": gone}
+            text("UPDATE webhooks.endpoint SET status = 'disabled' WHERE endpoint_id = ANY(:ids)"),
+            {"ids": gone},
         )
 
 
@@ -276,7 +278,13 @@ def of_endpoint(
             _SELECT + " AND d.endpoint_id = :endpoint_id AND d.delivery_id > :after "
             "AND (CAST(:state AS text) IS NULL OR d.state = :state) ORDER BY d.delivery_id LIMIT :limit"
         ),
-        {"endpoint_id": endpoint_id, "partner_id": partner_id, "state": state, "after": after, "limit": limit},
+        {
+            "endpoint_id": endpoint_id,
+            "partner_id": partner_id,
+            "state": state,
+            "after": after,
+            "limit": limit,
+        },
     )
     return [Delivery(*row) for row in rows]
 
@@ -284,7 +292,8 @@ def of_endpoint(
 def get(session: Session, *, delivery_id: UUID, partner_id: UUID) -> Delivery:
     """One delivery of the partner with its attempts; raises DeliveryNotFound."""
     row = session.execute(
-        text(_SELECT + " AND d.delivery_id = :delivery_id"), {"delivery_id": delivery_id, "partner_id": partner_id}
+        text(_SELECT + " AND d.delivery_id = :delivery_id"),
+        {"delivery_id": delivery_id, "partner_id": partner_id},
     ).first()
     if row is None:
         raise DeliveryNotFound("no delivery of yours has this id")
@@ -295,7 +304,7 @@ def get(session: Session, *, delivery_id: UUID, partner_id: UUID) -> Delivery:
         """),
         {"delivery_id": delivery_id},
     )
-    return Delivery(*row, [Attempt(*attempt) for attempt in attempts])
+    return replace(Delivery(*row), attempts=[Attempt(*attempt) for attempt in attempts])
 
 
 def retry(session: Session, *, delivery_id: UUID, partner_id: UUID, now: datetime) -> Delivery:

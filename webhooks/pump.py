@@ -103,7 +103,9 @@ class Pump:
     async def _turn(self, sender: Sender, *, claiming: bool = True) -> None:
         results, self._results = self._results, []
         try:
-            turn = await asyncio.to_thread(self._database_turn, results, IN_FLIGHT - len(self._sending) if claiming else 0)
+            turn = await asyncio.to_thread(
+                self._database_turn, results, IN_FLIGHT - len(self._sending) if claiming else 0
+            )
         except Unavailable as error:
             logs.event(log, "the database is away", level=logging.WARNING, code=error.code)
             self._results = results + self._results
@@ -144,7 +146,10 @@ class Pump:
     async def _listen(self) -> None:
         while True:
             try:
-                async with redis.asyncio.Redis.from_url(self._redis_url) as client, client.pubsub() as doorbell:
+                async with (
+                    redis.asyncio.Redis.from_url(self._redis_url) as client,
+                    client.pubsub() as doorbell,
+                ):
                     await doorbell.subscribe(CHANNEL)
                     async for _ in doorbell.listen():
                         self._wake.set()

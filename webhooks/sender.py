@@ -42,7 +42,11 @@ class Sender:
             auto_decompress=False,
             trust_env=False,
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "Coalition-Webhooks/1", "Content-Type": "application/json", "Accept-Encoding": "identity"},
+            headers={
+                "User-Agent": "Coalition-Webhooks/1",
+                "Content-Type": "application/json",
+                "Accept-Encoding": "identity",
+            },
         )
         return self
 

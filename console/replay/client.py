@@ -1,4 +1,4 @@
-"""A partner's program as partners write it: signs in with OAuth, posts with keys, tries again until it has an answer."""
+"""A partner's program as partners write it: signs in with OAuth, posts with keys, tries until it has an answer."""
 
 from __future__ import annotations
 
@@ -80,9 +80,7 @@ class PartnerClient:
         async with self._signing_in:
             if self._token is None:
                 form = {"grant_type": "client_credentials"}
-                async with self._http.post(
-                    self._url + "/oauth/token", data=form, auth=self._credentials
-                ) as response:
+                async with self._http.post(self._url + "/oauth/token", data=form, auth=self._credentials) as response:
                     answer = await response.json(content_type=None)
                     if response.status in (400, 401):
                         raise Refused({"code": answer.get("error"), "detail": answer.get("error_description")})

@@ -1,4 +1,4 @@
-"""A file of till receipts: read line by line, strictly. A line that is wrong is named, and its receipt held back whole."""
+"""A file of till receipts, read strictly. A line that is wrong is named, and its receipt held back whole."""
 
 from __future__ import annotations
 
@@ -14,10 +14,21 @@ from pathlib import Path
 from coalition import cards
 from kit.errors import CoalitionError, Invalid
 
-HEADER = "brand,receipt_no,till_time,card_no,sku,quantity,unit_price_minor,currency,original_receipt_no".split(",")
+HEADER = [
+    "brand",
+    "receipt_no",
+    "till_time",
+    "card_no",
+    "sku",
+    "quantity",
+    "unit_price_minor",
+    "currency",
+    "original_receipt_no",
+]
 MOST_LINES = 1_000_000
 LONGEST_LINE = 1_000
 _RETURN = re.compile(r"[A-Z]+C[0-9]+")
+_NO_TIME = datetime(1, 1, 1)  # noqa: DTZ001 -- stands for "could not be read"
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
 
 
@@ -138,7 +149,7 @@ def _take_line(number: int, raw: bytes, drafts: dict[tuple[str, str], _Draft], p
         reason = error.detail if isinstance(error, CoalitionError) else str(error)
         if key[1]:
             reason += f"; receipt {key[1]} is held back"
-            spoilt = drafts.setdefault(key, _Draft(key[0], key[1], datetime.min, "", "", number))
+            spoilt = drafts.setdefault(key, _Draft(key[0], key[1], _NO_TIME, "", "", number))
             spoilt.is_sound = False
         problems.append(Problem(number, reason))
 
@@ -159,8 +170,14 @@ def _parse_line(number: int, values: list[str], draft: _Draft | None) -> _Draft:
     _require(re.fullmatch(r"[a-z][a-z0-9-]{1,31}", brand), f"brand {brand[:40]!r} is not a partner's code")
     _require(re.fullmatch(r"[A-Za-z0-9._-]{1,40}", receipt_no), f"receipt_no {receipt_no[:40]!r} is malformed")
     _require(sku.isprintable() and sku, "sku is empty")
-    _require(_WHOLE.fullmatch(quantity) and int(quantity), f"quantity {quantity[:20]!r} is not a whole number but 0")
-    _require(_WHOLE.fullmatch(price) and int(price) >= 0, f"unit_price_minor {price[:20]!r} is not a whole number ≥ 0")
+    _require(
+        _WHOLE.fullmatch(quantity) and int(quantity),
+        f"quantity {quantity[:20]!r} is not a whole number but 0",
+    )
+    _require(
+        _WHOLE.fullmatch(price) and int(price) >= 0,
+        f"unit_price_minor {price[:20]!r} is not a whole number ≥ 0",
+    )
     _require(re.fullmatch(r"[A-Z]{3}", currency), f"currency {currency[:10]!r} is not an ISO 4217 code")
     is_return = _RETURN.fullmatch(receipt_no) is not None
     _require(is_return == (int(quantity) < 0), "a return has a negative quantity, and nothing else has one")
@@ -181,7 +198,7 @@ def _instant(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        at = datetime.min
+        at = _NO_TIME
     _require(at.tzinfo is not None, f"till_time {text[:40]!r} is not an ISO 8601 time with its offset")
     return at
 

@@ -1,4 +1,4 @@
-"""A partner's webhook receiver: verifies every message with the `standardwebhooks` package, and keeps what it has seen."""
+"""A partner's webhook receiver: verifies with the `standardwebhooks` package, and keeps what it has seen."""
 
 from __future__ import annotations
 

@@ -96,7 +96,9 @@ def as_text(outcome: Outcome, books: Books, *, problems_shown: int = 20) -> str:
 def _what_was_read(outcome: Outcome, most: int) -> list[str]:
     held = len(outcome.problems)
     lines = [f"{outcome.lines} lines, {outcome.receipts} receipts, {held} problem{'s' if held != 1 else ''}"]
-    lines += [f"  line {problem.line}: {problem.reason}" for problem in sorted(outcome.problems, key=lambda p: p.line)[:most]]
+    lines += [
+        f"  line {problem.line}: {problem.reason}" for problem in sorted(outcome.problems, key=lambda p: p.line)[:most]
+    ]
     if held > most:
         lines.append(f"  … and {held - most} more (--json lists all)")
     return lines
@@ -107,24 +109,37 @@ def _points(books: Books) -> list[str]:
     rows = [
         f"{b.brand:<16}{b.earned:>12}{b.burned:>12}{b.earns_reversed:>12}{b.burns_given_back:>12}" for b in books.brands
     ]
-    total = [sum(column) for column in zip(*[(b.earned, b.burned, b.earns_reversed, b.burns_given_back) for b in books.brands], strict=True)]
-    return [f"{books.members} members", "", head, *rows, f"{'total':<16}" + "".join(f"{n:>12}" for n in total)]
+    total = [
+        sum(column)
+        for column in zip(
+            *[(b.earned, b.burned, b.earns_reversed, b.burns_given_back) for b in books.brands], strict=True
+        )
+    ]
+    return [
+        f"{books.members} members",
+        "",
+        head,
+        *rows,
+        f"{'total':<16}" + "".join(f"{n:>12}" for n in total),
+    ]
 
 
 def _webhooks(outcome: Outcome) -> list[str]:
-    return [
-        f"webhooks: {outcome.events} delivered, {outcome.verified} verified, "
-        f"{outcome.repeated} repeated, {outcome.refused} refused by the receiver"
-    ]
+    done = f"{outcome.events} delivered, {outcome.verified} verified"
+    return [f"webhooks: {done}, {outcome.repeated} repeated, {outcome.refused} refused by the receiver"]
 
 
 def _matrix(books: Books) -> list[str]:
     issuers = sorted({issuer for issuer, _, _ in books.matrix})
     redeemers = sorted({redeemer for _, redeemer, _ in books.matrix})
     cells = {(issuer, redeemer): points for issuer, redeemer, points in books.matrix}
-    lines = ["points burned, less given back: issuer ↓, redeemer →", " " * 16 + "".join(f"{name[:12]:>13}" for name in redeemers)]
+    lines = [
+        "points burned, less given back: issuer ↓, redeemer →",
+        " " * 16 + "".join(f"{name[:12]:>13}" for name in redeemers),
+    ]
     lines += [
-        f"{issuer:<16}" + "".join(f"{cells.get((issuer, redeemer), 0):>13}" for redeemer in redeemers) for issuer in issuers
+        f"{issuer:<16}" + "".join(f"{cells.get((issuer, redeemer), 0):>13}" for redeemer in redeemers)
+        for issuer in issuers
     ]
     return [*lines, f"sum {sum(cells.values())} = total burn {books.burned}"]
 

@@ -1,4 +1,4 @@
-"""The replay: receipts in the order of their times through the API, a test clock that follows, a settlement each midnight.
+"""The replay: receipts in time order through the API, a test clock that follows, a settlement each midnight.
 
 The result depends on the file alone: receipts of one card go one after the other, days are apart, everything is
 idempotent. So any process may be killed at any moment, and the replay itself interrupted and run again.
@@ -81,7 +81,11 @@ async def replay(desk: Desk, *, url: str, file: ReceiptFile, concurrency: int, t
         await _insist(desk, lambda: _retry_now(desk, endpoint_ids))
         await _all_days(desk, founded, file.receipts, Till(clients), concurrency, outcome, tick)
         outcome.events = await _all_delivered(desk, endpoint_ids, tick)
-        outcome.verified, outcome.repeated, outcome.refused = len(receiver.seen), receiver.repeated, receiver.refused
+        outcome.verified, outcome.repeated, outcome.refused = (
+            len(receiver.seen),
+            receiver.repeated,
+            receiver.refused,
+        )
     return outcome
 
 

@@ -1,4 +1,4 @@
-"""What a replay needs before its first receipt: a test clock, and per brand a partner, its prices, a client, an endpoint."""
+"""What a replay needs first: a test clock, and per brand a partner, its prices, a client, an endpoint."""
 
 from __future__ import annotations
 
@@ -45,7 +45,12 @@ class State:
         draft = self.path.with_suffix(".new")
         draft.touch(mode=0o600)
         draft.write_text(
-            json.dumps({"receiver_port": self.receiver_port, "brands": {c: asdict(b) for c, b in self.brands.items()}})
+            json.dumps(
+                {
+                    "receiver_port": self.receiver_port,
+                    "brands": {c: asdict(b) for c, b in self.brands.items()},
+                }
+            )
         )
         draft.replace(self.path)
 

@@ -19,7 +19,7 @@ class Till:
         self._members: dict[str, str] = {}
 
     async def ring_up(self, receipt: Receipt) -> None:
-        """Post everything of `receipt`; raises Refused where the API says no, after which nothing more of it is posted."""
+        """Post everything of `receipt`; raises Refused where the API says no, and posts nothing more of it then."""
         client = self._clients[receipt.brand]
         member_id = await self._member(client, receipt.card)
         if receipt.is_return:
@@ -57,7 +57,10 @@ class Till:
             "/v1/earns",
             {
                 "member_id": member_id,
-                "amount": {"minor": receipt.amount_minor - burned * POINT_WORTH_MINOR, "currency": receipt.currency},
+                "amount": {
+                    "minor": receipt.amount_minor - burned * POINT_WORTH_MINOR,
+                    "currency": receipt.currency,
+                },
                 "reference": receipt.number,
                 "effective_at": receipt.at.isoformat(),
             },

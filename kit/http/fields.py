@@ -45,7 +45,11 @@ class Id(ma.fields.Field[UUID]):
     """A TypeID with the prefix of its kind."""
 
     def __init__(self, prefix: str, **kwargs: Any) -> None:
-        metadata = {"type": "string", "pattern": f"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$", **kwargs.pop("metadata", {})}
+        metadata = {
+            "type": "string",
+            "pattern": f"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$",
+            **kwargs.pop("metadata", {}),
+        }
         super().__init__(metadata=metadata, **kwargs)
         self._prefix = prefix
 

@@ -11,7 +11,7 @@ import marshmallow as ma
 from flask import Blueprint, Flask, Response, g, render_template_string, request
 from werkzeug.exceptions import HTTPException
 
-from kit import errors, logs
+from kit import errors
 from kit.errors import CoalitionError
 
 log = logging.getLogger(__name__)
@@ -204,9 +204,10 @@ def _pages() -> Blueprint:
 
 def _entry(kind: type[CoalitionError]) -> dict[str, Any]:
     text = " ".join((kind.__doc__ or "").split())
-    return {"code": kind.code, "title": kind.title, "status": status_of(kind), "retryable": kind.retryable, "text": text}
-
-
-def log_refusal(code: str) -> None:
-    """Note that a request was refused."""
-    logs.event(log, "refused", code=code, request_id=g.get("request_id", ""))
+    return {
+        "code": kind.code,
+        "title": kind.title,
+        "status": status_of(kind),
+        "retryable": kind.retryable,
+        "text": text,
+    }

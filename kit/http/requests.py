@@ -18,7 +18,6 @@ from kit.http.problems import BodyTooLarge, InvalidRequest, MalformedRequest, Un
 log = logging.getLogger("http")
 
 LARGEST_BODY_BYTES = 64 * 1024
-DEEPEST_JSON = 32
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _SILENT = ("/healthz", "/readyz", "/metrics")
 
@@ -96,7 +95,7 @@ class StrictParser(FlaskParser):
 
     def handle_error(self, error: ma.ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
         """Name every wrong field with a JSON pointer."""
-        found = list(_pointers(error.normalized_messages()))
+        found = list(_pointers(error.normalized_messages()))  # type: ignore[no-untyped-call]
         raise InvalidRequest(found[0]["detail"] if found else "invalid", errors=found)
 
 

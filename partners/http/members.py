@@ -56,9 +56,7 @@ def get(member_id: str) -> members.Member:
 def balance(member_id: str) -> ledger.Balance:
     """What the member can spend, whose points they are, and when they expire."""
     with services().reading() as session:
-        return ledger.balance(
-            session, member_id=ids.parse(ids.MEMBER, member_id), partner_id=principal().partner_id
-        )
+        return ledger.balance(session, member_id=ids.parse(ids.MEMBER, member_id), partner_id=principal().partner_id)
 
 
 @members_api.get("/<member_id>/transactions")
@@ -73,7 +71,11 @@ def history(query: dict[str, Any], member_id: str) -> Page:
     before = paging.unseal(parts.keyring, query["cursor"], bound_to=bound_to, start=ledger.FROM_THE_NEWEST)
     with parts.reading() as session:
         found = ledger.history(
-            session, member_id=member, partner_id=principal().partner_id, before=before, limit=query["limit"] + 1
+            session,
+            member_id=member,
+            partner_id=principal().partner_id,
+            before=before,
+            limit=query["limit"] + 1,
         )
     page = found[: query["limit"]]
     more = len(found) > len(page)

@@ -35,7 +35,9 @@ class CardSchema(ma.Schema):
     """A loyalty card."""
 
     card = ma.fields.String(
-        required=True, validate=ma.validate.Length(1, 32), metadata={"description": "12 to 19 digits, Luhn-valid"}
+        required=True,
+        validate=ma.validate.Length(1, 32),
+        metadata={"description": "12 to 19 digits, Luhn-valid"},
     )
 
 

@@ -15,9 +15,7 @@ from kit.http.services import services
 from partners.http.auth import principal, requires
 from partners.http.schemas import TransactionPageSchema, TransactionSchema
 
-transactions_api = Blueprint(
-    "transactions", __name__, url_prefix="/v1/transactions", description="What you posted"
-)
+transactions_api = Blueprint("transactions", __name__, url_prefix="/v1/transactions", description="What you posted")
 MOST_PER_REFERENCE = 100
 
 

@@ -25,6 +25,7 @@ from partners.scopes import SCOPES
 
 LONGEST_HEADER = 1_000
 AUTH_METHOD = "client_secret_basic"
+GRANT_TYPE = "client_credentials"
 
 
 class OAuthClient:
@@ -39,7 +40,7 @@ class OAuthClient:
 
     def check_grant_type(self, grant_type: str) -> bool:
         """Whether this client may use this grant."""
-        return grant_type == ClientCredentialsGrant.GRANT_TYPE
+        return grant_type == GRANT_TYPE
 
 
 class StrictClientCredentials(ClientCredentialsGrant):  # type: ignore[misc]
@@ -98,7 +99,7 @@ def install(app: Flask) -> None:
                 "issuer": base,
                 "token_endpoint": f"{base}/oauth/token",
                 "token_endpoint_auth_methods_supported": [AUTH_METHOD],
-                "grant_types_supported": [ClientCredentialsGrant.GRANT_TYPE],
+                "grant_types_supported": [GRANT_TYPE],
                 "response_types_supported": [],
                 "scopes_supported": list(SCOPES),
                 "service_documentation": f"{base}/docs",

@@ -9,12 +9,12 @@ from datetime import timedelta
 from uuid import UUID
 
 import psycopg
+from sqlalchemy import text
+
 from coalition import business_days, ledger, verify
 from coalition.refusals import InsufficientPoints
 from kit import ids
 from kit.db import Database
-from sqlalchemy import text
-
 from tests.conftest import NOW, World, request
 
 ISSUERS = [ids.new() for _ in range(4)]
@@ -45,9 +45,7 @@ def test_32_processes_burning_one_wallet_never_overspend_and_never_lose_a_point(
     context.set_forkserver_preload([__name__])
     results: multiprocessing.Queue = context.Queue()
     url = str(world.settings.database_url)
-    processes = [
-        context.Process(target=burn_until_empty, args=(url, member, results)) for _ in range(PROCESSES)
-    ]
+    processes = [context.Process(target=burn_until_empty, args=(url, member, results)) for _ in range(PROCESSES)]
     for process in processes:
         process.start()
     burned = sum(results.get(timeout=120) for _ in processes)
@@ -122,7 +120,9 @@ def test_the_same_key_at_the_same_time_is_posted_once_and_answered_twice(world: 
     assert world.available(member) == 10
 
 
-def test_closing_a_day_waits_for_who_is_writing_into_it_and_nothing_lands_in_it_afterwards(world: World) -> None:
+def test_closing_a_day_waits_for_who_is_writing_into_it_and_nothing_lands_in_it_afterwards(
+    world: World,
+) -> None:
     member = world.member()
     closed = threading.Event()
     midnight = NOW + timedelta(days=1)

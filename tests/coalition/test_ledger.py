@@ -7,6 +7,9 @@ from decimal import Decimal
 
 import psycopg
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, ProgrammingError
+
 from coalition import ledger, rates
 from coalition.refusals import (
     AmountNotComparable,
@@ -21,9 +24,6 @@ from coalition.refusals import (
     ReversedUnknown,
 )
 from kit import ids
-from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError, ProgrammingError
-
 from tests.conftest import NOW, World, request
 
 A, B = ids.new(), ids.new()
@@ -221,9 +221,7 @@ def test_a_reversal_by_amount_leaves_what_the_rest_would_have_earned(world):
     member = world.member()
     set_rate(world)
     earned = world.earn(A, member, points=None, amount_minor=1000, currency="GBP")  # 15 points
-    parts = [
-        reverse(world, A, earned, amount_minor=334, currency="GBP", reference=f"x{n}").points for n in range(2)
-    ]
+    parts = [reverse(world, A, earned, amount_minor=334, currency="GBP", reference=f"x{n}").points for n in range(2)]
     assert world.available(member) == 1.5 * 332 // 100
     assert sum(parts) == 15 - 4
     with pytest.raises(MoreThanReversible):
@@ -271,9 +269,8 @@ def test_every_posting_has_its_event_in_the_same_commit(world):
 @pytest.mark.parametrize("change", ["UPDATE {} SET points = points + 1", "DELETE FROM {}", "TRUNCATE {}"])
 def test_the_ledger_refuses_changes_even_to_its_owner(world, table, change):
     world.earn(A, world.member(), 10)
-    with psycopg.connect(str(world.settings.database_url)) as owner:
-        with pytest.raises(psycopg.errors.RestrictViolation):
-            owner.execute(change.format(f"coalition.{table}"))
+    with psycopg.connect(str(world.settings.database_url)) as owner, pytest.raises(psycopg.errors.RestrictViolation):
+        owner.execute(change.format(f"coalition.{table}"))
 
 
 @pytest.mark.parametrize("table", ["wallet", "txn", "lot", "posting", "idempotency"])

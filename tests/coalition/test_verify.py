@@ -6,11 +6,11 @@ from datetime import date, timedelta
 
 import psycopg
 import pytest
+
 from coalition import business_days, programme, verify
 from coalition.business_days import DayNotClosed, DayNotOver
 from coalition.programme import ClockRefused
 from kit import ids
-
 from tests.conftest import NOW, World
 
 A, B = ids.new(), ids.new()

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
 from kit import clock
 from partners import clients
-from werkzeug.test import TestResponse
-from wsgi import create_app
-
 from tests.conftest import World
+from wsgi import create_app
 
 
 @dataclass
@@ -75,9 +75,7 @@ def caller(http: FlaskClient, credentials) -> Callable[..., Caller]:
 
     def make(code: str = "greengrocer", scopes: list[str] | None = None) -> Caller:
         client_id, secret, partner = credentials(code, scopes)
-        answer = http.post(
-            "/oauth/token", data={"grant_type": "client_credentials"}, headers=basic(client_id, secret)
-        )
+        answer = http.post("/oauth/token", data={"grant_type": "client_credentials"}, headers=basic(client_id, secret))
         assert answer.status_code == 200, answer.text
         return Caller(http, answer.json["access_token"], partner.partner_id)
 

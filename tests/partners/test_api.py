@@ -28,7 +28,9 @@ def test_a_purchase_earns_and_burns_and_is_returned(grocer, caller) -> None:
     assert (earned.status_code, earned.json["points"], earned.json["available_after"]) == (201, 100, 100)
     burned = station.post("/v1/burns", {"member_id": member, "points": 60, "reference": "B1"})
     assert burned.json["available_after"] == 40
-    back = station.post(f"/v1/transactions/{burned.json['transaction_id']}/reversals", {"reference": "X1", "points": 10})
+    back = station.post(
+        f"/v1/transactions/{burned.json['transaction_id']}/reversals", {"reference": "X1", "points": 10}
+    )
     assert (back.status_code, back.json["available_after"]) == (201, 50)
     balance = station.get(f"/v1/members/{member}/balance").json
     assert (balance["available"], balance["issued_by_others"], balance["issued_by_partner"]) == (50, 50, 0)
@@ -222,7 +224,8 @@ def test_the_page_loads_nothing_from_elsewhere(http) -> None:
     assert "default-src 'self'" in page.headers["Content-Security-Policy"]
     assert "//" not in page.text.replace("<!doctype", "")
     for asset in ("/docs/start.js", "/docs/assets/swagger-ui.css", "/docs/assets/swagger-ui-bundle.js"):
-        assert http.get(asset).status_code == 200
+        with http.get(asset) as answer:
+            assert answer.status_code == 200
     assert http.get("/docs/assets/LICENSE").status_code == 404
 
 

@@ -6,12 +6,12 @@ import threading
 from datetime import timedelta
 
 import pytest
-from kit import clock
-from partners import clients
-from requests_oauthlib import OAuth2Session
 from oauthlib.oauth2 import BackendApplicationClient
+from requests_oauthlib import OAuth2Session
 from werkzeug.serving import make_server
 
+from kit import clock
+from partners import clients
 from tests.partners.conftest import basic
 
 GRANT = {"grant_type": "client_credentials"}
@@ -92,7 +92,10 @@ def test_secrets_and_tokens_are_stored_as_hashes_only(world, http, credentials) 
 
 @pytest.mark.parametrize("token", ["", "x", "co_at_live_x_00000000", "co_at_live_" + "a" * 43 + "_deadbeef", "ü"])
 def test_a_token_that_is_not_ours_is_401(http, token) -> None:
-    answer = http.get("/v1/transactions?reference=a", headers={"Authorization": f"Bearer {token}".encode().decode("latin-1")})
+    answer = http.get(
+        "/v1/transactions?reference=a",
+        headers={"Authorization": f"Bearer {token}".encode().decode("latin-1")},
+    )
     assert (answer.status_code, answer.json["code"]) == (401, "unauthenticated")
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
@@ -142,7 +145,10 @@ def test_an_independent_client_gets_in(app, credentials, monkeypatch) -> None:
     try:
         with OAuth2Session(client=BackendApplicationClient(client_id=client_id)) as session:
             session.fetch_token(f"{base}/oauth/token", client_id=client_id, client_secret=secret)
-            assert session.get(f"{base}/v1/transactions?reference=none").json() == {"data": [], "next_cursor": None}
+            assert session.get(f"{base}/v1/transactions?reference=none").json() == {
+                "data": [],
+                "next_cursor": None,
+            }
     finally:
         server.shutdown()
         thread.join()

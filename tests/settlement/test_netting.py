@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from settlement import netting
 
 amounts = st.integers(-(10**9), 10**9)

@@ -9,13 +9,13 @@ from decimal import Decimal
 
 import psycopg
 import pytest
+from sqlalchemy import text
+
 from coalition import ledger
 from settlement import agreements, nights, reports
 from settlement.agreements import AgreementMissing, AgreementOverlap, MalformedPrice
 from settlement.nights import NightDiffers
 from settlement.reports import DayNotSettled
-from sqlalchemy import text
-
 from tests.conftest import NOW, World, request
 
 DAY = NOW.date()
@@ -45,7 +45,7 @@ def report(world: World, day: date = DAY) -> reports.Report:
 
 @pytest.fixture
 def traded(world: World):
-    """Three brands; 101 of the grocer's points are burned at the filling station, 40 of the station's at the grocer's."""
+    """Three brands; 101 of the grocer's points are burned at the station, 40 of the station's at the grocer's."""
     brands = [world.partner(code) for code in ("greengrocer", "fuelway", "pagebound")]
     grocer, station, _ = brands
     for brand, price in zip(brands, ("0.95", "0.5", "1"), strict=True):
@@ -67,7 +67,10 @@ def test_the_issuer_of_burned_points_owes_who_took_them(traded) -> None:
         ("Fuelway", "Greengrocer", 40, 20),
         ("Greengrocer", "Fuelway", 101, 96),  # 95.95
     ]
-    assert [(n.partner, n.amount_minor) for n in made.net_positions] == [("Fuelway", 76), ("Greengrocer", -76)]
+    assert [(n.partner, n.amount_minor) for n in made.net_positions] == [
+        ("Fuelway", 76),
+        ("Greengrocer", -76),
+    ]
     assert reports.who_owes_whom(made) == ["Greengrocer owes Fuelway 0.76 GBP"]
 
 
@@ -111,7 +114,7 @@ def test_the_price_is_that_of_the_day_the_points_were_issued(traded) -> None:
 
 
 def test_a_return_after_the_close_lands_in_the_next_day_with_its_sign(traded) -> None:
-    world, (_, station, _), member = traded
+    world, (_, station, _), _ = traded
     run(world)
     with world.transaction() as session:
         burned = ledger.by_reference(session, reference="F1", partner_id=station.partner_id, limit=1)[0]

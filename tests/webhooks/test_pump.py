@@ -11,15 +11,15 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from kit import clock, ids
 from sqlalchemy import text
 from standardwebhooks import Webhook
+
+from kit import clock, ids
+from tests.conftest import World
 from webhooks import deliveries, endpoints
 from webhooks.addresses import LOOPBACK
 from webhooks.deliveries import AlreadyDelivered
 from webhooks.pump import Pump
-
-from tests.conftest import World
 
 PARTNER_CODE = "greengrocer"
 
@@ -138,15 +138,11 @@ def test_a_failure_is_written_down_and_tried_again_later(world, partner, receive
     assert failed.due_at > clock.now() + timedelta(minutes=59)
     receiver.status = 204
     with world.transaction() as session:
-        deliveries.retry(
-            session, delivery_id=failed.delivery_id, partner_id=partner.partner_id, now=clock.now()
-        )
+        deliveries.retry(session, delivery_id=failed.delivery_id, partner_id=partner.partner_id, now=clock.now())
     pump(world)
     assert [a.outcome for a in one(world, partner, endpoint).attempts or []] == ["failed", "succeeded"]
     with pytest.raises(AlreadyDelivered), world.transaction() as session:
-        deliveries.retry(
-            session, delivery_id=failed.delivery_id, partner_id=partner.partner_id, now=clock.now()
-        )
+        deliveries.retry(session, delivery_id=failed.delivery_id, partner_id=partner.partner_id, now=clock.now())
 
 
 def test_a_redirect_is_not_followed(world, partner, receiver) -> None:

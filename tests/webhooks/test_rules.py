@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
+
 from webhooks import schedule, signing
 from webhooks.addresses import LOOPBACK, AddressRefused, EndpointUrlRefused, check_address, check_url
 from webhooks.event_types import matches

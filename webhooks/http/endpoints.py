@@ -26,7 +26,9 @@ class NewEndpointSchema(ma.Schema):
 
     url = ma.fields.String(required=True, validate=ma.validate.Length(1, 2000))
     event_types = ma.fields.List(
-        ma.fields.String(validate=ma.validate.OneOf(patterns())), validate=ma.validate.Length(1, 50), load_default=["*"]
+        ma.fields.String(validate=ma.validate.OneOf(patterns())),
+        validate=ma.validate.Length(1, 50),
+        load_default=["*"],
     )
 
 

@@ -1,0 +1,67 @@
+"""`python -m benchmarks`: every figure of docs/performance.md, each beside a reference of the same run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import click
+
+from benchmarks import figures, ledger_http, ledger_sql, settlement_night, webhook_pump
+from benchmarks.figures import Figure
+from benchmarks.ground import BenchmarkError, Ground, prepared, tell
+from benchmarks.pgbench import Tpcb, tpcb
+from kit.terminal import one_line_errors
+
+AGAINST_TPCB: dict[str, Callable[[Ground, Tpcb], Figure]] = {
+    "earn_db": ledger_sql.earn,
+    "burn_db": ledger_sql.burn,
+    "earn_http": ledger_http.earn,
+    "burn_http": ledger_http.burn,
+}
+AGAINST_THEIR_OWN: dict[str, Callable[[Ground], Figure]] = {
+    "webhooks": webhook_pump.run,
+    "settlement": settlement_night.run,
+}
+KEYS = (*AGAINST_TPCB, *AGAINST_THEIR_OWN)
+
+
+@click.command()
+@click.option("--only", type=click.Choice(KEYS), multiple=True, help="Measure this one; may be given several times.")
+@click.option("--seconds", type=click.IntRange(1, 600), default=5, show_default=True, help="How long one run takes.")
+@click.option("--runs", type=click.IntRange(1, 99), default=3, show_default=True, help="How many; the median counts.")
+@one_line_errors
+def main(only: tuple[str, ...], seconds: int, runs: int) -> None:
+    """Measure the coalition on servers of its own, or on those COALITION_DATABASE_URL and _REDIS_URL name."""
+    # What was started is ended by the blocks that started it, also when we are told to stop.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    wanted = [key for key in KEYS if key in only or not only]
+    try:
+        with prepared(os.environ, seconds=seconds, runs=runs) as ground:
+            conditions = ground.conditions()
+            measured = _measure(ground, wanted)
+    except BenchmarkError as error:
+        raise click.ClickException(str(error)) from error
+    figures.keep(measured, conditions)
+    click.echo(figures.table(measured, conditions))
+
+
+def _measure(ground: Ground, wanted: list[str]) -> list[Figure]:
+    measured = []
+    with ExitStack() as stack:
+        reference: Tpcb | None = None
+        for key in wanted:
+            tell(key)
+            if key in AGAINST_THEIR_OWN:
+                measured.append(AGAINST_THEIR_OWN[key](ground))
+                continue
+            reference = reference or stack.enter_context(tpcb(ground))
+            measured.append(AGAINST_TPCB[key](ground, reference))
+    return measured
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""earn_http and burn_http: one posting a request, through everything a partner's request goes through.
+
+The coalition is up as `coalition up` leaves it (Granian, workers, cron, the pump giving events their places);
+what is measured has to share the cores with all of that, with PostgreSQL, and with the client.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from urllib.parse import urlsplit
+
+import redis
+
+from benchmarks import stock
+from benchmarks.figures import Figure, Run
+from benchmarks.ground import BenchmarkError, Books, Ground, answer_of, child, tell
+from benchmarks.http_client import WARM_UP_S, Order, Outcome
+from benchmarks.ledger_sql import BURN_LEAST, BURN_MOST, lots_for, lots_per_burn
+from benchmarks.pgbench import NAME, Tpcb
+from benchmarks.stock import MEMBERS, PARTNERS, Wallets
+from coalition import programme
+from console.run import coalition_up
+from kit import clock
+from kit.jobs import key_prefix
+from partners import clients
+
+EXPECTED_BURNS_PER_S = 4_000
+MARGIN_S = 60.0
+
+
+def earn(ground: Ground, tpcb: Tpcb) -> Figure:
+    """POST /v1/earns by member_id and points."""
+    with _served(ground, lots=0) as (books, port):
+        runs = _measure(ground, tpcb, books, port, "/v1/earns", (1, 500))
+    return Figure("earn_http", "earns over HTTP", NAME, runs)
+
+
+def burn(ground: Ground, tpcb: Tpcb) -> Figure:
+    """POST /v1/burns by member_id and points, each from 1 to 3 lots."""
+    lots = lots_for(EXPECTED_BURNS_PER_S * (ground.seconds + int(WARM_UP_S)) * ground.runs)
+    with _served(ground, lots=lots) as (books, port):
+        runs = _measure(ground, tpcb, books, port, "/v1/burns", (BURN_LEAST, BURN_MOST))
+        mean = lots_per_burn(books)
+    return Figure("burn_http", f"burns over HTTP, mean {mean:.2f} lots", NAME, runs)
+
+
+@contextmanager
+def _served(ground: Ground, *, lots: int) -> Iterator[tuple[Books, int]]:
+    """A coalition that is up, with its members' wallets stocked, and its port."""
+    now = clock.now()
+    with ground.new_books("http", now=now) as books:
+        partners = stock.make_partners(books, count=PARTNERS, now=now)
+        tell(f"stocking {MEMBERS:,} wallets with {lots} lots each")
+        stock.make_wallets(books, partners, Wallets(now.date(), now, lots=lots, with_reserve=lots > 0))
+        try:
+            # Its lines say what a request was; they are read (as `coalition up` does) and not shown.
+            with coalition_up(books.settings, sink=lambda name, line: None) as running:
+                yield books, int(urlsplit(running.url).port or 0)
+        finally:
+            _forget_jobs(books)
+
+
+def _measure(ground: Ground, tpcb: Tpcb, books: Books, port: int, path: str, points: tuple[int, int]) -> list[Run]:
+    token = _sign_in(books, port)
+    runs = []
+    for _ in range(ground.runs):
+        reference = tpcb.run()
+        before = _postings(books)
+        order = Order(port, path, token, MEMBERS, points[0], points[1], ground.seconds)
+        outcome = _post(order)
+        if (kept := _postings(books) - before) != outcome.posted:
+            raise BenchmarkError(f"{outcome.posted} requests were answered with 201, {kept} were posted")
+        tell(f"  measured    {outcome.answered / outcome.seconds:>9,.0f} requests/s, p99 {outcome.p99_ms} ms")
+        latency = {"median_ms": outcome.median_ms, "p99_ms": outcome.p99_ms}
+        runs.append(Run(outcome.answered, outcome.seconds, reference.per_second, 1, latency))
+    return runs
+
+
+def _post(order: Order) -> Outcome:
+    with child("benchmarks.http_client") as client:
+        return Outcome(**json.loads(answer_of(client, json.dumps(asdict(order)), timeout_s=order.seconds + MARGIN_S)))
+
+
+def _sign_in(books: Books, port: int) -> str:
+    """An access token of the first partner, got as partners get theirs."""
+    with books.database.transaction() as session:
+        partner_id = stock.first_partner(session)
+        client, secret = clients.create(
+            session, partner_id=partner_id, scopes=None, now=clock.now(), keyring=books.keyring
+        )
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    credentials = base64.b64encode(f"{client.client_id}:{secret}".encode()).decode()
+    headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/x-www-form-urlencoded"}
+    try:
+        connection.request("POST", "/oauth/token", "grant_type=client_credentials", headers)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise BenchmarkError(f"the token endpoint answered {answer.status}")
+        return str(json.load(answer)["access_token"])
+    finally:
+        connection.close()
+
+
+def _postings(books: Books) -> int:
+    with books.owner() as owner:
+        row = owner.execute("SELECT count(*) FROM coalition.txn WHERE reference NOT LIKE 'stock-%'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _forget_jobs(books: Books) -> None:
+    """Take what the workers left in Redis away again: it may be a server that stays."""
+    with books.database.transaction() as session:
+        prefix = key_prefix(str(programme.get(session).programme_id))
+    with redis.Redis.from_url(str(books.settings.redis_url), socket_timeout=5) as client:
+        for key in client.scan_iter(match=f"{prefix}*"):
+            client.delete(key)
