@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 
 import aiohttp
 
+from kit.supervisor import exit_with_parent
+
 
 @dataclass(frozen=True)
 class Order:
@@ -49,4 +51,5 @@ def as_question(order: Order) -> str:
 
 
 if __name__ == "__main__":
+    exit_with_parent()
     print(asyncio.run(post(Order(**json.load(sys.stdin)))))

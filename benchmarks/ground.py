@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from signal import SIGTERM
 from typing import Any
 
 import psycopg
@@ -29,7 +28,6 @@ from kit import settings as kit_settings
 from kit.db import Database
 from kit.secrets import Keyring, keyring
 from kit.settings import Settings, to_environment
-from kit.supervisor import dies_with_parent
 
 PROJECT = Path(__file__).parent.parent
 STOP_TIMEOUT_S = 20.0
@@ -149,15 +147,13 @@ def prepared(environ: Mapping[str, str], *, seconds: int, runs: int) -> Iterator
 
 
 @contextmanager
-def child(
-    module: str, *words: str, settings: Settings | None = None, stdin: int = subprocess.PIPE
-) -> Iterator[subprocess.Popen[str]]:
-    """`python -m module`, ended with the block if it runs still; the kernel ends it when we are killed."""
+def child(module: str, *, settings: Settings | None = None) -> Iterator[subprocess.Popen[str]]:
+    """`python -m module`, ended with the block if it runs still; it ends by itself when we are killed."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), **(to_environment(settings) if settings else {})}
     process = subprocess.Popen(
-        [*dies_with_parent(SIGTERM), sys.executable, "-m", module, *words],
+        [sys.executable, "-m", module],
         env=environment,
-        stdin=stdin,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 
 from benchmarks.stock import member_id
 from kit import ids
+from kit.supervisor import exit_with_parent
 
 LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 CONNECTIONS = 16
@@ -143,4 +144,5 @@ def _requests(order: Order) -> Iterator[bytes]:
 
 
 if __name__ == "__main__":
+    exit_with_parent()
     print(json.dumps(asdict(post(Order(**json.load(sys.stdin))))))

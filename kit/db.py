@@ -78,6 +78,7 @@ class Database:
                 "prepare_threshold": None if owner else 0,
             },
         )
+        self._autocommitting = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -85,15 +86,29 @@ class Database:
 
         Raises DatabaseUnavailable where the fault is PostgreSQL's, not the statement's.
         """
+        with self._connection(self.engine) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def statements(self) -> Iterator[Session]:
+        """Every statement a transaction of its own: for a verb that is one statement, in one round trip instead of three.
+
+        Raises DatabaseUnavailable like `transaction`.
+        """
+        with self._connection(self._autocommitting) as connection:
+            yield connection
+
+    @contextmanager
+    def _connection(self, engine: Engine) -> Iterator[Connection]:
         try:
-            connection = self.engine.connect()
+            connection = engine.connect()
         except PoolTimeoutError as error:
             raise DatabaseUnavailable("all database connections are in use") from error
         except OperationalError as error:
             # The first line names host and port, never the password.
             raise DatabaseUnavailable(f"can't connect to the database: {str(error.orig).splitlines()[0]}") from error
         try:
-            with connection, connection.begin():
+            with connection:
                 yield connection
         except DBAPIError as error:
             if error.connection_invalidated or _is_passing(error):

@@ -206,6 +206,7 @@ class _Engines:
             argv=[*drop, str(_postgres_binary("postgres")), "-D", str(self._postgres_dir), *words],
             environment={"LC_ALL": "C"},
             stop_signal=signal.SIGINT,  # "fast": roll back what is open, write a checkpoint, end
+            orphan_signal=signal.SIGINT,
             stop_timeout_s=30,
             prepare=lambda: _stop_leftover(self._postgres_dir / "postmaster.pid", self._postgres_dir, signal.SIGINT),
         )
@@ -225,6 +226,7 @@ class _Engines:
         return Program(
             name="redis",
             argv=[str(_redis_binary()), *words],
+            orphan_signal=signal.SIGTERM,
             prepare=lambda: _stop_leftover(self._redis_dir / "redis.pid", self._run_dir, signal.SIGTERM),
         )
 

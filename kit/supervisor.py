@@ -24,12 +24,18 @@ LogSink = Callable[[str, str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What to run. `stop_signal` asks it to end in good order; after `stop_timeout_s` it is killed."""
+    """What to run. `stop_signal` asks it to end in good order; after `stop_timeout_s` it is killed.
+
+    `orphan_signal` is what the kernel sends it when we are killed ourselves. It may come several times at once, once
+    for each of our threads, which Granian's handler for SIGTERM does not survive (it deadlocks): so SIGKILL, but for
+    the engines.
+    """
 
     name: str
     argv: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
+    orphan_signal: signal.Signals = signal.SIGKILL
     stop_timeout_s: float = 10.0
     prepare: Callable[[], None] = lambda: None
 
@@ -91,7 +97,7 @@ class _Child:
     def launch(self) -> None:
         self.program.prepare()
         self.process = subprocess.Popen(
-            [*dies_with_parent(self.program.stop_signal), *self.program.argv],
+            [*dies_with_parent(self.program.orphan_signal), *self.program.argv],
             env={**os.environ, **self.program.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -145,12 +151,12 @@ def _describe(code: int) -> str:
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
-def dies_with_parent(stop_signal: signal.Signals) -> list[str]:
+def dies_with_parent(orphan_signal: signal.Signals) -> list[str]:
     """The words in front of a command that make the kernel stop it when we are gone, where the system can (Linux)."""
     setpriv = shutil.which("setpriv")
     if not sys.platform.startswith("linux") or setpriv is None:
         return []
-    return [setpriv, "--pdeathsig", stop_signal.name.removeprefix("SIG")]
+    return [setpriv, "--pdeathsig", orphan_signal.name.removeprefix("SIG")]
 
 
 def exit_with_parent(poll_s: float = 0.5) -> None:

@@ -64,7 +64,6 @@ class Pump:
         self._results: list[Result] = []
         self._stopping = False
         self._wake = asyncio.Event()
-        self.sent = 0
 
     def run(self, *, run_s: float = RUN_S) -> bool:
         """Pump for `run_s` seconds; False at once when another pump holds the lock."""
@@ -140,7 +139,6 @@ class Pump:
         result = await sender.send(claim)
         # Only now: the list that stood there before the await has been written down and is gone.
         self._results.append(result)
-        self.sent += 1
         self._wake.set()
 
     async def _listen(self) -> None:

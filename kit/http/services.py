@@ -34,6 +34,13 @@ class Services:
         self.nudge.ring()
 
     @contextmanager
+    def posting(self) -> Iterator[Session]:
+        """Like `writing`, for a verb that is one statement: a function of the ledger is atomic by itself."""
+        with self.database.statements() as session:
+            yield session
+        self.nudge.ring()
+
+    @contextmanager
     def reading(self) -> Iterator[Session]:
         """One transaction that writes no event."""
         with self.database.transaction() as session:

@@ -43,7 +43,7 @@ def require_role(*, has_it: bool, role: str) -> None:
 
 
 def post(verb: Callable[[Session, ledger.Request], ledger.Outcome]) -> Response:
-    """Run `verb` in one transaction under the request's key, and answer with what came of it.
+    """Run `verb`, one call of the ledger, under the request's key, and answer with what came of it.
 
     The refusal is raised after the commit, since it is stored like any outcome.
     """
@@ -53,7 +53,7 @@ def post(verb: Callable[[Session, ledger.Request], ledger.Outcome]) -> Response:
         request_hash=idempotency.request_hash(),
         now=clock.now(),
     )
-    with services().writing() as session:
+    with services().posting() as session:
         outcome = verb(session, request)
     transaction = outcome.unwrap()
     note(transaction_id=transaction.transaction_id)
