@@ -91,7 +91,7 @@ class Database:
 
     @contextmanager
     def statements(self) -> Iterator[Session]:
-        """Every statement a transaction of its own: for a verb that is one statement, in one round trip instead of three.
+        """Every statement a transaction of its own: for a verb that is one statement, in one round trip, not three.
 
         Raises DatabaseUnavailable like `transaction`.
         """

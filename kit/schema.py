@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -51,18 +52,27 @@ def migrate(url: str) -> None:
 
     Raises PostgresqlTooOld, DatabaseUnavailable.
     """
+    _walk(url, lambda config: command.upgrade(config, "head"))
+
+
+def downgrade(url: str, *, to: str) -> None:
+    """Take the database at `url` back to the revision `to`, or `base`; what the steps made is gone then."""
+    _walk(url, lambda config: command.downgrade(config, to))
+
+
+def _walk(url: str, step: Callable[[Config], None]) -> None:
     owner = Database(url, pool_size=2, owner=True)
     try:
         with owner.transaction() as session:
             server = int(session.scalar(text("SHOW server_version_num")) or 0)
             if server < OLDEST_POSTGRESQL:
                 raise PostgresqlTooOld(f"PostgreSQL 15 or newer is needed, this server is {server // 10000}")
-            # A session of its own holds the lock: the steps commit one by one.
+            # This session holds the lock, another one takes the steps: they commit one by one.
             session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             with owner.engine.connect() as connection:
                 config = _config()
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                step(config)
     finally:
         owner.close()
 
