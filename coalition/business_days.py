@@ -25,8 +25,9 @@ FETCH_ROWS = 5_000
 
 # The same rows in the same order, whatever the server's settings: this is what the digest is over.
 _POSTINGS = """
-    SELECT p.member_id, p.txn_id, p.seq, p.debit::text, p.credit::text, p.points, p.lot_id, p.issuer_id, p.partner_id,
-           p.business_date, p.issued_on
+    SELECT concat_ws('|', p.member_id, p.txn_id, p.seq, p.debit, p.credit, p.points, p.lot_id, p.issuer_id,
+                     p.partner_id, to_char(p.business_date, 'YYYY-MM-DD'), to_char(p.issued_on, 'YYYY-MM-DD')) AS line,
+           concat(p.debit, '>', p.credit, ':', p.issuer_id) AS account, p.points
     FROM coalition.posting p WHERE p.business_date = :day ORDER BY p.member_id, p.txn_id, p.seq
 """
 
@@ -129,10 +130,9 @@ def compute_seal(session: Session, day: date, *, previous: bytes) -> Seal:
     digest = hashlib.sha256()
     totals: dict[str, int] = {}
     postings = 0
-    for row in _stream(session, _POSTINGS, day=day):
-        digest.update("|".join(map(str, row)).encode() + b"\n")
-        key = f"{row.debit}>{row.credit}:{row.issuer_id}"
-        totals[key] = totals.get(key, 0) + row.points
+    for line, account, points in _stream(session, _POSTINGS, day=day):
+        digest.update(line.encode() + b"\n")
+        totals[account] = totals.get(account, 0) + points
         postings += 1
     totals = dict(sorted(totals.items()))
     content = json.dumps([day.isoformat(), postings, totals, digest.hexdigest()], separators=(",", ":"))

@@ -15,12 +15,11 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import TextClause, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import text
 
 from coalition.refusals import ConcurrentRequest, refusal_of
 from kit import ids
-from kit.db import Session
+from kit.db import Session, call
 from kit.errors import CoalitionError, NotFound
 
 
@@ -133,19 +132,19 @@ class Outcome:
 
 
 _COLUMNS = "SELECT o.replayed, o.refusal, o.detail, (o.txn).* FROM "
-_REQUEST = ":now, :partner_id, :key, :request_hash, :txn_id, :event_id"
-_EARN = text(
-    f"{_COLUMNS} coalition.ledger_earn({_REQUEST}, :member_id, :reference, :points, :amount_minor, :currency, "
-    ":effective_at) o"
+_REQUEST = "%(now)s, %(partner_id)s, %(key)s, %(request_hash)s, %(txn_id)s, %(event_id)s"
+_EARN = (
+    f"{_COLUMNS} coalition.ledger_earn({_REQUEST}, %(member_id)s, %(reference)s, %(points)s, %(amount_minor)s, "
+    "%(currency)s, %(effective_at)s) o"
 )
-_BURN = text(f"{_COLUMNS} coalition.ledger_burn({_REQUEST}, :member_id, :reference, :points, :effective_at) o")
-_REVERSE = text(
-    f"{_COLUMNS} coalition.ledger_reverse({_REQUEST}, :transaction_id, :reference, :points, :amount_minor, "
-    ":currency, :effective_at) o"
+_BURN = f"{_COLUMNS} coalition.ledger_burn({_REQUEST}, %(member_id)s, %(reference)s, %(points)s, %(effective_at)s) o"
+_REVERSE = (
+    f"{_COLUMNS} coalition.ledger_reverse({_REQUEST}, %(transaction_id)s, %(reference)s, %(points)s, %(amount_minor)s, "
+    "%(currency)s, %(effective_at)s) o"
 )
-_CLAW_BACK = text(
-    f"{_COLUMNS} coalition.ledger_claw_back({_REQUEST}, :member_id, :reference, :amount_minor, :currency, "
-    ":effective_at) o"
+_CLAW_BACK = (
+    f"{_COLUMNS} coalition.ledger_claw_back({_REQUEST}, %(member_id)s, %(reference)s, %(amount_minor)s, %(currency)s, "
+    "%(effective_at)s) o"
 )
 
 
@@ -184,16 +183,13 @@ def claw_back(session: Session, request: Request, command: Clawback) -> Outcome:
     return _post(session, _CLAW_BACK, request, command)
 
 
-def _post(session: Session, statement: TextClause, request: Request, command: Any) -> Outcome:
+def _post(session: Session, statement: str, request: Request, command: Any) -> Outcome:
     parameters = {**vars(request), **vars(command), "txn_id": ids.new(), "event_id": ids.new()}
     try:
-        row = session.execute(statement, parameters).one()
-    except IntegrityError as error:
+        replayed, refusal, detail, *txn = call(session, statement, parameters)
+    except psycopg.errors.UniqueViolation as error:
         # Two receipts with one reference for two members at the same instant: the later may simply ask again.
-        if isinstance(error.orig, psycopg.errors.UniqueViolation):
-            raise ConcurrentRequest("the same reference is being posted at this moment") from error
-        raise
-    replayed, refusal, detail, *txn = row
+        raise ConcurrentRequest("the same reference is being posted at this moment") from error
     if refusal is not None:
         return Outcome(replayed, None, refusal_of(refusal, detail))
     return Outcome(replayed, Transaction(*txn), None)

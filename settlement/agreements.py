@@ -126,14 +126,18 @@ class PriceBook:
     """Which agreement priced a lot: the one its issuer had on the day it was issued."""
 
     def __init__(self, agreements: list[Agreement]) -> None:
+        self._found: dict[tuple[UUID, date], Agreement] = {}
         self._of_partner: dict[UUID, list[Agreement]] = {}
         for agreement in agreements:
             self._of_partner.setdefault(agreement.partner_id, []).append(agreement)
 
     def find(self, partner_id: UUID, day: date) -> Agreement:
         """The agreement of `partner_id` on `day`; raises AgreementMissing."""
+        if (known := self._found.get((partner_id, day))) is not None:
+            return known
         for agreement in self._of_partner.get(partner_id, ()):
             if agreement.since <= day and (agreement.until is None or day < agreement.until):
+                self._found[partner_id, day] = agreement
                 return agreement
         shown = ids.show(ids.PARTNER, partner_id)
         raise AgreementMissing(f"{shown} has no agreement on {day}", partner_id=shown, day=day)

@@ -126,10 +126,10 @@ def calculate(
     owed = obligations(flows, book)
     nets, made = set_off(owed)
     result = Calculation(seal.day, seal, owed, nets, made)
-    gathered: dict[UUID, list[dict[str, Any]]] = {partner.partner_id: [] for partner in partners}
+    gathered: dict[UUID, list[str]] = {partner.partner_id: [] for partner in partners}
     names = {partner.partner_id: partner for partner in partners}
     for line, obligation, part in lines(flow_lines, owed, book):
-        shown = _line(line, obligation, part, names)
+        shown = json.dumps(_line(line, obligation, part, names), ensure_ascii=False)
         gathered[line.issuer_id].append(shown)
         gathered[line.redeemer_id].append(shown)
     for partner in partners:
@@ -151,9 +151,7 @@ def _line(line: FlowLine, obligation: Obligation, part: int, names: dict[UUID, P
     }
 
 
-def _statement(
-    result: Calculation, partner: Partner, names: dict[UUID, Partner], own_lines: list[dict[str, Any]]
-) -> bytes:
+def _statement(result: Calculation, partner: Partner, names: dict[UUID, Partner], own_lines: list[str]) -> bytes:
     mine = [o for o in result.obligations if partner.partner_id in (o.payer_id, o.payee_id)]
     body = {
         "statement": "coalition.settlement/1",
@@ -191,9 +189,10 @@ def _statement(
             }
             for o in mine
         ],
-        "lines": own_lines,
     }
-    return json.dumps(body, indent=1, ensure_ascii=False).encode() + b"\n"
+    # The lines were encoded once for both their partners; one stands on a line of the file.
+    head, separator = json.dumps(body, ensure_ascii=False)[:-1], ",\n"
+    return f'{head}, "lines": [\n{separator.join(own_lines)}\n]}}\n'.encode()
 
 
 def _decimal(value: Fraction) -> str:

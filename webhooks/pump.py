@@ -37,7 +37,7 @@ log = logging.getLogger("webhooks.pump")
 
 RUN_S = 240.0
 POLL_S = 0.5
-GATHER_S = 0.004  # let a few completions come together before the next turn
+GATHER_S = 0.01  # let a few events or completions come together before the next turn
 IN_FLIGHT = 256
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('webhooks.pump', 0))"
 

@@ -60,17 +60,20 @@ def read_json(req: Request) -> Any:
 
     Raises UnsupportedMediaType, BodyTooLarge, MalformedRequest.
     """
+    if "json" in g:
+        return g.json
     if req.mimetype != "application/json":
         raise UnsupportedMediaType("the body has to be application/json")
     if (req.content_length or 0) > LARGEST_BODY_BYTES:
         raise BodyTooLarge(f"the body may have up to {LARGEST_BODY_BYTES} bytes")
     try:
-        return json.loads(
+        g.json = json.loads(
             req.get_data(cache=True).decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
         )
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
         raise MalformedRequest(f"the body is not valid JSON: {reason}") from None
+    return g.json
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -88,14 +88,6 @@ BEGIN
     RETURN result;
 END $$;
 
--- Insert the transaction row; false when its reference is taken (by whoever committed first).
-CREATE FUNCTION coalition.ledger_insert_txn(t coalition.txn) RETURNS boolean LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO coalition.txn VALUES (t.*)
-    ON CONFLICT (partner_id, reference, kind, reverses_txn_id) DO NOTHING;
-    RETURN FOUND;
-END $$;
-
 -- The rows every operation ends with: the wallet's new state and the event, in the same commit.
 CREATE FUNCTION coalition.ledger_finish(t coalition.txn, p_event_id uuid, p_type text) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -168,7 +160,8 @@ BEGIN
     t.expires_on := (t.original_business_date + make_interval(months => programme.expiry_months))::date;
     t.member_seq := wallet.version + 1;
     t.available_after := wallet.available + t.points;
-    IF NOT coalition.ledger_insert_txn(t) THEN
+    INSERT INTO coalition.txn VALUES (t.*) ON CONFLICT (partner_id, reference, kind, reverses_txn_id) DO NOTHING;
+    IF NOT FOUND THEN
         RETURN coalition.ledger_known_reference(p_key, t, p_points);
     END IF;
     IF t.points > 0 THEN
@@ -268,7 +261,8 @@ BEGIN
 
     t.member_seq := wallet.version + 1;
     t.available_after := wallet.available - p_points;
-    IF NOT coalition.ledger_insert_txn(t) THEN
+    INSERT INTO coalition.txn VALUES (t.*) ON CONFLICT (partner_id, reference, kind, reverses_txn_id) DO NOTHING;
+    IF NOT FOUND THEN
         RETURN coalition.ledger_known_reference(p_key, t, p_points);
     END IF;
     IF coalition.ledger_take(t, p_points, 'redemption', NULL, NULL) <> p_points THEN

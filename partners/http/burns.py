@@ -20,7 +20,7 @@ burns_api = Blueprint("burns", __name__, url_prefix="/v1/burns", description="Po
 @burns_api.post("")
 @requires(burns_api, "burn:write")
 @burns_api.doc(parameters=[idempotency.PARAMETER])
-@burns_api.arguments(BurnSchema)
+@burns_api.arguments(BurnSchema())
 @burns_api.response(201, TransactionSchema)
 def burn(body: dict[str, Any]) -> Response:
     """Spend a member's points, those that expire first before others, whoever issued them."""

@@ -20,7 +20,7 @@ earns_api = Blueprint("earns", __name__, url_prefix="/v1/earns", description="Po
 @earns_api.post("")
 @requires(earns_api, "earn:write")
 @earns_api.doc(parameters=[idempotency.PARAMETER])
-@earns_api.arguments(EarnSchema)
+@earns_api.arguments(EarnSchema())
 @earns_api.response(201, TransactionSchema)
 def earn(body: dict[str, Any]) -> Response:
     """Issue points: so many, or what an amount earns at your rate."""

@@ -18,7 +18,7 @@ members_api = Blueprint("members", __name__, url_prefix="/v1/members", descripti
 
 @members_api.post("")
 @requires(members_api, "members:enrol")
-@members_api.arguments(CardSchema)
+@members_api.arguments(CardSchema())
 @members_api.response(201, MemberSchema)
 def enrol(body: dict[str, Any]) -> members.Member:
     """Enrol a member with a card."""
@@ -32,7 +32,7 @@ def enrol(body: dict[str, Any]) -> members.Member:
 
 @members_api.post("/lookup")
 @requires(members_api, "members:identify")
-@members_api.arguments(CardSchema)
+@members_api.arguments(CardSchema())
 @members_api.response(200, MemberSchema)
 def look_up(body: dict[str, Any]) -> members.Member:
     """Find a member by card; a POST, so that the number stands in no log."""
@@ -61,7 +61,7 @@ def balance(member_id: str) -> ledger.Balance:
 
 @members_api.get("/<member_id>/transactions")
 @requires(members_api, "transactions:read")
-@members_api.arguments(PageQuery, location="query")
+@members_api.arguments(PageQuery(), location="query")
 @members_api.response(200, TransactionPageSchema)
 def history(query: dict[str, Any], member_id: str) -> Page:
     """Your own transactions with the member, newest first."""

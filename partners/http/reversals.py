@@ -21,7 +21,7 @@ reversals_api = Blueprint("reversals", __name__, url_prefix="/v1", description="
 @reversals_api.post("/transactions/<transaction_id>/reversals")
 @requires(reversals_api, "reversals:write")
 @reversals_api.doc(parameters=[idempotency.PARAMETER])
-@reversals_api.arguments(ReversalSchema)
+@reversals_api.arguments(ReversalSchema())
 @reversals_api.response(201, TransactionSchema)
 def reverse(body: dict[str, Any], transaction_id: str) -> Response:
     """Reverse an earn or a burn of yours, whole or in part, never more in sum than the original."""
@@ -37,7 +37,7 @@ def reverse(body: dict[str, Any], transaction_id: str) -> Response:
 @reversals_api.post("/clawbacks")
 @requires(reversals_api, "reversals:write")
 @reversals_api.doc(parameters=[idempotency.PARAMETER])
-@reversals_api.arguments(ClawbackSchema)
+@reversals_api.arguments(ClawbackSchema())
 @reversals_api.response(201, TransactionSchema)
 def claw_back(body: dict[str, Any]) -> Response:
     """Take back what an amount earns at your rate, from your own points, the newest first, as far as they go."""

@@ -27,7 +27,7 @@ class ReferenceQuery(ma.Schema):
 
 @transactions_api.get("")
 @requires(transactions_api, "transactions:read")
-@transactions_api.arguments(ReferenceQuery, location="query")
+@transactions_api.arguments(ReferenceQuery(), location="query")
 @transactions_api.response(200, TransactionPageSchema)
 def find(query: dict[str, Any]) -> Page:
     """What you posted under a reference of yours, oldest first (at most 100)."""

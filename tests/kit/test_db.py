@@ -7,20 +7,25 @@ import time
 
 import psycopg
 import pytest
-from kit import schema
-from kit.db import Database, DatabaseUnavailable
-from kit.schema import SchemaNotReady
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from kit import schema
+from kit.db import Database, DatabaseUnavailable
+from kit.schema import SchemaNotReady
 from tests.conftest import World
 
 
 def test_a_transaction_that_raises_keeps_nothing(world: World) -> None:
     member = world.count("coalition.member")
-    with pytest.raises(RuntimeError), world.transaction() as session:
-        session.execute(text("INSERT INTO coalition.member VALUES (gen_random_uuid(), gen_random_uuid(), now())"))
-        raise RuntimeError
+
+    def insert_and_fail() -> None:
+        with world.transaction() as session:
+            session.execute(text("INSERT INTO coalition.member VALUES (gen_random_uuid(), gen_random_uuid(), now())"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        insert_and_fail()
     assert world.count("coalition.member") == member
 
 

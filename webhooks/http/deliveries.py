@@ -67,7 +67,7 @@ class DeliveryPageSchema(ma.Schema):
 
 @deliveries_api.get("")
 @requires(deliveries_api, "webhooks:write")
-@deliveries_api.arguments(DeliveryQuery, location="query")
+@deliveries_api.arguments(DeliveryQuery(), location="query")
 @deliveries_api.response(200, DeliveryPageSchema)
 def everything(query: dict[str, Any]) -> Page:
     """Deliveries of one of your endpoints, oldest first."""

@@ -57,7 +57,7 @@ class EndpointListSchema(ma.Schema):
 
 @endpoints_api.post("")
 @requires(endpoints_api, "webhooks:write")
-@endpoints_api.arguments(NewEndpointSchema)
+@endpoints_api.arguments(NewEndpointSchema())
 @endpoints_api.response(201, EndpointSchema)
 def register(body: dict[str, Any]) -> dict[str, Any]:
     """Register an endpoint; keep the secret, it is shown this once."""
@@ -97,7 +97,7 @@ def get(endpoint_id: str) -> endpoints.Endpoint:
 
 @endpoints_api.patch("/<endpoint_id>")
 @requires(endpoints_api, "webhooks:write")
-@endpoints_api.arguments(EndpointChangeSchema)
+@endpoints_api.arguments(EndpointChangeSchema())
 @endpoints_api.response(200, EndpointSchema)
 def change(body: dict[str, Any], endpoint_id: str) -> endpoints.Endpoint:
     """Enable or disable an endpoint; a disabled one keeps its events for when it is enabled again."""
