@@ -16,7 +16,7 @@ run: $(READY)  ## serve the coalition in the foreground
 	$(BIN)/coalition up
 
 test: $(DEV_READY)  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(DEV_READY)  ## lint, types, architecture
 	$(BIN)/ruff check .

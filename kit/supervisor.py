@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -161,7 +162,9 @@ def dies_with_parent(orphan_signal: signal.Signals) -> list[str]:
 
 def exit_with_parent(poll_s: float = 0.5) -> None:
     """End this process when its parent is gone: for workers whose parent, killed, could not tell them."""
-    parent = os.getppid()
+    # Who started us, also if that is gone by now: asking for the present parent would then name a stranger.
+    starter = multiprocessing.parent_process()
+    parent = starter.pid if starter else os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:

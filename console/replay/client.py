@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from kit.errors import CoalitionError, Unavailable
+from kit.errors import Conflict, Unavailable
 
 GIVE_UP_AFTER_S = 120.0
 FIRST_WAIT_S = 0.05
@@ -16,7 +16,7 @@ LONGEST_WAIT_S = 1.0
 REQUEST_TIMEOUT_S = 30.0
 
 
-class Refused(CoalitionError):
+class Refused(Conflict):
     """The API said no; `code` of the problem and its sentence."""
 
     code = "api_refused"

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from console import cli as console_cli
 from kit import errors, settings
+from kit.http.problems import status_of
 from wsgi import create_app
 
 ROOT = Path(__file__).parents[2]
@@ -96,10 +98,11 @@ def test_links_lead_somewhere(document: str) -> None:
 
 
 def test_every_error_has_a_code_a_title_and_a_sentence() -> None:
-    assert create_app is not None  # the composition root imports every room
+    assert create_app and console_cli  # between them they import every room
     for code, kind in errors.catalogue().items():
         assert re.fullmatch(r"[a-z_]+", code)
         assert kind.title
+        assert 400 <= status_of(kind) < 600
         assert (kind.__doc__ or "").strip()
 
 
