@@ -184,7 +184,8 @@ class _Engines:
             capture_output=True, text=True, timeout=INITDB_TIMEOUT_S, check=False, env={**os.environ, "LC_ALL": "C"},
         )  # fmt: skip
         if done.returncode != 0:
-            raise EnginesUnavailable(f"initdb failed: {done.stderr.strip().splitlines()[-1:] or done.returncode}")
+            said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            raise EnginesUnavailable(f"initdb failed: {said[-1]}")
         draft.rename(self._postgres_dir)
 
     def _postgres(self, drop: list[str]) -> Program:
@@ -312,6 +313,8 @@ def _drop_privileges(folder: Path) -> list[str]:
     if not all(_anybody_may_pass(path) for path in (folder, _postgres_binary("postgres"))):
         capability = _walking_capability()
         words += ["--inh-caps", f"+{capability}", "--ambient-caps", f"+{capability}"]
+        # access(2), with which initdb looks for its server, takes no capability into account otherwise.
+        words += ["--securebits", "+no_setuid_fixup"]
     return words
 
 
