@@ -25,7 +25,7 @@ from console.replay import generator, receipts, report
 from console.replay.receipts import ReceiptFile
 from console.replay.run import Outcome
 from console.replay.run import replay as run_replay
-from console.run import coalition_up, is_ready
+from console.run import address, coalition_up, is_ready
 from kit import settings
 from kit.db import DatabaseUnavailable
 from kit.errors import CoalitionError
@@ -77,7 +77,7 @@ def demo(*, concurrency: int, as_json: bool) -> None:
 def _coalition(chosen: Settings) -> Iterator[tuple[Desk, str]]:
     if is_ready(chosen):
         with desk() as at:
-            yield at, f"http://{chosen.http_host}:{chosen.http_port}"
+            yield at, address(chosen)
     else:
         with _started(chosen) as started:
             yield started

@@ -86,7 +86,7 @@ def coalition_up(wanted: Settings, *, sink: LogSink = print_line) -> Iterator[Ru
                 supervisor.start(program)
             _wait_until_ready(chosen)
             try:
-                yield Running(f"http://{_shown_host(chosen)}:{chosen.http_port}", supervisor, desk)
+                yield Running(address(chosen), supervisor, desk)
             finally:
                 # Our own programs first: they still need the engines to end well.
                 supervisor.stop()
@@ -186,6 +186,11 @@ def is_ready(chosen: Settings) -> bool:
         return False
     finally:
         connection.close()
+
+
+def address(chosen: Settings) -> str:
+    """Where the coalition of `chosen` is reached from this machine."""
+    return f"http://{_shown_host(chosen)}:{chosen.http_port}"
 
 
 def _shown_host(chosen: Settings) -> str:

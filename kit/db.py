@@ -163,8 +163,3 @@ def try_lock(session: Session, name: str) -> bool:
 def wait_for_lock(session: Session, name: str) -> None:
     """Take the advisory lock `name` until the end of the transaction, waiting for its present holder."""
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
-
-
-def rows(session: Session, statement: str, **parameters: Any) -> list[Any]:
-    """All rows of a textual `statement`, each with its columns as attributes."""
-    return list(session.execute(text(statement), parameters))

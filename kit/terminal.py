@@ -39,17 +39,17 @@ def desk() -> Iterator[Desk]:
 
     Raises SettingsError, EnginesUnavailable, DatabaseUnavailable, SchemaNotReady.
     """
-    with embedded.running(settings.from_environment(os.environ)) as chosen, open_database(chosen) as opened:
+    wanted = settings.from_environment(os.environ)
+    with embedded.running(wanted) as chosen, open_database(chosen, migrate=wanted.embedded_database) as opened:
         yield opened
 
 
 @contextmanager
-def open_database(chosen: Settings, *, migrate: bool | None = None) -> Iterator[Desk]:
-    """The desk on engines that run already; `migrate` defaults to yes for the embedded database only."""
+def open_database(chosen: Settings, *, migrate: bool) -> Iterator[Desk]:
+    """The desk on engines that run already; with `migrate` the database is brought to the head first."""
     if chosen.database_url is None:
         raise ValueError("the engines' addresses have to be known")
-    local = "host=%2F" in chosen.database_url
-    if migrate or (migrate is None and local):
+    if migrate:
         schema.migrate(chosen.database_url)
     database = Database(chosen.database_url)
     try:
