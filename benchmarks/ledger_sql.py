@@ -22,7 +22,7 @@ def earn(ground: Ground, tpcb: Tpcb) -> Figure:
     with ground.new_books("earn", now=clock.now()) as books:
         partners = stock.make_partners(books, count=PARTNERS, now=clock.now())
         stock.make_wallets(books, partners, Wallets(clock.now().date(), clock.now()))
-        script = _script(books, partners, "ledger_earn", ":points, NULL, NULL, NULL", (1, 500))
+        script = _script(books, partners, "ledger_earn", "earn", (1, 500))
         runs = _measure(ground, books, tpcb, script)
         _check(books, "earn", runs)
     return Figure("earn_db", "earns in the database", NAME, [run for run, _ in runs])
@@ -35,7 +35,7 @@ def burn(ground: Ground, tpcb: Tpcb) -> Figure:
         partners = stock.make_partners(books, count=PARTNERS, now=clock.now())
         tell(f"stocking {MEMBERS:,} wallets with {lots} lots each")
         stock.make_wallets(books, partners, Wallets(clock.now().date(), clock.now(), lots=lots, with_reserve=True))
-        script = _script(books, partners, "ledger_burn", ":points, NULL", (BURN_LEAST, BURN_MOST))
+        script = _script(books, partners, "ledger_burn", "burn", (BURN_LEAST, BURN_MOST))
         runs = _measure(ground, books, tpcb, script)
         _check(books, "burn", runs)
         mean = lots_per_burn(books)
@@ -60,7 +60,7 @@ def lots_per_burn(books: Books) -> float:
     return float(row[0])
 
 
-def _script(books: Books, partners: list[UUID], function: str, rest: str, points: tuple[int, int]) -> str:
+def _script(books: Books, partners: list[UUID], function: str, kind: str, points: tuple[int, int]) -> str:
     with books.owner() as owner:
         new_id = "uuidv7()" if owner.info.server_version >= UUIDV7_SINCE else "gen_random_uuid()"
     codes = ", ".join(f"'{partner}'" for partner in partners)
@@ -68,9 +68,10 @@ def _script(books: Books, partners: list[UUID], function: str, rest: str, points
     return f"""\\set m random(1, {MEMBERS})
 \\set p random(1, {len(partners)})
 \\set points random({points[0]}, {points[1]})
-SELECT o.replayed, o.refusal, o.detail, (o.txn).* FROM coalition.{function}(
-    now(), (ARRAY[{codes}]::uuid[])[:p], gen_random_uuid()::text, sha256(uuid_send(gen_random_uuid())),
-    {new_id}, {new_id}, {stock.sql_id(0, ":m::bigint")}, {new_id}::text, {rest}) o;
+SELECT o.replayed, o.refusal, o.detail, (o.txn).* FROM coalition.{function}(ROW(
+    '{kind}', (ARRAY[{codes}]::uuid[])[:p], gen_random_uuid()::text, sha256(uuid_send(gen_random_uuid())),
+    {new_id}, {new_id}, now(), {stock.sql_id(0, ":m::bigint")}, NULL, {new_id}::text, :points, NULL, NULL, NULL, NULL,
+    NULL)::coalition.request) o;
 """
 
 

@@ -126,7 +126,7 @@ _LOT_ROWS = (
            at, at, day, day FROM made
     """,
     b"""
-    INSERT INTO coalition.lot
+    INSERT INTO coalition.lot (member_id, lot_id, issuer_id, issued_on, expires_on, issued, remaining, is_open)
     SELECT member_id, txn_id, issuer_id, day, expires_on, points, points, true FROM made
     """,
     b"""

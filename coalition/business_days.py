@@ -30,6 +30,17 @@ _POSTINGS = """
            concat(p.debit, '>', p.credit, ':', p.issuer_id) AS account, p.points
     FROM coalition.posting p WHERE p.business_date = :day ORDER BY p.member_id, p.txn_id, p.seq
 """
+_TRANSACTIONS = """
+    SELECT concat(t.member_id, '|', t.member_seq, '|', t.txn_id, '|', t.kind, '|', t.partner_id, '|', t.points, '|',
+                  t.uncovered, '|', t.repaid, '|', t.available_after, '|', t.held_after, '|', t.pending_after, '|',
+                  t.owed_after, '|', t.reference, '|', t.reverses_txn_id, '|', t.hold_id, '|', t.amount_minor, '|',
+                  t.currency, '|', t.points_per_unit, '|', t.minor_per_unit, '|', to_char(t.expires_on, 'YYYY-MM-DD'),
+                  '|', extract(epoch FROM t.effective_at), '|', extract(epoch FROM t.booked_at), '|',
+                  extract(epoch FROM t.due_at), '|', to_char(t.business_date, 'YYYY-MM-DD'), '|',
+                  to_char(t.original_business_date, 'YYYY-MM-DD'), '|', t.meta) AS line
+    FROM coalition.txn t WHERE t.business_date = :day ORDER BY t.member_id, t.member_seq
+"""
+SEAL_VERSION = 2  # 1: postings only
 
 
 class DayNotOver(Conflict):
@@ -48,9 +59,13 @@ class DayNotClosed(Conflict):
 
 @dataclass(frozen=True)
 class Seal:
-    """What a closed day adds up to: `totals` are points by debit, credit and issuer; `chain` covers all days before."""
+    """What a closed day adds up to: `totals` are points by debit, credit and issuer; `chain` covers all days before.
+
+    `digest` is over the day's postings, and since version 2 over its transactions too, in a fixed order.
+    """
 
     day: date
+    version: int
     postings: int
     totals: dict[str, int]
     digest: bytes
@@ -59,7 +74,10 @@ class Seal:
 
 @dataclass(frozen=True)
 class Flow:
-    """Points of `issuer_id`'s lots issued on `issued_on` that were burned at `redeemer_id`, less those given back."""
+    """Points of `issuer_id`'s lots issued on `issued_on` that `redeemer_id` took, less those given back.
+
+    They were burned or captured there, or repaid what the member owed it.
+    """
 
     issuer_id: UUID
     redeemer_id: UUID
@@ -98,7 +116,9 @@ def seal(session: Session, *, day: date, now: datetime) -> Seal:
         return known
     made = compute_seal(session, day, previous=_chain_before(session, day))
     session.execute(
-        text("SELECT coalition.ledger_seal_day(:day, :now, :postings, CAST(:totals AS jsonb), :digest, :chain)"),
+        text(
+            "SELECT coalition.ledger_seal_day(:day, :now, :version, :postings, CAST(:totals AS jsonb), :digest, :chain)"
+        ),
         {"now": now, **vars(made), "totals": json.dumps(made.totals)},
     )
     return made
@@ -107,7 +127,7 @@ def seal(session: Session, *, day: date, now: datetime) -> Seal:
 def find_seal(session: Session, day: date) -> Seal | None:
     """The seal of `day`, or None while it has none; raises DayNotClosed while the day is open."""
     row = session.execute(
-        text("SELECT day, postings, totals, digest, chain FROM coalition.sealed_day WHERE day = :day"),
+        text("SELECT day, version, postings, totals, digest, chain FROM coalition.sealed_day WHERE day = :day"),
         {"day": day},
     ).first()
     if row is None:
@@ -125,8 +145,8 @@ def closed_at(session: Session, day: date) -> datetime:
     return at
 
 
-def compute_seal(session: Session, day: date, *, previous: bytes) -> Seal:
-    """What the seal of `day` has to be, from its postings, read as a stream: memory doesn't grow with the day."""
+def compute_seal(session: Session, day: date, *, previous: bytes, version: int = SEAL_VERSION) -> Seal:
+    """What the seal of `day` has to be, from its rows, read as a stream: memory doesn't grow with the day."""
     digest = hashlib.sha256()
     totals: dict[str, int] = {}
     postings = 0
@@ -134,10 +154,13 @@ def compute_seal(session: Session, day: date, *, previous: bytes) -> Seal:
         digest.update(line.encode() + b"\n")
         totals[account] = totals.get(account, 0) + points
         postings += 1
+    if version > 1:
+        for (line,) in _stream(session, _TRANSACTIONS, day=day):
+            digest.update(line.encode() + b"\n")
     totals = dict(sorted(totals.items()))
     content = json.dumps([day.isoformat(), postings, totals, digest.hexdigest()], separators=(",", ":"))
     chain = hashlib.sha256(previous + content.encode()).digest()
-    return Seal(day, postings, totals, digest.digest(), chain)
+    return Seal(day, version, postings, totals, digest.digest(), chain)
 
 
 def _chain_before(session: Session, day: date) -> bytes:
@@ -158,19 +181,20 @@ def closed_days(session: Session) -> list[tuple[date, bool]]:
     return [(row.day, row.sealed) for row in rows]
 
 
-# Redemption is where points meet money: credited by a burn, debited when a burn is given back.
+# Redemption is where points meet money: credited by a burn or capture, debited when one is given back.
+# A debt repaid out of another issuer's points is money between the two just the same.
 _FLOWS = """
     SELECT p.issuer_id, p.partner_id, p.issued_on,
-           sum(CASE WHEN p.credit = 'redemption' THEN p.points ELSE -p.points END)::bigint
+           sum(CASE WHEN p.debit = 'redemption' THEN -p.points ELSE p.points END)::bigint
     FROM coalition.posting p
-    WHERE p.business_date = :day AND 'redemption' IN (p.debit, p.credit)
+    WHERE p.business_date = :day AND (p.debit = 'redemption' OR p.credit IN ('redemption', 'recovery'))
     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 _FLOW_LINES = """
     SELECT p.issuer_id, p.partner_id, p.issued_on,
-           CASE WHEN p.credit = 'redemption' THEN p.points ELSE -p.points END, p.txn_id, t.reference
+           CASE WHEN p.debit = 'redemption' THEN -p.points ELSE p.points END, p.txn_id, t.reference
     FROM coalition.posting p JOIN coalition.txn t ON t.txn_id = p.txn_id
-    WHERE p.business_date = :day AND 'redemption' IN (p.debit, p.credit)
+    WHERE p.business_date = :day AND (p.debit = 'redemption' OR p.credit IN ('redemption', 'recovery'))
     ORDER BY p.issuer_id, p.partner_id, p.issued_on, p.txn_id, p.seq
 """
 
@@ -215,9 +239,9 @@ def turnover(session: Session) -> list[Turnover]:
         text("""
             SELECT t.partner_id,
                    coalesce(sum(t.points) FILTER (WHERE t.kind = 'earn'), 0)::bigint,
-                   coalesce(sum(t.points) FILTER (WHERE t.kind = 'burn'), 0)::bigint,
+                   coalesce(sum(t.points) FILTER (WHERE t.kind IN ('burn', 'capture')), 0)::bigint,
                    coalesce(sum(t.points) FILTER (WHERE t.kind = 'clawback' OR o.kind = 'earn'), 0)::bigint,
-                   coalesce(sum(t.points) FILTER (WHERE o.kind = 'burn'), 0)::bigint
+                   coalesce(sum(t.points) FILTER (WHERE o.kind IN ('burn', 'capture')), 0)::bigint
             FROM coalition.txn t LEFT JOIN coalition.txn o ON o.txn_id = t.reverses_txn_id
             GROUP BY 1 ORDER BY 1
         """)

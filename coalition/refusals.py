@@ -44,6 +44,104 @@ class ReferenceOfAnotherMember(Conflict):
     title = "Receipt of another member"
 
 
+class MemberBlocked(Conflict):
+    """The member is blocked: returns and the end of holds still work, nothing else does."""
+
+    code = "member_blocked"
+    title = "Member blocked"
+
+
+class MemberMerged(Conflict):
+    """The member was merged into another, whom `member_id` names."""
+
+    code = "member_merged"
+    title = "Member merged"
+
+
+class EffectiveTooOld(Invalid):
+    """The purchase lies so far back that points of that day would have expired."""
+
+    code = "effective_too_old"
+    title = "Time too far back"
+
+
+class VestsOutOfRange(Invalid):
+    """Points can be pending until a time that lies ahead, and before their expiry."""
+
+    code = "vests_out_of_range"
+    title = "Vesting time out of range"
+
+
+class HoldOutOfRange(Invalid):
+    """A hold ends at a time ahead, within 31 days."""
+
+    code = "hold_out_of_range"
+    title = "Hold too long or over already"
+
+
+class HoldNotFound(NotFound):
+    """No hold of yours has this id."""
+
+    code = "hold_not_found"
+    title = "Hold not found"
+
+
+class HoldFinished(Conflict):
+    """The hold was captured, voided or lapsed already; `status` says which."""
+
+    code = "hold_finished"
+    title = "Hold finished"
+
+
+class HoldLapsed(Conflict):
+    """The hold's time is over; its points are the member's again."""
+
+    code = "hold_lapsed"
+    title = "Hold lapsed"
+
+
+class HoldRunning(Conflict):
+    """The hold's time is not over yet."""
+
+    code = "hold_running"
+    title = "Hold still running"
+
+
+class MoreThanHeld(Conflict):
+    """A capture takes at most what the hold set aside; `held` says how much that is."""
+
+    code = "more_than_held"
+    title = "More than is held"
+
+
+class PointsSpent(Conflict):
+    """The return takes back points that are spent, which this programme refuses; `coverable` says what is left."""
+
+    code = "points_spent"
+    title = "Points spent already"
+
+
+class SameMember(Invalid):
+    """A member can't be merged into itself."""
+
+    code = "same_member"
+    title = "Same member"
+
+
+class HoldsOpen(Conflict):
+    """The member has points on hold; capture or void the holds first."""
+
+    code = "holds_open"
+    title = "Holds open"
+
+
+class NothingDue(Conflict):
+    """There is nothing to vest or to expire (any more)."""
+
+    code = "nothing_due"
+    title = "Nothing due"
+
+
 class IdempotencyKeyReused(Invalid):
     """This Idempotency-Key came before with another request."""
 
@@ -52,7 +150,7 @@ class IdempotencyKeyReused(Invalid):
 
 
 class NotReversible(Conflict):
-    """Only an earn or a burn can be reversed, a reversal can not."""
+    """Only an earn, a burn or a capture can be reversed, a reversal can not."""
 
     code = "not_reversible"
     title = "Not reversible"
@@ -103,7 +201,22 @@ _REFUSALS: dict[str, tuple[type[CoalitionError], str]] = {
     "reference_of_another_member": (ReferenceOfAnotherMember, "this receipt was posted for another member"),
     "idempotency_key_reused": (IdempotencyKeyReused, "this Idempotency-Key came before with another request"),
     "transaction_not_found": (ReversedUnknown, "no transaction of yours has this id"),
-    "not_reversible": (NotReversible, "the transaction is a {kind}; only an earn or a burn can be reversed"),
+    "not_reversible": (NotReversible, "the transaction is a {kind}; only an earn, a burn or a capture can be reversed"),
     "more_than_reversible": (MoreThanReversible, "more than is left of the original"),
+    "member_blocked": (MemberBlocked, "the member is blocked"),
+    "member_merged": (MemberMerged, "the member was merged into {member_id}"),
+    "effective_too_old": (EffectiveTooOld, "effective_at lies so far back that its points would have expired"),
+    "vests_out_of_range": (VestsOutOfRange, "points vest ahead of now and before they expire on {expires_on}"),
+    "hold_out_of_range": (HoldOutOfRange, "a hold ends ahead of now, within 31 days"),
+    "hold_not_found": (HoldNotFound, "no hold of yours has this id"),
+    "hold_finished": (HoldFinished, "the hold is {status} already"),
+    "hold_lapsed": (HoldLapsed, "the hold ended at {expires_at}"),
+    "hold_running": (HoldRunning, "the hold runs until {expires_at}"),
+    "more_than_held": (MoreThanHeld, "{requested} points asked for, {held} held"),
+    "points_spent": (PointsSpent, "{requested} points to take back, {coverable} of them not spent yet"),
+    "same_member": (SameMember, "a member can't be merged into itself"),
+    "holds_open": (HoldsOpen, "{held} points are on hold"),
+    "nothing_to_vest": (NothingDue, "nothing of this lot is due to vest"),
+    "nothing_to_expire": (NothingDue, "nothing of the member's is due to expire"),
     "amount_not_comparable": (AmountNotComparable, "the original was not made by an amount in this currency"),
 }

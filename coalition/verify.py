@@ -23,71 +23,161 @@ class Finding:
 
 # Each statement returns the rows that break its invariant, the first of them suffices.
 _INVARIANTS: dict[str, str] = {
-    "a wallet's available points are what its lots hold": """
-        SELECT 'member ' || member_id || ': wallet ' || w.available || ', lots ' || coalesce(l.remaining, 0)
+    "a wallet holds what its lots, holds and debts say": """
+        SELECT 'member ' || member_id || ': wallet ' || concat_ws('/', w.available, w.held, w.pending, w.owed)
+               || ', lots and debts ' || concat_ws('/', coalesce(l.free, 0), coalesce(l.held, 0),
+                                                   coalesce(l.pending, 0), coalesce(d.owed, 0))
+               || ', open holds ' || coalesce(h.held, 0) || ' (available/held/pending/owed)'
         FROM coalition.wallet w
-        LEFT JOIN (SELECT member_id, sum(remaining) AS remaining FROM coalition.lot GROUP BY 1) l USING (member_id)
-        WHERE w.available <> coalesce(l.remaining, 0) ORDER BY member_id LIMIT 1
+        LEFT JOIN (SELECT member_id, sum(held) AS held,
+                          sum(CASE WHEN vests_at IS NULL THEN remaining - held ELSE 0 END) AS free,
+                          sum(CASE WHEN vests_at IS NULL THEN 0 ELSE remaining END) AS pending
+                   FROM coalition.lot GROUP BY 1) l USING (member_id)
+        LEFT JOIN (SELECT member_id, sum(points - repaid) AS owed FROM coalition.debt GROUP BY 1) d USING (member_id)
+        LEFT JOIN (SELECT member_id, sum(points) AS held FROM coalition.hold WHERE status = 'open' GROUP BY 1) h
+            USING (member_id)
+        WHERE (w.available, w.held, w.pending, w.owed) <> (coalesce(l.free, 0), coalesce(l.held, 0),
+              coalesce(l.pending, 0), coalesce(d.owed, 0)) OR w.held <> coalesce(h.held, 0)
+        ORDER BY member_id LIMIT 1
     """,
     "a lot holds what was issued less what its postings took": """
-        SELECT 'lot ' || l.lot_id || ': remaining ' || l.remaining || ', postings say ' || coalesce(p.points, 0)
+        SELECT 'lot ' || l.lot_id || ': issued ' || l.issued || ', remaining ' || l.remaining || ', held ' || l.held
+               || ', postings say ' || concat_ws('/', p.issued, coalesce(p.points, 0), coalesce(p.held, 0))
         FROM coalition.lot l
-        LEFT JOIN (SELECT lot_id, sum(CASE WHEN credit = 'wallet' THEN points ELSE -points END) AS points
-                   FROM coalition.posting GROUP BY 1) p USING (lot_id)
-        WHERE l.remaining IS DISTINCT FROM coalesce(p.points, 0) ORDER BY l.lot_id LIMIT 1
+        LEFT JOIN (SELECT member_id, lot_id,
+                          sum(points * ((credit IN ('wallet', 'hold', 'pending'))::int
+                                        - (debit IN ('wallet', 'hold', 'pending'))::int)) AS points,
+                          sum(points * ((credit = 'hold')::int - (debit = 'hold')::int)) AS held,
+                          sum(points) FILTER (WHERE debit IN ('issuance', 'adjustment', 'merge')) AS issued
+                   FROM coalition.posting GROUP BY 1, 2) p USING (member_id, lot_id)
+        WHERE l.remaining <> coalesce(p.points, 0) OR l.held <> coalesce(p.held, 0)
+           OR l.issued <> coalesce(p.issued, l.issued)  -- none: given back to whom the member was merged into
+        ORDER BY l.lot_id LIMIT 1
     """,
-    "every posting stands on its lot": """
-        SELECT 'posting ' || p.txn_id || '/' || p.seq || ': lot ' || p.lot_id || ' is missing or another issuer''s'
+    "a lot's fields agree with each other and with its earn": """
+        SELECT 'lot ' || l.lot_id || ': its dates, its issuer or whether it is open don''t fit'
+        FROM coalition.lot l LEFT JOIN coalition.txn t ON t.member_id = l.member_id AND t.txn_id = l.lot_id
+        WHERE l.issued <= 0 OR l.held < 0 OR l.remaining NOT BETWEEN l.held AND l.issued
+           OR l.is_open <> (l.remaining > l.held AND l.vests_at IS NULL)
+           OR (t.txn_id IS NOT NULL AND (l.issuer_id <> t.partner_id OR l.issued_on <> t.business_date
+               OR l.expires_on < t.expires_on OR l.vests_at <> t.due_at
+               OR (l.expires_on > t.expires_on AND NOT EXISTS (
+                       SELECT FROM coalition.posting p
+                       WHERE p.member_id = l.member_id AND p.lot_id = l.lot_id AND p.debit = 'redemption'))))
+        ORDER BY l.lot_id LIMIT 1
+    """,
+    "every posting stands on its lot and its transaction": """
+        SELECT 'posting ' || p.txn_id || '/' || p.seq || ': its lot, issuer or transaction is missing or another'
         FROM coalition.posting p
         LEFT JOIN coalition.lot l ON l.member_id = p.member_id AND l.lot_id = p.lot_id
+        LEFT JOIN coalition.txn t ON t.txn_id = p.txn_id
         WHERE l.issuer_id IS DISTINCT FROM p.issuer_id OR l.issued_on IS DISTINCT FROM p.issued_on
+           OR p.points <= 0 OR p.debit = p.credit OR p.seq <= 0
+           OR (t.member_id, t.business_date) IS DISTINCT FROM (p.member_id, p.business_date)
+           OR (t.partner_id <> p.partner_id AND p.credit <> 'recovery')
         ORDER BY p.txn_id LIMIT 1
     """,
     "a member's transactions are numbered without gaps and their postings give each balance": """
-        SELECT 'transaction ' || txn_id || ': member_seq ' || member_seq || ' is number ' || n
-               || ', available_after ' || available_after || ', postings say ' || coalesce(running, 0)
-        FROM (SELECT t.txn_id, t.member_seq, t.available_after,
-                     row_number() OVER w AS n, sum(p.points) OVER w AS running
+        SELECT 'transaction ' || txn_id || ': member_seq ' || member_seq || ' is number ' || n || ', balances after it '
+               || concat_ws('/', available_after, held_after, pending_after) || ', postings say '
+               || concat_ws('/', available, held, pending) || ' (available/held/pending)'
+        FROM (SELECT t.txn_id, t.member_seq, t.available_after, t.held_after, t.pending_after,
+                     row_number() OVER w AS n, coalesce(sum(p.available) OVER w, 0) AS available,
+                     coalesce(sum(p.held) OVER w, 0) AS held, coalesce(sum(p.pending) OVER w, 0) AS pending
               FROM coalition.txn t
-              LEFT JOIN (SELECT txn_id, sum(CASE WHEN credit = 'wallet' THEN points ELSE -points END) AS points
+              LEFT JOIN (SELECT txn_id,
+                                sum(points * ((credit = 'wallet')::int - (debit = 'wallet')::int)) AS available,
+                                sum(points * ((credit = 'hold')::int - (debit = 'hold')::int)) AS held,
+                                sum(points * ((credit = 'pending')::int - (debit = 'pending')::int)) AS pending
                          FROM coalition.posting GROUP BY 1) p USING (txn_id)
               WINDOW w AS (PARTITION BY t.member_id ORDER BY t.member_seq)) s
-        WHERE member_seq <> n OR available_after <> coalesce(running, 0) ORDER BY txn_id LIMIT 1
+        WHERE member_seq <> n OR (available_after, held_after, pending_after) <> (available, held, pending)
+        ORDER BY txn_id LIMIT 1
     """,
     "a transaction's points are what its postings moved": """
-        SELECT 'transaction ' || t.txn_id || ': points ' || t.points || ', postings ' || coalesce(p.points, 0)
+        SELECT 'transaction ' || t.txn_id || ': points ' || t.points || ' and repaid ' || t.repaid || ', postings '
+               || coalesce(p.points, 0) || ' and ' || coalesce(p.repaid, 0)
         FROM coalition.txn t
-        LEFT JOIN (SELECT txn_id, sum(points) AS points FROM coalition.posting GROUP BY 1) p USING (txn_id)
-        WHERE t.points <> coalesce(p.points, 0) ORDER BY t.txn_id LIMIT 1
+        LEFT JOIN (SELECT p.txn_id, sum(p.points) FILTER (WHERE p.credit = 'recovery') AS repaid,
+                          sum(p.points) FILTER (WHERE p.credit <> 'recovery'
+                                                AND NOT (t.kind = 'capture' AND p.credit = 'wallet')) AS points
+                   FROM coalition.posting p JOIN coalition.txn t USING (txn_id) GROUP BY 1) p USING (txn_id)
+        WHERE t.points <> coalesce(p.points, 0) OR t.repaid <> coalesce(p.repaid, 0)
+           OR t.points < 0 OR t.uncovered < 0 OR t.amount_minor < 0 OR length(t.reference) NOT BETWEEN 1 AND 64
+        ORDER BY t.txn_id LIMIT 1
     """,
     "a wallet stands where its last transaction left it": """
-        SELECT 'member ' || w.member_id || ': wallet version ' || w.version || ', last transaction '
-               || coalesce(t.member_seq, 0)
+        SELECT 'member ' || w.member_id || ': wallet '
+               || concat_ws('/', w.version, w.available, w.held, w.pending, w.owed)
+               || ', last transaction ' || concat_ws('/', t.member_seq, t.available_after, t.held_after,
+                                                     t.pending_after, t.owed_after)
         FROM coalition.wallet w
-        LEFT JOIN (SELECT DISTINCT ON (member_id) member_id, member_seq, available_after FROM coalition.txn
-                   ORDER BY member_id, member_seq DESC) t USING (member_id)
-        WHERE w.version <> coalesce(t.member_seq, 0) OR w.available <> coalesce(t.available_after, 0)
+        LEFT JOIN (SELECT DISTINCT ON (member_id) * FROM coalition.txn ORDER BY member_id, member_seq DESC) t
+            USING (member_id)
+        WHERE (w.version, w.available, w.held, w.pending, w.owed)
+              <> (coalesce(t.member_seq, 0), coalesce(t.available_after, 0), coalesce(t.held_after, 0),
+                  coalesce(t.pending_after, 0), coalesce(t.owed_after, 0))
         ORDER BY w.member_id LIMIT 1
     """,
-    "per issuer, issued = outstanding + burned + reversed": """
-        SELECT 'issuer ' || issuer_id || ': issued ' || l.issued || ', outstanding ' || l.remaining
-               || ', postings took ' || coalesce(p.taken, 0)
-        FROM (SELECT issuer_id, sum(issued) AS issued, sum(remaining) AS remaining FROM coalition.lot GROUP BY 1) l
-        LEFT JOIN (SELECT issuer_id, sum(CASE WHEN debit = 'wallet' THEN points ELSE -points END) AS taken
-                   FROM coalition.posting WHERE debit <> 'issuance' GROUP BY 1) p USING (issuer_id)
-        WHERE l.issued <> l.remaining + coalesce(p.taken, 0) ORDER BY issuer_id LIMIT 1
+    "per issuer, issued = outstanding + burned + expired + reversed": """
+        SELECT 'issuer ' || issuer_id || ': lots hold ' || coalesce(l.remaining, 0) || ', postings leave '
+               || coalesce(p.points, 0) || ', merges lost ' || coalesce(p.lost, 0)
+        FROM (SELECT issuer_id, sum(remaining) AS remaining FROM coalition.lot GROUP BY 1) l
+        FULL JOIN (SELECT issuer_id,
+                          sum(points * ((credit IN ('wallet', 'hold', 'pending'))::int
+                                        - (debit IN ('wallet', 'hold', 'pending'))::int)) AS points,
+                          sum(points * ((credit = 'merge')::int - (debit = 'merge')::int)) AS lost
+                   FROM coalition.posting GROUP BY 1) p USING (issuer_id)
+        WHERE coalesce(l.remaining, 0) <> coalesce(p.points, 0) OR p.lost <> 0 ORDER BY issuer_id LIMIT 1
     """,
     "no reversals exceed their original": """
-        SELECT 'transaction ' || o.txn_id || ': points ' || o.points || ', reversed ' || sum(r.points + r.uncovered)
+        SELECT 'transaction ' || o.txn_id || ': points ' || o.points || ', reversed '
+               || sum(r.points + r.repaid + r.uncovered)
         FROM coalition.txn r JOIN coalition.txn o ON o.txn_id = r.reverses_txn_id
-        GROUP BY o.txn_id, o.points HAVING sum(r.points + r.uncovered) > o.points ORDER BY o.txn_id LIMIT 1
+        GROUP BY o.txn_id, o.points HAVING sum(r.points + r.repaid + r.uncovered) > o.points ORDER BY o.txn_id LIMIT 1
     """,
-    "every transaction has exactly its event": """
-        SELECT 'transaction ' || coalesce(t.txn_id, e.txn_id) || ': ' || coalesce(e.events, 0) || ' events'
+    "a hold is what its transactions say": """
+        SELECT 'hold ' || coalesce(h.hold_id, t.txn_id) || ': ' || coalesce(h.status::text, 'missing')
+        FROM coalition.hold h
+        FULL JOIN (SELECT * FROM coalition.txn WHERE kind = 'hold') t
+            ON t.txn_id = h.hold_id AND t.member_id = h.member_id
+        LEFT JOIN coalition.txn e ON e.hold_id = h.hold_id AND e.member_id = h.member_id AND e.kind <> 'hold'
+        WHERE h.hold_id IS NULL OR t.txn_id IS NULL
+           OR (h.partner_id, h.points, h.expires_at) <> (t.partner_id, t.points, t.due_at)
+           OR h.status::text <> CASE e.kind WHEN 'capture' THEN 'captured' WHEN 'void' THEN 'voided'
+                                WHEN 'lapse' THEN 'lapsed' ELSE 'open' END
+           OR h.captured <> CASE e.kind WHEN 'capture' THEN e.points ELSE 0 END
+        LIMIT 1
+    """,
+    "a debt is what its return left uncovered": """
+        SELECT 'debt ' || d.txn_id || ': points ' || d.points || ', partner ' || d.partner_id
+        FROM coalition.debt d LEFT JOIN coalition.txn t ON t.txn_id = d.txn_id
+        WHERE (t.uncovered, t.partner_id) IS DISTINCT FROM (d.points, d.partner_id) LIMIT 1
+    """,
+    "a merged wallet is empty and says where to": """
+        SELECT 'member ' || w.member_id || ': ' || w.state || ', into ' || coalesce(w.merged_into::text, 'nobody')
+        FROM coalition.wallet w
+        LEFT JOIN coalition.txn t ON t.member_id = w.member_id AND t.member_seq = w.version AND t.kind = 'merge'
+             AND t.meta ? 'merged_into'
+        WHERE (w.state = 'merged') <> (t.txn_id IS NOT NULL)
+           OR w.merged_into IS DISTINCT FROM (t.meta ->> 'merged_into')::uuid
+        ORDER BY 1 LIMIT 1
+    """,
+    "every transaction has exactly its event, which tells the same": """
+        SELECT 'transaction ' || coalesce(t.txn_id, e.txn_id) || ': ' || coalesce(e.events, 0)
+               || ' events, or one that tells something else'
         FROM coalition.txn t
-        FULL JOIN (SELECT (data ->> 'transaction_id')::uuid AS txn_id, count(*) AS events FROM kit.event
-                   WHERE type LIKE 'points.%' GROUP BY 1) e ON e.txn_id = t.txn_id
-        WHERE t.txn_id IS NULL OR e.events IS DISTINCT FROM 1 LIMIT 1
+        FULL JOIN (SELECT (data ->> 'transaction_id')::uuid AS txn_id, count(*) AS events,
+                          min(data::text)::jsonb AS data, min(partner_id::text)::uuid AS partner_id
+                   FROM kit.event WHERE type LIKE 'points.%' AND type <> 'points.expiring' GROUP BY 1) e
+            ON e.txn_id = t.txn_id
+        WHERE t.txn_id IS NULL OR e.events IS DISTINCT FROM 1 OR e.partner_id <> t.partner_id
+           OR (e.data ->> 'points')::bigint <> t.points OR e.data ->> 'reference' <> t.reference
+           OR (e.data ->> 'available_after')::bigint <> t.available_after
+           OR (e.data ->> 'member_seq')::bigint <> t.member_seq OR (e.data ->> 'member_id')::uuid <> t.member_id
+           OR (e.data ->> 'effective_at')::timestamptz <> t.effective_at
+           OR (e.data ->> 'business_date')::date <> t.business_date
+        LIMIT 1
     """,
     "no posting stands outside the books' days": """
         SELECT 'posting ' || p.txn_id || '/' || p.seq || ': business date ' || p.business_date
@@ -122,7 +212,8 @@ def _first_broken_seal(session: Session) -> str | None:
         if not sealed:
             continue
         kept = business_days.find_seal(session, day)
-        found = business_days.compute_seal(session, day, previous=previous)
+        version = kept.version if kept else business_days.SEAL_VERSION
+        found = business_days.compute_seal(session, day, previous=previous, version=version)
         if kept != found:
             return f"{day}: sealed with {kept and kept.postings} postings, found {found.postings} or other content"
         previous = found.chain

@@ -20,6 +20,7 @@ EVENT = "evt"
 ENDPOINT = "ep"
 DELIVERY = "dlv"
 STATEMENT = "stm"
+HOLD = "hld"
 
 # How the fields of events and responses that hold an id are shown.
 PREFIX_OF_FIELD = {
@@ -31,6 +32,7 @@ PREFIX_OF_FIELD = {
     "endpoint_id": ENDPOINT,
     "delivery_id": DELIVERY,
     "statement_id": STATEMENT,
+    "hold_id": HOLD,
 }
 
 

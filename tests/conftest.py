@@ -20,7 +20,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url, text
 
-from coalition import ledger, members, programme
+from coalition import ledger, members, programme, wallets
 from kit import embedded, ids, schema
 from kit.db import Database, Session
 from kit.secrets import Keyring
@@ -111,7 +111,7 @@ class World:
 
     def available(self, member_id: UUID) -> int:
         with self.transaction() as session:
-            return ledger.balance(session, member_id=member_id, partner_id=ids.new()).available
+            return wallets.balance(session, member_id=member_id, partner_id=ids.new()).available
 
     def count(self, table: str) -> int:
         with self.transaction() as session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from coalition import ledger, members, programme
+from coalition import members, programme, wallets
 from kit import clock, ids
 from kit.http import paging
 from kit.http.api import Blueprint
@@ -53,10 +53,10 @@ def get(member_id: str) -> members.Member:
 @members_api.get("/<member_id>/balance")
 @requires(members_api, "members:identify")
 @members_api.response(200, BalanceSchema)
-def balance(member_id: str) -> ledger.Balance:
+def balance(member_id: str) -> wallets.Balance:
     """What the member can spend, whose points they are, and when they expire."""
     with services().reading() as session:
-        return ledger.balance(session, member_id=ids.parse(ids.MEMBER, member_id), partner_id=principal().partner_id)
+        return wallets.balance(session, member_id=ids.parse(ids.MEMBER, member_id), partner_id=principal().partner_id)
 
 
 @members_api.get("/<member_id>/transactions")
@@ -68,9 +68,9 @@ def history(query: dict[str, Any], member_id: str) -> Page:
     parts = services()
     member = ids.parse(ids.MEMBER, member_id)
     bound_to = ["history", member, principal().client_id]
-    before = paging.unseal(parts.keyring, query["cursor"], bound_to=bound_to, start=ledger.FROM_THE_NEWEST)
+    before = paging.unseal(parts.keyring, query["cursor"], bound_to=bound_to, start=wallets.FROM_THE_NEWEST)
     with parts.reading() as session:
-        found = ledger.history(
+        found = wallets.history(
             session,
             member_id=member,
             partner_id=principal().partner_id,

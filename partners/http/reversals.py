@@ -26,7 +26,7 @@ reversals_api = Blueprint("reversals", __name__, url_prefix="/v1", description="
 def reverse(body: dict[str, Any], transaction_id: str) -> Response:
     """Reverse an earn or a burn of yours, whole or in part, never more in sum than the original."""
     command = ledger.Reversal(
-        transaction_id=ids.parse(ids.TRANSACTION, transaction_id),
+        original_id=ids.parse(ids.TRANSACTION, transaction_id),
         reference=body["reference"],
         effective_at=body.get("effective_at"),
         **measure(body),

@@ -6,6 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 
+from coalition import ledger
 from kit import ids
 from kit.http.fields import Id, Instant, WholeNumber, currency, reference
 
@@ -105,7 +106,10 @@ class BalanceSchema(ma.Schema):
     """What the wallet holds, and when it expires."""
 
     member_id = Id(ids.MEMBER)
-    available = ma.fields.Integer()
+    available = ma.fields.Integer(metadata={"description": "can be spent now"})
+    held = ma.fields.Integer(metadata={"description": "set aside for purchases in progress"})
+    pending = ma.fields.Integer(metadata={"description": "earned, not to be spent yet"})
+    owed = ma.fields.Integer(metadata={"description": "taken out of what is earned next"})
     issued_by_partner = ma.fields.Integer(metadata={"description": "of it, issued by you"})
     issued_by_others = ma.fields.Integer(metadata={"description": "of it, issued by other partners"})
     expiring = ma.fields.List(ma.fields.Nested(ExpiringSchema))
@@ -115,12 +119,22 @@ class TransactionSchema(ma.Schema):
     """One entry of a member's history."""
 
     transaction_id = Id(ids.TRANSACTION)
-    kind = ma.fields.String(validate=ma.validate.OneOf(["earn", "burn", "reversal", "clawback"]))
+    kind = ma.fields.String(validate=ma.validate.OneOf(ledger.KINDS))
     member_id = Id(ids.MEMBER)
     partner_id = Id(ids.PARTNER)
     points = ma.fields.Integer(metadata={"description": "moved; the kind gives the direction"})
-    uncovered = ma.fields.Integer(metadata={"description": "to be taken back, but no longer in the wallet"})
+    repaid = ma.fields.Integer(
+        metadata={"description": "of an earn: what went to debts; of a return: other issuers' points"}
+    )
+    uncovered = ma.fields.Integer(metadata={"description": "of a return: spent already, written off or owed"})
     available_after = ma.fields.Integer()
+    held_after = ma.fields.Integer()
+    pending_after = ma.fields.Integer()
+    owed_after = ma.fields.Integer()
+    hold_id = Id(ids.HOLD, allow_none=True, metadata={"description": "the hold that is opened or ended"})
+    due_at = ma.fields.AwareDateTime(
+        allow_none=True, metadata={"description": "when the hold lapses, or the points can be spent"}
+    )
     reference = ma.fields.String()
     reverses_transaction_id = Id(ids.TRANSACTION, allow_none=True)
     amount_minor = ma.fields.Integer(allow_none=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from coalition import ledger
+from coalition import ledger, wallets
 from kit import ids
 from kit.http.api import Blueprint
 from kit.http.fields import reference
@@ -32,7 +32,7 @@ class ReferenceQuery(ma.Schema):
 def find(query: dict[str, Any]) -> Page:
     """What you posted under a reference of yours, oldest first (at most 100)."""
     with services().reading() as session:
-        found = ledger.by_reference(
+        found = wallets.by_reference(
             session, reference=query["reference"], partner_id=principal().partner_id, limit=MOST_PER_REFERENCE
         )
     return Page(found, None)
@@ -44,7 +44,7 @@ def find(query: dict[str, Any]) -> Page:
 def get(transaction_id: str) -> ledger.Transaction:
     """One transaction of yours."""
     with services().reading() as session:
-        return ledger.transaction(
+        return wallets.transaction(
             session,
             transaction_id=ids.parse(ids.TRANSACTION, transaction_id),
             partner_id=principal().partner_id,

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-from coalition import ledger, rates
+from coalition import ledger, rates, wallets
 from coalition.refusals import (
     AmountNotComparable,
     EffectiveInFuture,
@@ -31,7 +31,7 @@ OTHER_CARD = "7001000000130470"
 
 
 def reverse(world: World, partner_id, transaction, **more):
-    command = ledger.Reversal(**{"transaction_id": transaction.transaction_id, "reference": "ret", **more})
+    command = ledger.Reversal(**{"original_id": transaction.transaction_id, "reference": "ret", **more})
     with world.transaction() as session:
         outcome = ledger.reverse(session, request(partner_id), command)
     return outcome.unwrap()
@@ -60,7 +60,7 @@ def test_an_earn_issues_a_lot_with_its_expiry(world):
     member = world.member()
     earned = world.earn(A, member, 120)
     with world.transaction() as session:
-        balance = ledger.balance(session, member_id=member, partner_id=A)
+        balance = wallets.balance(session, member_id=member, partner_id=A)
     assert (earned.points, earned.available_after, earned.member_seq) == (120, 120, 1)
     assert balance.available == balance.issued_by_partner == 120
     assert [(e.expires_on.isoformat(), e.points) for e in balance.expiring] == [("2028-03-02", 120)]

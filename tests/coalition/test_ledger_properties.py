@@ -88,7 +88,7 @@ def test_lots_are_taken_and_given_back_as_in_the_plain_model(shared_world: World
             who, burned_id, taken = model.burns[who % len(model.burns)]
             back = min(points, sum(part for _, part in taken))
             if back:
-                command = ledger.Reversal(transaction_id=burned_id, reference=str(ids.new()), points=back)
+                command = ledger.Reversal(original_id=burned_id, reference=str(ids.new()), points=back)
                 with world.transaction() as session:
                     ledger.reverse(session, request(PARTNERS[who]), command).unwrap()
                 model.give_back(taken, back)

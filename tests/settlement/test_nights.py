@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from coalition import ledger
+from coalition import ledger, wallets
 from settlement import agreements, nights, reports
 from settlement.agreements import AgreementMissing, AgreementOverlap, MalformedPrice
 from settlement.nights import NightDiffers
@@ -117,8 +117,8 @@ def test_a_return_after_the_close_lands_in_the_next_day_with_its_sign(traded) ->
     world, (_, station, _), _ = traded
     run(world)
     with world.transaction() as session:
-        burned = ledger.by_reference(session, reference="F1", partner_id=station.partner_id, limit=1)[0]
-        command = ledger.Reversal(transaction_id=burned.transaction_id, reference="X1", points=100)
+        burned = wallets.by_reference(session, reference="F1", partner_id=station.partner_id, limit=1)[0]
+        command = ledger.Reversal(original_id=burned.transaction_id, reference="X1", points=100)
         ledger.reverse(session, request(station.partner_id), command).unwrap()
     run(world, DAY + timedelta(days=1), MIDNIGHT + timedelta(days=1))
     made = report(world, DAY + timedelta(days=1))
