@@ -8,6 +8,7 @@ tables (docs/decisions/0002-one-write-path.md).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,7 +19,7 @@ import psycopg
 
 from coalition.refusals import ConcurrentRequest, refusal_of
 from kit import ids
-from kit.db import Session, call
+from kit.db import Session, call, fetch
 from kit.errors import CoalitionError
 
 KINDS = [
@@ -186,28 +187,34 @@ class Outcome:
         return self.transaction
 
 
-# The fields of coalition.request, in its order.
-_FIELDS = [
-    "kind",
-    "partner_id",
-    "key",
-    "request_hash",
-    "txn_id",
-    "event_id",
-    "now",
-    "member_id",
-    "original_id",
-    "reference",
-    "points",
-    "amount_minor",
-    "currency",
-    "effective_at",
-    "due_at",
-    "meta",
-]
+# The fields of coalition.request in its order, with the types of those that psycopg can't tell from an empty list.
+_TYPES = {
+    "kind": "coalition.txn_kind",
+    "partner_id": "uuid",
+    "key": "text",
+    "request_hash": "bytea",
+    "txn_id": "uuid",
+    "event_id": "uuid",
+    "now": "timestamptz",
+    "member_id": "uuid",
+    "original_id": "uuid",
+    "reference": "text",
+    "points": "bigint",
+    "amount_minor": "bigint",
+    "currency": "text",
+    "effective_at": "timestamptz",
+    "due_at": "timestamptz",
+    "meta": "jsonb",
+}
+_FIELDS = tuple(_TYPES)
 _NOTHING = dict.fromkeys(_FIELDS)
 _COLUMNS = "SELECT o.replayed, o.refusal, o.detail, (o.txn).* FROM "
 _REQUEST = f"ROW({', '.join(f'%({name})s' for name in _FIELDS)})::coalition.request"
+_MANY = (
+    f"{_COLUMNS} unnest({', '.join(f'%({name})s::{type_}[]' for name, type_ in _TYPES.items())}) "
+    f"WITH ORDINALITY AS r ({', '.join(_FIELDS)}, n) CROSS JOIN LATERAL "
+    f"coalition.ledger_post(ROW({', '.join(f'r.{name}' for name in _FIELDS)})::coalition.request) o ORDER BY r.n"
+)
 
 
 def earn(session: Session, request: Request, command: Earn) -> Outcome:
@@ -266,6 +273,30 @@ def claw_back(session: Session, request: Request, command: Clawback) -> Outcome:
     Refusals: those of `earn`, and points_spent.
     """
     return _call(session, "ledger_claw_back", request, command)
+
+
+def post(session: Session, request: Request, command: Command) -> Outcome:
+    """Post a command of any kind, for those who are not at a till: adjustments, merges."""
+    return _call(session, "ledger_post", request, command)
+
+
+MOST_AT_ONCE = 250
+
+
+def post_many(session: Session, wanted: Sequence[tuple[Request, Command]]) -> list[Outcome]:
+    """Post up to MOST_AT_ONCE commands of any kinds in one round trip; each has its own outcome, in the order given.
+
+    A wallet stays locked until the transaction ends, so commands should come in the order of their members: whoever
+    posts two batches at once can otherwise meet a deadlock, of which PostgreSQL ends one (DatabaseUnavailable).
+    """
+    if len(wanted) > MOST_AT_ONCE:
+        raise ValueError(f"{len(wanted)} postings at once, {MOST_AT_ONCE} at most")
+    rows = [_parameters(request, command) for request, command in wanted]
+    columns = {name: [row[name] for row in rows] for name in _FIELDS}
+    try:
+        return [_outcome(row) for row in fetch(session, _MANY, columns)]
+    except psycopg.errors.UniqueViolation as error:
+        raise ConcurrentRequest("one of the references is being posted at this moment") from error
 
 
 def _call(session: Session, function: str, request: Request, command: Command) -> Outcome:

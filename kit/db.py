@@ -136,18 +136,24 @@ def call(session: Session, statement: str, parameters: dict[str, Any]) -> tuple[
     SQLAlchemy's way to the same row costs 0.5 ms of CPU a call more, most of it for describing the columns anew
     (docs/performance.md). Raises psycopg's own errors.
     """
+    rows = fetch(session, statement, parameters)
+    if len(rows) != 1:
+        raise RuntimeError(f"the statement returned {len(rows)} rows instead of one")
+    return rows[0]
+
+
+def fetch(session: Session, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """All rows of a hot `statement`, like `call`."""
     driver = session.connection.driver_connection
     if driver is None:
         raise RuntimeError("the connection is closed")
     try:
-        row: tuple[Any, ...] | None = driver.execute(statement, parameters).fetchone()
+        rows: list[tuple[Any, ...]] = driver.execute(statement, parameters).fetchall()
     except psycopg.Error:
         if driver.broken:
             session.invalidate()  # or the pool would hand it out again
         raise
-    if row is None:
-        raise RuntimeError("the statement returned no row")
-    return row
+    return rows
 
 
 def allow_long_statements(session: Session) -> None:

@@ -18,7 +18,7 @@ def settle_due() -> int:
     if chosen.database_url is None:
         raise ValueError("a worker needs the addresses of both engines")
     logs.configure(chosen.log_format)
-    database = Database(chosen.database_url, pool_size=2)
+    database = Database(chosen.database_url, pool_size=3)
     try:
         with database.transaction() as session:
             days = nights.due_days(session, now=clock.now())

@@ -12,7 +12,9 @@ DROP TABLE coalition.hold, coalition.debt;
 DROP TYPE coalition.hold_status;
 DROP INDEX coalition.lot_vesting, coalition.txn_day;
 ALTER TABLE coalition.sealed_day DROP version;
-ALTER TABLE coalition.programme DROP return_policy, DROP grace_days;
+ALTER TABLE coalition.programme DROP return_policy, DROP grace_days, DROP warn_days,
+    DROP warned_through, DROP adjustment_limit;
+REVOKE UPDATE (member_id) ON coalition.member_identifier FROM coalition_service;
 DROP TYPE coalition.return_policy;
 ALTER TABLE coalition.wallet DROP CONSTRAINT wallet_never_negative, DROP held, DROP pending, DROP owed, DROP state,
     DROP merged_into, ADD CHECK (available >= 0);

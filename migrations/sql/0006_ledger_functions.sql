@@ -135,8 +135,8 @@ BEGIN
         RETURN (false, 'effective_in_future', '{}', NULL)::coalition.outcome;
     END IF;
     t.expires_on := (w.original_day + make_interval(months => w.expiry_months))::date;
-    IF t.expires_on <= w.open_day THEN
-        -- Points of that day would be gone already, so nothing that old can be meant.
+    IF t.expires_on <= w.open_day + 1 THEN
+        -- Points of that day would be gone with this night, so nothing that old can be meant.
         RETURN (false, 'effective_too_old', '{}', NULL)::coalition.outcome;
     END IF;
     t.member_id := r.member_id; t.member_seq := w.version + 1; t.txn_id := r.txn_id; t.kind := r.kind;
@@ -898,6 +898,20 @@ BEGIN
     RETURN FOUND;
 END $$;
 
+-- From which day on members are not warned yet that points expire, and from now on are up to p_day; NULL when they are
+-- warned already. What is warned of commits with this, so nobody is warned twice.
+CREATE FUNCTION coalition.claim_warnings(p_day date) RETURNS date LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    before date;
+BEGIN
+    SELECT coalesce(p.warned_through, p_day - 1) INTO STRICT before FROM coalition.programme p FOR UPDATE;
+    IF before >= p_day THEN
+        RETURN NULL;
+    END IF;
+    UPDATE coalition.programme SET warned_through = p_day;
+    RETURN before;
+END $$;
+
 -- Forget outcomes that are older than p_before, at most p_limit of them. Returns how many. Rows lie in the order they
 -- came, so reading from the front of the table finds the old ones first; an index for this would cost every earn.
 CREATE FUNCTION coalition.forget_outcomes(p_before timestamptz, p_limit int) RETURNS bigint
@@ -911,4 +925,4 @@ REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA coalition FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION coalition.ledger_earn, coalition.ledger_burn, coalition.ledger_end_hold,
     coalition.ledger_reverse, coalition.ledger_claw_back, coalition.ledger_vest, coalition.ledger_expire,
     coalition.ledger_adjust, coalition.ledger_merge, coalition.ledger_set_blocked, coalition.ledger_post,
-    coalition.forget_outcomes, coalition.ledger_seal_day, coalition.points_for TO coalition_service;
+    coalition.forget_outcomes, coalition.claim_warnings, coalition.ledger_seal_day, coalition.points_for TO coalition_service;

@@ -19,7 +19,14 @@ ALTER TABLE coalition.programme
     -- What a return does about points of the purchase that are spent: write them off, let the wallet owe them, refuse.
     ADD return_policy coalition.return_policy NOT NULL DEFAULT 'within_balance',
     -- How long points live that return to a lot whose expiry has passed.
-    ADD grace_days    int NOT NULL DEFAULT 30 CHECK (grace_days BETWEEN 1 AND 3650);
+    ADD grace_days    int NOT NULL DEFAULT 30 CHECK (grace_days BETWEEN 1 AND 3650),
+    -- How long before points expire their issuer hears of it, and up to which expiry it was told.
+    ADD warn_days     int NOT NULL DEFAULT 30 CHECK (warn_days BETWEEN 1 AND 3650),
+    ADD warned_through date,
+    -- An adjustment of more points than this takes two people.
+    ADD adjustment_limit bigint NOT NULL DEFAULT 10000 CHECK (adjustment_limit >= 0);
+GRANT UPDATE (member_id) ON coalition.member_identifier TO coalition_service;
+GRANT UPDATE (return_policy, grace_days, warn_days, adjustment_limit) ON coalition.programme TO coalition_service;
 
 CREATE TYPE coalition.wallet_state AS ENUM ('open', 'blocked', 'merged');
 ALTER TABLE coalition.wallet

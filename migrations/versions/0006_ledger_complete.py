@@ -12,7 +12,7 @@ down_revision = "0005"
 _FUNCTIONS = """
     DO $$ DECLARE f regprocedure; BEGIN
         FOR f IN SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'coalition'::regnamespace
-                 AND (proname ~ '^(ledger_(?!open_wallet|close_day)|points_for|forget_outcomes)'
+                 AND (proname ~ '^(ledger_(?!open_wallet|close_day)|points_for|forget_outcomes|claim_warnings)'
                       OR proname IN ({also})) LOOP
             EXECUTE 'DROP FUNCTION ' || f;
         END LOOP;

@@ -1,0 +1,29 @@
+"""The ledger's own jobs: what is due in wallets, and what may be forgotten. Each finds its work in the database."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from coalition import upkeep
+from kit import clock, logs, settings
+from kit.db import Database
+
+log = logging.getLogger("ledger")
+
+
+def keep_wallets() -> None:
+    """Lapse holds and vest points whose time has come, and forget outcomes that are kept no longer."""
+    chosen = settings.from_environment(os.environ)
+    if chosen.database_url is None:
+        raise ValueError("a worker needs the addresses of both engines")
+    logs.configure(chosen.log_format)
+    database = Database(chosen.database_url, pool_size=3)
+    try:
+        lapsed = upkeep.lapse_holds(database, now=clock.now())
+        vested = upkeep.vest(database, now=clock.now())
+        forgotten = upkeep.forget_outcomes(database, now=clock.now())
+    finally:
+        database.close()
+    if lapsed or vested or forgotten:
+        logs.event(log, "wallets kept", lapsed=lapsed, vested=vested, forgotten=forgotten)

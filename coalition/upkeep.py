@@ -1,0 +1,176 @@
+"""What time does to wallets: holds lapse, pending points vest, points are warned of and expire.
+
+All of it is found by the database, posted in sets through the ledger like anybody's postings, and done once however
+often it is tried: a hold ends once, a lot vests once, an emptied lot has nothing left to expire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+
+from coalition import ledger, programme
+from coalition.ledger import Command, Request
+from kit import outbox
+from kit.db import Database, Session, allow_long_statements
+
+OUTCOMES_KEPT = timedelta(days=30)  # how long a key's outcome is remembered; references are for ever
+FORGET_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lapse(Command):
+    """End the hold `original_id`, whose time is over."""
+
+    kind = "lapse"
+    original_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vest(Command):
+    """Make the pending lot `original_id` available."""
+
+    kind = "vest"
+    member_id: UUID
+    original_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expire(Command):
+    """Expire the member's points of one issuer that can't be spent on the day of `due_at` any more."""
+
+    kind = "expiry"
+    member_id: UUID
+    due_at: datetime
+
+
+def lapse_holds(database: Database, *, now: datetime) -> int:
+    """Give back what is held beyond its time; returns how many holds ended."""
+    return _post_all(
+        database,
+        """
+        SELECT h.partner_id, h.hold_id FROM coalition.hold h
+        WHERE h.status = 'open' AND h.expires_at <= :at ORDER BY h.member_id, h.hold_id
+        """,
+        lambda row: Lapse(original_id=row.hold_id, reference=f"lapse:{row.hold_id}"),
+        now=now,
+    )
+
+
+def vest(database: Database, *, now: datetime) -> int:
+    """Make pending points available whose time has come; returns how many lots."""
+    return _post_all(
+        database,
+        """
+        SELECT l.issuer_id AS partner_id, l.member_id, l.lot_id FROM coalition.lot l
+        WHERE l.vests_at <= :at ORDER BY l.member_id, l.lot_id
+        """,
+        lambda row: Vest(member_id=row.member_id, original_id=row.lot_id, reference=f"vest:{row.lot_id}"),
+        now=now,
+    )
+
+
+def expire(database: Database, *, day: date, now: datetime) -> int:
+    """Expire what can be spent on `day` for the last time, to breakage; returns how many wallets' issuers.
+
+    Called when `day` is over and still open, so that its books hold it.
+    """
+    first_day_without = datetime.combine(day + timedelta(days=1), time.min, UTC)
+    return _post_all(
+        database,
+        """
+        SELECT DISTINCT l.member_id, l.issuer_id AS partner_id FROM coalition.lot l
+        WHERE l.is_open AND l.expires_on <= :next_day ORDER BY 1, 2
+        """,
+        lambda row: Expire(
+            member_id=row.member_id, due_at=first_day_without, reference=f"expiry:{day}:{row.member_id}"
+        ),
+        now=now,
+        next_day=first_day_without.date(),
+    )
+
+
+def warn_of_expiry(database: Database, *, day: date, now: datetime) -> int:
+    """Tell each issuer which points expire within the programme's warning time after `day`: event `points.expiring`.
+
+    Returns how many events. One transaction with the mark of how far was warned: nobody is warned twice.
+    """
+    with database.transaction() as session:
+        allow_long_statements(session)
+        warn_days = session.scalar(text("SELECT warn_days FROM coalition.programme"))
+        until = day + timedelta(days=warn_days or 0)
+        since = session.scalar(text("SELECT coalition.claim_warnings(:day)"), {"day": until})
+        if since is None:
+            return 0
+        at = programme.get(session).time(now)
+        warned = 0
+        for row in _stream(session, _EXPIRING, since=since, until=until):
+            warned += 1
+            outbox.append(
+                session,
+                outbox.Event(
+                    type="points.expiring",
+                    subject_id=row.member_id,
+                    partner_id=row.issuer_id,
+                    occurred_at=at,
+                    data={
+                        "member_id": row.member_id,
+                        "partner_id": row.issuer_id,
+                        "points": row.points,
+                        "expires_on": row.expires_on,
+                    },
+                ),
+            )
+        return warned
+
+
+_EXPIRING = """
+    SELECT l.member_id, l.issuer_id, l.expires_on, sum(l.remaining - l.held)::bigint AS points FROM coalition.lot l
+    WHERE l.is_open AND l.expires_on > :since AND l.expires_on <= :until GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""
+
+
+def forget_outcomes(database: Database, *, now: datetime) -> int:
+    """Drop the outcomes of keys older than OUTCOMES_KEPT, a set at a time; returns how many."""
+    forgotten = 0
+    while True:
+        with database.transaction() as session:
+            dropped = session.scalar(
+                text("SELECT coalition.forget_outcomes(:before, :limit)"),
+                {"before": now - OUTCOMES_KEPT, "limit": FORGET_AT_ONCE},
+            )
+        forgotten += dropped or 0
+        if not dropped:
+            return forgotten
+
+
+def _post_all(
+    database: Database, statement: str, command_for: Callable[[Row[Any]], Command], *, now: datetime, **more: Any
+) -> int:
+    """Post a command for each row of `statement`, which is read in one snapshot; returns how many were posted."""
+    posted = 0
+    with database.transaction() as reader:
+        at = programme.get(reader).time(now)
+        rows = _stream(reader, statement, at=at, **more)
+        while chunk := list(islice(rows, ledger.MOST_AT_ONCE)):
+            wanted = [
+                (Request(partner_id=row.partner_id, key=None, request_hash=None, now=now), command_for(row))
+                for row in chunk
+            ]
+            with database.transaction() as session:
+                outcomes = ledger.post_many(session, wanted)
+            # A refusal means that somebody else ended the hold, or spent the points, since they were found.
+            posted += sum(outcome.refusal is None for outcome in outcomes)
+    return posted
+
+
+def _stream(session: Session, statement: str, **parameters: Any) -> Iterator[Row[Any]]:
+    allow_long_statements(session)
+    session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    yield from session.execute(text(statement), parameters, execution_options={"yield_per": ledger.MOST_AT_ONCE})

@@ -1,0 +1,319 @@
+"""Every operation in any order, with retries, a moving clock and closing days, against the plain model.
+
+A few thousand steps here; `python -m pytest tests/coalition/test_ledger_machine.py --hypothesis-profile=night` runs for
+hours.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule, run_state_machine_as_test
+from sqlalchemy import text
+
+from coalition import adjustments, business_days, ledger, merges, upkeep, verify
+from coalition.cards import with_check_digit
+from coalition.ledger import Command, Outcome, Request
+from kit import ids
+from tests.coalition import model
+from tests.conftest import NOW, World
+
+PARTNERS = [ids.new() for _ in range(3)]
+CARDS = (with_check_digit(f"7018{n:011d}") for n in count())
+NIGHT = settings(max_examples=100_000, stateful_step_count=60)
+settings.register_profile("night", NIGHT)
+
+partners = st.sampled_from(PARTNERS)
+points = st.integers(1, 300)
+shares = st.sampled_from([30, 70, 100, 10, 130])  # per cent of what is there, so that most of it works
+rarely = st.sampled_from([False] * 6 + [True])
+ages = st.one_of(st.integers(0, 5), st.integers(715, 735))  # days: the old ones expire soon
+vestings = st.sampled_from([None, None, 3, 30])  # hours
+
+
+@dataclass
+class Books:
+    """The database all examples share, and the time in it, which only moves forward."""
+
+    world: World
+    now: datetime
+    open_day: date
+    references: Any = field(default_factory=lambda: count(1))
+
+
+class Ledger(RuleBasedStateMachine):
+    """One example: three new members, any operations."""
+
+    books: Books
+    members = Bundle("members")
+    transactions = Bundle("transactions")
+    holds = Bundle("holds")
+
+    @initialize(policy=st.sampled_from(["within_balance", "owed", "refuse"]))
+    def start(self, policy: str) -> None:
+        self.policy = policy
+        with self.books.world.transaction() as session:
+            session.execute(text("UPDATE coalition.programme SET return_policy = :p"), {"p": policy})
+
+    @initialize(target=members)
+    def enrol_one(self) -> model.Member:
+        return self.enrol()
+
+    @initialize(target=members)
+    def enrol_another(self) -> model.Member:
+        return self.enrol()
+
+    def enrol(self) -> model.Member:
+        member = model.Member(self.books.world.member(next(CARDS)))
+        self.everybody.append(member)
+        return member
+
+    @rule(target=transactions, member=members, partner=partners, points=points, age=ages, vests=vestings)
+    def earn(self, member: model.Member, partner: UUID, points: int, age: int, vests: int | None) -> Any:
+        at = self.books.now - timedelta(days=age)
+        vests_at = self.books.now + timedelta(hours=vests) if vests else None
+        expires_on = _plus_two_years(at.date())
+
+        def plain() -> model.Txn:
+            member.check()
+            if expires_on <= self.books.open_day + timedelta(days=1):
+                raise model.Refused("effective_too_old")
+            if vests_at and vests_at.date() >= expires_on:
+                raise model.Refused("vests_out_of_range")
+            lot = model.Lot(UUID(int=0), partner, expires_on, points, points, 0, vests_at)
+            return model.earn(member, partner, lot)
+
+        command = ledger.Earn(
+            member_id=member.member_id, reference=self.reference(), points=points, effective_at=at, due_at=vests_at
+        )
+        return self.both(partner, command, plain)
+
+    @rule(target=transactions, member=members, partner=partners, points=points)
+    def earn_now(self, member: model.Member, partner: UUID, points: int) -> Any:
+        return self.earn(member, partner, points, 0, None)
+
+    @rule(target=transactions, member=members, partner=partners, share=shares)
+    def burn(self, member: model.Member, partner: UUID, share: int) -> Any:
+        points = 1 + member.available * share // 100
+        command = ledger.Burn(member_id=member.member_id, reference=self.reference(), points=points)
+        return self.both(partner, command, lambda: model.burn(member, partner, points))
+
+    @rule(target=holds, member=members, partner=partners, share=shares, hours=st.integers(1, 40))
+    def hold(self, member: model.Member, partner: UUID, share: int, hours: int) -> Any:
+        points = 1 + member.available * share // 200
+        until = self.books.now + timedelta(hours=hours)
+        command = ledger.Hold(member_id=member.member_id, reference=self.reference(), points=points, due_at=until)
+        return self.both(partner, command, lambda: model.hold(member, partner, points, until))
+
+    @rule(target=transactions, kept=consumes(holds), share=st.one_of(st.none(), shares))
+    def capture(self, kept: Any, share: int | None) -> Any:
+        if kept is None:
+            return None
+        hold_id, held = kept
+        points = None if share is None else 1 + held.points * share // 100
+        command = ledger.Capture(original_id=hold_id, reference=self.reference(), points=points)
+        wanted = held.points if points is None else points
+        return self.both(held.partner, command, lambda: model.end_hold(held, wanted, now=self.books.now))
+
+    @rule(kept=holds)
+    def void(self, kept: Any) -> None:
+        if kept is not None:
+            hold_id, held = kept
+            command = ledger.Void(original_id=hold_id, reference=self.reference())
+            self.both(held.partner, command, lambda: model.end_hold(held, 0, now=self.books.now))
+
+    @rule(done=transactions, share=st.one_of(shares, st.none()))
+    def reverse(self, done: Any, share: int | None) -> None:
+        if done is not None:
+            txn_id, txn = done
+            points = None if share is None else 1 + txn.points * share // 200
+            command = ledger.Reversal(original_id=txn_id, reference=self.reference(), points=points)
+            self.both(
+                txn.partner,
+                command,
+                lambda: model.reverse(txn, points, policy=self.policy, today=self.books.open_day),
+            )
+
+    @rule(member=members, partner=partners, points=points, credit=st.booleans())
+    def adjust(self, member: model.Member, partner: UUID, points: int, credit: bool) -> None:
+        lot = model.Lot(UUID(int=0), partner, _plus_two_years(self.books.now.date()), points, points)
+        command = adjustments.Adjustment(
+            member_id=member.member_id, reference=self.reference(), points=points, credit=credit,
+            reason="as the machine likes", made_by="machine",
+        )  # fmt: skip
+        self.both(partner, command, lambda: model.adjust(member, points, lot if credit else None))
+
+    @rule(target=members, member=members, into=members, really=rarely)
+    def merge(self, member: model.Member, into: model.Member, really: bool) -> model.Member:
+        if not really:
+            return into
+        with self.books.world.transaction() as session:
+            outcome = merges.merge(
+                session, member_id=member.member_id, into=into.member_id, reference=self.reference(), now=self.books.now
+            )
+        self.compare(outcome, lambda: model.merge(member, into))
+        return self.enrol()
+
+    @rule(member=members, blocked=rarely)
+    def block(self, member: model.Member, blocked: bool) -> None:
+        if member.merged_into is None:
+            with self.books.world.transaction() as session:
+                merges.block(session, member_id=member.member_id, blocked=blocked, now=self.books.now)
+            member.blocked = blocked
+
+    @rule()
+    def retry(self) -> None:
+        if self.last is not None:
+            request, command, before = self.last
+            after = self.post(request, command)
+            assert after.replayed
+            assert after.transaction == before.transaction
+            assert (after.refusal and after.refusal.code) == (before.refusal and before.refusal.code)
+            self.same_as_model()
+
+    @rule()
+    def post_again_under_a_new_key(self) -> None:
+        if self.last is not None and self.last[2].refusal is None and not isinstance(self.last[1], ledger.Reversal):
+            request, command, before = self.last
+            after = self.post(self.request(request.partner_id), command)
+            assert after.replayed
+            assert after.transaction == before.transaction
+            self.same_as_model()
+
+    @rule(hours=st.integers(1, 30))
+    def let_time_pass(self, hours: int) -> None:
+        self.books.now += timedelta(hours=hours)
+        upkeep.lapse_holds(self.books.world.database, now=self.books.now)
+        upkeep.vest(self.books.world.database, now=self.books.now)
+        for kept in self.all_holds:
+            if kept.open and kept.expires_at <= self.books.now:
+                model.end_hold(kept, 0, now=self.books.now, lapse=True)
+        for member in self.everybody:
+            model.vest(member, self.books.now)
+        while self.books.now.date() > self.books.open_day:
+            self.close_day()
+        self.same_as_model()
+
+    def close_day(self) -> None:
+        day = self.books.open_day
+        database = self.books.world.database
+        upkeep.expire(database, day=day, now=self.books.now)
+        with database.transaction() as session:
+            assert business_days.close(session, day=day, now=self.books.now)
+        with database.transaction() as session:
+            business_days.seal(session, day=day, now=self.books.now)
+        for member in self.everybody:
+            model.expire(member, day)
+        self.books.open_day = day + timedelta(days=1)
+
+    def teardown(self) -> None:
+        with self.books.world.transaction() as session:
+            verify.snapshot(session)
+            assert [finding for finding in verify.run(session) if finding.broken] == []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.policy = "within_balance"
+        self.everybody: list[model.Member] = []
+        self.all_holds: list[model.Hold] = []
+        self.last: tuple[Request, Command, Outcome] | None = None
+
+    def both(self, partner: UUID, command: Command, plain: Any) -> Any:
+        """Post in the ledger and in the model; the transaction's id and the model's entry, or None when both refuse."""
+        request = self.request(partner)
+        outcome = self.post(request, command)
+        self.last = (request, command, outcome)
+        done = self.compare(outcome, plain)
+        if isinstance(done, model.Hold):
+            self.all_holds.append(done)
+        return None if outcome.transaction is None else (outcome.transaction.transaction_id, done)
+
+    def compare(self, outcome: Outcome, plain: Any) -> Any:
+        assert not outcome.replayed
+        done, refused = None, None
+        try:
+            done = plain()
+        except model.Refused as error:
+            refused = str(error)
+        assert (outcome.refusal and outcome.refusal.code) == refused
+        if isinstance(done, model.Txn) and done.kind == "earn" and outcome.transaction is not None:
+            done.lot_id = outcome.transaction.transaction_id
+        self.same_as_model()
+        return done
+
+    def same_as_model(self) -> None:
+        """Every member's balances and lots are the model's; the model learns the ids the database gave."""
+        ids_ = {"m": [member.member_id for member in self.everybody]}
+        with self.books.world.transaction() as session:
+            wallets = {row.member_id: tuple(row)[1:] for row in session.execute(_WALLETS, ids_)}
+            lots = session.execute(_LOTS, ids_).all()
+            for member in self.everybody:
+                assert wallets[member.member_id] == member.balances
+                rows = {row.lot_id: row for row in lots if row.member_id == member.member_id}
+                for lot in member.lots:
+                    if lot.lot_id.int:
+                        row = rows.pop(lot.lot_id)
+                    else:
+                        row = next(row for row in rows.values() if _alike(row, lot))
+                        lot.lot_id = row.lot_id
+                        del rows[row.lot_id]
+                    assert _alike(row, lot)
+                assert rows == {}
+
+    def post(self, request: Request, command: Command) -> Outcome:
+        with self.books.world.transaction() as session:
+            if isinstance(command, adjustments.Adjustment):
+                return adjustments.adjust(session, request, command)
+            return ledger.post(session, request, command)
+
+    def request(self, partner: UUID) -> Request:
+        key = secrets.token_hex(8)
+        return Request(partner_id=partner, key=key, request_hash=secrets.token_bytes(32), now=self.books.now)
+
+    def reference(self) -> str:
+        return f"m-{next(self.books.references)}"
+
+
+_WALLETS = text("SELECT member_id, available, held, pending, owed FROM coalition.wallet WHERE member_id = ANY(:m)")
+_LOTS = text("SELECT * FROM coalition.lot WHERE member_id = ANY(:m) ORDER BY lot_id")
+
+
+def _alike(row: Any, lot: model.Lot) -> bool:
+    return (row.issuer_id, row.expires_on, row.issued, row.remaining, row.held, row.vests_at) == (
+        lot.issuer, lot.expires_on, lot.issued, lot.remaining, lot.held, lot.vests_at
+    )  # fmt: skip
+
+
+def _plus_two_years(day: date) -> date:
+    try:
+        return day.replace(year=day.year + 2)
+    except ValueError:
+        return day.replace(year=day.year + 2, day=28)
+
+
+@pytest.fixture(scope="module")
+def books(shared_world: World) -> Books:
+    return Books(shared_world, NOW, NOW.date())
+
+
+def test_any_operations_in_any_order_are_those_of_the_plain_model(books: Books) -> None:
+    machine = type("LedgerOfThisRun", (Ledger,), {"books": books})
+    current = settings.default
+    chosen = current if current is NIGHT else settings(max_examples=60, stateful_step_count=50)
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            chosen,
+            deadline=None,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
