@@ -17,6 +17,7 @@ from kit.settings import Settings
 from kit.supervisor import exit_with_parent
 from partners.http.burns import burns_api
 from partners.http.earns import earns_api
+from partners.http.holds import holds_api
 from partners.http.members import members_api
 from partners.http.reversals import reversals_api
 from partners.http.transactions import transactions_api
@@ -52,6 +53,7 @@ def create_app(chosen: Settings) -> Flask:
         members_api,
         earns_api,
         burns_api,
+        holds_api,
         reversals_api,
         transactions_api,
         endpoints_api,

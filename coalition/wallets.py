@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import text
@@ -77,6 +77,63 @@ def balance(session: Session, *, member_id: UUID, partner_id: UUID) -> Balance:
         issued_by_others=rows[0].available - own,
         expiring=tuple(ExpiringPoints(day, points) for day, points in schedule.items()),
     )
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Points set aside; `status` is open, captured, voided or lapsed."""
+
+    hold_id: UUID
+    member_id: UUID
+    points: int
+    captured: int
+    status: str
+    expires_at: datetime
+
+
+def hold(session: Session, *, hold_id: UUID, partner_id: UUID) -> Hold:
+    """One of the partner's own holds; raises HoldNotFound."""
+    row = session.execute(
+        text("""
+            SELECT h.hold_id, h.member_id, h.points, h.captured, h.status::text, h.expires_at
+            FROM coalition.txn t JOIN coalition.hold h ON h.member_id = t.member_id AND h.hold_id = t.txn_id
+            WHERE t.txn_id = :hold_id AND t.partner_id = :partner_id
+        """),
+        {"hold_id": hold_id, "partner_id": partner_id},
+    ).first()
+    if row is None:
+        raise refusal_of("hold_not_found", {})
+    return Hold(*row)
+
+
+@dataclass(frozen=True)
+class PastBalance:
+    """What a wallet held at a time, all ≥ 0."""
+
+    member_id: UUID
+    at: datetime
+    available: int
+    held: int
+    pending: int
+    owed: int
+
+
+def balance_at(session: Session, *, member_id: UUID, at: datetime) -> PastBalance:
+    """What the member's last transaction booked up to `at` left in the wallet; raises MemberNotFound."""
+    row = session.execute(
+        text("""
+            SELECT coalesce(t.available_after, 0), coalesce(t.held_after, 0), coalesce(t.pending_after, 0),
+                   coalesce(t.owed_after, 0)
+            FROM coalition.wallet w LEFT JOIN LATERAL (
+                SELECT * FROM coalition.txn x WHERE x.member_id = w.member_id AND x.booked_at <= :at
+                ORDER BY x.member_seq DESC LIMIT 1) t ON true
+            WHERE w.member_id = :member_id
+        """),
+        {"member_id": member_id, "at": at},
+    ).first()
+    if row is None:
+        raise refusal_of("member_not_found", {})
+    return PastBalance(member_id, at, *row)
 
 
 _TRANSACTION = text("SELECT t.* FROM coalition.txn t WHERE t.txn_id = :txn_id AND t.partner_id = :partner_id")

@@ -90,6 +90,16 @@ class Database:
             yield connection
 
     @contextmanager
+    def trial(self) -> Iterator[Session]:
+        """A transaction that is rolled back whatever happens: to see what would come of it."""
+        with self._connection(self.engine) as connection:
+            started = connection.begin()
+            try:
+                yield connection
+            finally:
+                started.rollback()
+
+    @contextmanager
     def statements(self) -> Iterator[Session]:
         """Every statement a transaction of its own: for a verb that is one statement, in one round trip, not three.
 

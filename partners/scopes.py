@@ -7,6 +7,7 @@ SCOPES = {
     "members:enrol": "enrol members",
     "earn:write": "issue points",
     "burn:write": "spend members' points",
+    "holds:write": "set members' points aside, then take or return them",
     "reversals:write": "reverse your own transactions",
     "transactions:read": "read your own transactions",
     "webhooks:write": "manage your webhook endpoints and see their deliveries",

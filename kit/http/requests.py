@@ -19,6 +19,12 @@ log = logging.getLogger("http")
 
 LARGEST_BODY_BYTES = 64 * 1024
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+DRY_RUN = {
+    "in": "query",
+    "name": "dry_run",
+    "schema": {"type": "boolean", "default": False},
+    "description": "Answer as if it were done, and do nothing: no posting, no event, no key kept.",
+}
 _SILENT = ("/healthz", "/readyz", "/metrics")
 
 
@@ -38,6 +44,8 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     response.headers["Request-Id"] = g.request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
+    if g.get("dry_run"):
+        response.headers["Dry-Run"] = "true"
     if request.path not in _SILENT:
         logs.event(
             log,
@@ -48,6 +56,14 @@ def _end(response: Response) -> Response:
             **g.get("log_facts", {}),
         )
     return response
+
+
+def is_dry_run() -> bool:
+    """Whether this request only asks what would be; raises InvalidRequest for anything but true or false."""
+    given = request.args.get("dry_run", "false")
+    if given not in ("true", "false"):
+        raise InvalidRequest("dry_run is true or false", errors=[{"pointer": "/dry_run", "detail": "true or false"}])
+    return given == "true"
 
 
 def note(**facts: Any) -> None:

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g
 
 from kit.db import Database, Session
+from kit.http.requests import is_dry_run
 from kit.nudge import Nudge
 from kit.secrets import Keyring
 from kit.settings import Settings
@@ -28,7 +29,11 @@ class Services:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """One transaction, and after its commit a nudge for the events in it."""
+        """One transaction, and after its commit a nudge for the events in it; a dry run is rolled back instead."""
+        if self._is_dry_run():
+            with self.database.trial() as session:
+                yield session
+            return
         with self.database.transaction() as session:
             yield session
         self.nudge.ring()
@@ -36,9 +41,17 @@ class Services:
     @contextmanager
     def posting(self) -> Iterator[Session]:
         """Like `writing`, for a verb that is one statement: a function of the ledger is atomic by itself."""
+        if self._is_dry_run():
+            with self.database.trial() as session:
+                yield session
+            return
         with self.database.statements() as session:
             yield session
         self.nudge.ring()
+
+    def _is_dry_run(self) -> bool:
+        g.dry_run = is_dry_run()
+        return bool(g.dry_run)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

@@ -11,7 +11,7 @@ from kit.http.api import Blueprint
 from kit.http.paging import Page, PageQuery
 from kit.http.services import services
 from partners.http.auth import principal, requires
-from partners.http.schemas import BalanceSchema, CardSchema, MemberSchema, TransactionPageSchema
+from partners.http.schemas import BalanceSchema, CardSchema, MemberSchema, PastBalanceQuery, TransactionPageSchema
 
 members_api = Blueprint("members", __name__, url_prefix="/v1/members", description="People who collect points")
 
@@ -52,11 +52,15 @@ def get(member_id: str) -> members.Member:
 
 @members_api.get("/<member_id>/balance")
 @requires(members_api, "members:identify")
+@members_api.arguments(PastBalanceQuery(), location="query")
 @members_api.response(200, BalanceSchema)
-def balance(member_id: str) -> wallets.Balance:
-    """What the member can spend, whose points they are, and when they expire."""
+def balance(query: dict[str, Any], member_id: str) -> wallets.Balance | wallets.PastBalance:
+    """What the member can spend, whose points they are, and when they expire; with `at`, what it held at that time."""
+    member = ids.parse(ids.MEMBER, member_id)
     with services().reading() as session:
-        return wallets.balance(session, member_id=ids.parse(ids.MEMBER, member_id), partner_id=principal().partner_id)
+        if "at" in query:
+            return wallets.balance_at(session, member_id=member, at=query["at"])
+        return wallets.balance(session, member_id=member, partner_id=principal().partner_id)
 
 
 @members_api.get("/<member_id>/transactions")

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from flask import Response, jsonify
 
 from coalition import ledger, members
-from kit import clock
+from kit import clock, ids
 from kit.db import Session
-from kit.errors import Forbidden
 from kit.http import idempotency
-from kit.http.requests import note
+from kit.http.requests import DRY_RUN, note
 from kit.http.services import services
 from partners.http.auth import principal
-from partners.http.schemas import TransactionSchema
+from partners.http.commands import OPERATIONS
+from partners.http.schemas import show_transaction
 
-_RESPONSE = TransactionSchema()
-
-
-class RoleMissing(Forbidden):
-    """The partner doesn't issue points (and asked to), or doesn't redeem them (and asked to)."""
-
-    code = "role_missing"
-    title = "Partner lacks the role"
+PARAMETERS = [idempotency.PARAMETER, DRY_RUN]
 
 
 def member_of(session: Session, body: dict[str, Any]) -> UUID:
@@ -36,17 +28,14 @@ def member_of(session: Session, body: dict[str, Any]) -> UUID:
     return members.by_card(session, card=body["card"], keyring=services().keyring).member_id
 
 
-def require_role(*, has_it: bool, role: str) -> None:
-    """Raise RoleMissing unless the partner has the role."""
-    if not has_it:
-        raise RoleMissing(f"your partner account is not a{'n' if role == 'issuer' else ''} {role}", role=role)
+def post(kind: str, body: dict[str, Any], target: str | None = None) -> Response:
+    """Post one `kind` of OPERATIONS under the request's key and answer with what came of it.
 
-
-def post(verb: Callable[[Session, ledger.Request], ledger.Outcome]) -> Response:
-    """Run `verb`, one call of the ledger, under the request's key, and answer with what came of it.
-
-    The refusal is raised after the commit, since it is stored like any outcome.
+    `target` is the id in the path, where the kind has one. A refusal is raised after the commit, since it is stored
+    like any outcome. Raises RoleMissing, MalformedId, and the ledger's refusals.
     """
+    operation = OPERATIONS[kind]
+    operation.check_role(principal())
     request = ledger.Request(
         partner_id=principal().partner_id,
         key=idempotency.key(),
@@ -54,21 +43,12 @@ def post(verb: Callable[[Session, ledger.Request], ledger.Outcome]) -> Response:
         now=clock.now(),
     )
     with services().posting() as session:
-        outcome = verb(session, request)
+        whom = ids.parse(operation.target[1], target or "") if operation.target else member_of(session, body)
+        outcome = ledger.post(session, request, operation.command(body, whom))
     transaction = outcome.unwrap()
     note(transaction_id=transaction.transaction_id)
-    response = jsonify(_RESPONSE.dump(transaction))
+    response = jsonify(show_transaction(transaction))
     response.status_code = 201
     if outcome.replayed:
         response.headers["Idempotent-Replay"] = "true"
     return response
-
-
-def measure(body: dict[str, Any]) -> dict[str, Any]:
-    """The points, or the amount and currency, of a request."""
-    amount = body.get("amount")
-    return {
-        "points": body.get("points"),
-        "amount_minor": amount and amount["minor"],
-        "currency": amount and amount["currency"],
-    }

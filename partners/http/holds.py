@@ -1,0 +1,56 @@
+"""/v1/holds: points set aside for a purchase in progress, then captured or voided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from coalition import wallets
+from kit import ids
+from kit.http.api import Blueprint
+from kit.http.services import services
+from partners.http.auth import principal, requires
+from partners.http.postings import PARAMETERS, post
+from partners.http.schemas import CaptureSchema, HoldSchema, HoldShownSchema, TransactionSchema, VoidSchema
+
+holds_api = Blueprint("holds", __name__, url_prefix="/v1/holds", description="Purchases in progress")
+
+
+@holds_api.post("")
+@requires(holds_api, "holds:write")
+@holds_api.doc(parameters=PARAMETERS)
+@holds_api.arguments(HoldSchema())
+@holds_api.response(201, TransactionSchema)
+def hold(body: dict[str, Any]) -> Response:
+    """Set a member's points aside, those that expire first before others, until you capture or void them."""
+    return post("hold", body)
+
+
+@holds_api.get("/<hold_id>")
+@requires(holds_api, "transactions:read")
+@holds_api.response(200, HoldShownSchema)
+def get(hold_id: str) -> wallets.Hold:
+    """One hold of yours."""
+    with services().reading() as session:
+        return wallets.hold(session, hold_id=ids.parse(ids.HOLD, hold_id), partner_id=principal().partner_id)
+
+
+@holds_api.post("/<hold_id>/capture")
+@requires(holds_api, "holds:write")
+@holds_api.doc(parameters=PARAMETERS)
+@holds_api.arguments(CaptureSchema())
+@holds_api.response(201, TransactionSchema)
+def capture(body: dict[str, Any], hold_id: str) -> Response:
+    """Take what you held, whole or in part; the rest returns to the wallet."""
+    return post("capture", body, hold_id)
+
+
+@holds_api.post("/<hold_id>/void")
+@requires(holds_api, "holds:write")
+@holds_api.doc(parameters=PARAMETERS)
+@holds_api.arguments(VoidSchema())
+@holds_api.response(201, TransactionSchema)
+def void(body: dict[str, Any], hold_id: str) -> Response:
+    """Give back what you held."""
+    return post("void", body, hold_id)
