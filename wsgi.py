@@ -15,6 +15,7 @@ from kit.nudge import Nudge
 from kit.secrets import keyring
 from kit.settings import Settings
 from kit.supervisor import exit_with_parent
+from partners.http.batches import batches_api
 from partners.http.burns import burns_api
 from partners.http.earns import earns_api
 from partners.http.holds import holds_api
@@ -54,6 +55,7 @@ def create_app(chosen: Settings) -> Flask:
         earns_api,
         burns_api,
         holds_api,
+        batches_api,
         reversals_api,
         transactions_api,
         endpoints_api,

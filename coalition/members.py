@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from coalition import cards
+from coalition.cards import MalformedCard
 from kit import ids, outbox
 from kit.db import Session
 from kit.errors import Conflict, NotFound
@@ -96,6 +99,28 @@ def by_card(session: Session, *, card: str, keyring: Keyring) -> Member:
 def by_id(session: Session, member_id: UUID) -> Member:
     """The member with this id; raises MemberNotFound."""
     return _one(session, _BY_ID, member_id=member_id)
+
+
+def by_cards(session: Session, *, cards_: Collection[str], keyring: Keyring) -> dict[str, UUID]:
+    """The members of those `cards_` that are well-formed and known, by card: for many at once; see `of_card`."""
+    prints: dict[bytes, list[str]] = {}
+    for card in cards_:
+        with suppress(MalformedCard):
+            prints.setdefault(_fingerprint(card, keyring), []).append(card)
+    rows = session.execute(
+        text("SELECT fingerprint, member_id FROM coalition.member_identifier WHERE kind = 'card' "
+             "AND fingerprint = ANY(:prints)"),
+        {"prints": list(prints)},
+    )  # fmt: skip
+    return {card: row.member_id for row in rows for card in prints[bytes(row.fingerprint)]}
+
+
+def of_card(found: dict[str, UUID], card: str) -> UUID:
+    """The member of `card` in what `by_cards` found; raises MalformedCard, MemberNotFound."""
+    if card not in found:
+        cards.check(card)
+        raise MemberNotFound("no such member")
+    return found[card]
 
 
 def count(session: Session) -> int:

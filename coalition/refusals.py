@@ -87,7 +87,7 @@ class HoldNotFound(NotFound):
 
 
 class HoldFinished(Conflict):
-    """The hold was captured, voided or lapsed already; `status` says which."""
+    """The hold was captured, voided or lapsed already; `hold_status` says which."""
 
     code = "hold_finished"
     title = "Hold finished"
@@ -209,7 +209,7 @@ _REFUSALS: dict[str, tuple[type[CoalitionError], str]] = {
     "vests_out_of_range": (VestsOutOfRange, "points vest ahead of now and before they expire on {expires_on}"),
     "hold_out_of_range": (HoldOutOfRange, "a hold ends ahead of now, within 31 days"),
     "hold_not_found": (HoldNotFound, "no hold of yours has this id"),
-    "hold_finished": (HoldFinished, "the hold is {status} already"),
+    "hold_finished": (HoldFinished, "the hold is {hold_status} already"),
     "hold_lapsed": (HoldLapsed, "the hold ended at {expires_at}"),
     "hold_running": (HoldRunning, "the hold runs until {expires_at}"),
     "more_than_held": (MoreThanHeld, "{requested} points asked for, {held} held"),

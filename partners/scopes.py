@@ -9,6 +9,7 @@ SCOPES = {
     "burn:write": "spend members' points",
     "holds:write": "set members' points aside, then take or return them",
     "reversals:write": "reverse your own transactions",
+    "batches:write": "post many at once, of the kinds your other scopes allow",
     "transactions:read": "read your own transactions",
     "webhooks:write": "manage your webhook endpoints and see their deliveries",
 }

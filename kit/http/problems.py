@@ -130,19 +130,23 @@ def status_of(kind: type[CoalitionError]) -> int:
     return next(status for category, status in _STATUS_OF_CATEGORY.items() if issubclass(kind, category))
 
 
-def respond(error: CoalitionError) -> Response:
-    """The problem document for `error`."""
-    status = status_of(type(error))
-    body: dict[str, Any] = {
+def document(error: CoalitionError) -> dict[str, Any]:
+    """`error` as problem details, without the request it came of."""
+    return {
+        **error.fields,
         "type": f"/problems/{error.code}",
         "title": error.title,
-        "status": status,
+        "status": status_of(type(error)),
         "code": error.code,
         "detail": error.detail,
-        "request_id": g.get("request_id", ""),
         "retryable": error.retryable,
-        **error.fields,
     }
+
+
+def respond(error: CoalitionError) -> Response:
+    """The response that carries `error` as a problem document."""
+    body = {**document(error), "request_id": g.get("request_id", "")}
+    status = body["status"]
     g.problem_code = error.code
     response = Response(json.dumps(body, default=str), status=status, content_type=CONTENT_TYPE)
     if status == HTTPStatus.UNAUTHORIZED:

@@ -6,16 +6,18 @@ import json
 import logging
 import re
 import time
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
 
 import marshmallow as ma
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Request, Response, current_app, g, request
 from webargs.flaskparser import FlaskParser
 
 from kit import ids, logs
 from kit.http.problems import BodyTooLarge, InvalidRequest, MalformedRequest, UnsupportedMediaType
 
 log = logging.getLogger("http")
+View = TypeVar("View", bound=Callable[..., Any])
 
 LARGEST_BODY_BYTES = 64 * 1024
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -35,8 +37,20 @@ def install(app: Flask) -> None:
     app.after_request(_end)
 
 
+def accepts_up_to(size: int) -> Callable[[View], View]:
+    """Let a view take bodies of up to `size` bytes instead of LARGEST_BODY_BYTES."""
+
+    def decorate(view: View) -> View:
+        view.largest_body_bytes = size  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
 def _begin() -> None:
     g.began = time.perf_counter()
+    view = current_app.view_functions.get(request.endpoint or "")
+    request.max_content_length = getattr(view, "largest_body_bytes", LARGEST_BODY_BYTES)
     given = request.headers.get("Request-Id", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else f"req_{ids.new().hex}"
 
@@ -80,8 +94,9 @@ def read_json(req: Request) -> Any:
         return g.json
     if req.mimetype != "application/json":
         raise UnsupportedMediaType("the body has to be application/json")
-    if (req.content_length or 0) > LARGEST_BODY_BYTES:
-        raise BodyTooLarge(f"the body may have up to {LARGEST_BODY_BYTES} bytes")
+    largest = req.max_content_length or LARGEST_BODY_BYTES
+    if (req.content_length or 0) > largest:
+        raise BodyTooLarge(f"the body may have up to {largest} bytes")
     try:
         g.json = json.loads(
             req.get_data(cache=True).decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
@@ -114,8 +129,13 @@ class StrictParser(FlaskParser):
 
     def handle_error(self, error: ma.ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
         """Name every wrong field with a JSON pointer."""
-        found = list(_pointers(error.normalized_messages()))  # type: ignore[no-untyped-call]
-        raise InvalidRequest(found[0]["detail"] if found else "invalid", errors=found)
+        raise invalid_request(error)
+
+
+def invalid_request(error: ma.ValidationError) -> InvalidRequest:
+    """What marshmallow found wrong, every field with a JSON pointer."""
+    found = list(_pointers(error.normalized_messages()))  # type: ignore[no-untyped-call]
+    return InvalidRequest(found[0]["detail"] if found else "invalid", errors=found)
 
 
 def _pointers(messages: Any, path: str = "") -> Any:

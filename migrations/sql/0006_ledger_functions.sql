@@ -399,7 +399,7 @@ BEGIN
     t := o.txn;
     SELECT * INTO STRICT h FROM coalition.hold x WHERE x.member_id = r.member_id AND x.hold_id = r.original_id;
     IF h.status <> 'open' THEN
-        RETURN coalition.ledger_refuse(r, 'hold_finished', jsonb_build_object('status', h.status));
+        RETURN coalition.ledger_refuse(r, 'hold_finished', jsonb_build_object('hold_status', h.status));
     ELSIF (h.expires_at <= t.booked_at) <> (r.kind = 'lapse') THEN
         RETURN coalition.ledger_refuse(r, CASE r.kind WHEN 'lapse' THEN 'hold_running' ELSE 'hold_lapsed' END,
                                        jsonb_build_object('expires_at', h.expires_at));

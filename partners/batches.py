@@ -1,0 +1,169 @@
+"""Batches: many postings of one partner, each with its own outcome; one bad item never spoils the others.
+
+Every item has a key of its own, the batch's and its number, so a batch that is tried again, after a crash or a lost
+answer, posts nothing twice and gets the outcomes it had.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import marshmallow as ma
+
+from coalition import ledger, members
+from coalition.ledger import Command, Outcome, Request
+from coalition.refusals import ConcurrentRequest
+from kit import ids
+from kit.db import DatabaseUnavailable, Session
+from kit.errors import CoalitionError, Invalid
+from kit.http.problems import InsufficientScope, document
+from kit.http.requests import invalid_request
+from kit.secrets import Keyring
+from partners.clients import Principal
+from partners.http.commands import OPERATIONS, Operation
+from partners.http.schemas import show_transaction
+
+MOST_ITEMS = 1_000
+TRIES = 5
+
+# Opens a transaction: committed, or (a dry run) rolled back.
+Transactions = Callable[[], AbstractContextManager[Session]]
+Answer = dict[str, Any]
+
+
+class UnknownKind(Invalid):
+    """An item of a batch says which kind of posting it is: earn, burn, hold, capture, void, reversal or clawback."""
+
+    code = "unknown_kind"
+    title = "Unknown kind"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Who posts, under which key, and when."""
+
+    principal: Principal
+    key: str
+    now: datetime
+    keyring: Keyring
+
+
+@dataclass(frozen=True)
+class _Item:
+    number: int
+    request: Request
+    command: Command
+    lock_order: UUID
+
+
+def post(transactions: Transactions, batch: Batch, items: Sequence[tuple[int, Any]]) -> list[Answer]:
+    """Post numbered items (anything JSON gives; an error in its place is its refusal) and answer each, in their order.
+
+    An answer is `{"item": number, "status": 201, "replayed": …, "transaction": {…}}`, or has a `problem` instead.
+    Raises DatabaseUnavailable; what was posted by then is answered when the batch is tried again.
+    """
+    answers: dict[int, Answer] = {}
+    parsed = []
+    for number, raw in items:
+        try:
+            parsed.append((number, raw, *_parse(batch.principal, raw)))
+        except CoalitionError as error:
+            answers[number] = _refused(number, error)
+    with transactions() as session:
+        cards = members.by_cards(session, cards_={body["card"] for _, _, _, body in parsed if "card" in body},
+                                 keyring=batch.keyring)  # fmt: skip
+    ready = []
+    for number, raw, operation, body in parsed:
+        try:
+            ready.append(_item(batch, number, raw, operation, body, cards))
+        except CoalitionError as error:
+            answers[number] = _refused(number, error)
+    # Wallets are locked in one order, whoever posts them, and those of one member stay in theirs.
+    ready.sort(key=lambda item: (item.lock_order, item.number))
+    for start in range(0, len(ready), ledger.MOST_AT_ONCE):
+        part = ready[start : start + ledger.MOST_AT_ONCE]
+        for item, outcome in zip(part, _post(transactions, part), strict=True):
+            answers[item.number] = _answer(item.number, outcome)
+    return [answers[number] for number in sorted(answers)]
+
+
+def _parse(principal: Principal, raw: Any) -> tuple[Operation, dict[str, Any]]:
+    if isinstance(raw, CoalitionError):
+        raise raw
+    if not isinstance(raw, dict) or not isinstance(raw.get("kind"), str) or raw["kind"] not in OPERATIONS:
+        raise UnknownKind(f"an item is an object whose kind is one of {', '.join(OPERATIONS)}")
+    operation = OPERATIONS[raw["kind"]]
+    if operation.scope not in principal.scopes:
+        raise InsufficientScope(f"this needs the scope {operation.scope}", required_scope=operation.scope)
+    operation.check_role(principal)
+    target = operation.target[0] if operation.target else None
+    try:
+        body: dict[str, Any] = operation.schema.load({k: v for k, v in raw.items() if k not in ("kind", target)})
+    except ma.ValidationError as error:
+        raise invalid_request(error) from None
+    if operation.target:
+        name, prefix = operation.target
+        body[name] = ids.parse(prefix, raw[name] if isinstance(raw.get(name), str) else "")
+    return operation, body
+
+
+def _item(
+    batch: Batch, number: int, raw: Any, operation: Operation, body: dict[str, Any], cards: dict[str, UUID]
+) -> _Item:
+    if operation.target:
+        whom = body[operation.target[0]]
+    elif "member_id" in body:
+        whom = body["member_id"]
+    else:
+        whom = members.of_card(cards, body["card"])
+    content = json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()
+    request = Request(
+        partner_id=batch.principal.partner_id,
+        key=f"{batch.key}#{number}",
+        request_hash=sha256(b"batch item\n" + content).digest(),
+        now=batch.now,
+    )
+    return _Item(number, request, operation.command(body, whom), whom)
+
+
+def _post(transactions: Transactions, part: list[_Item]) -> list[Outcome]:
+    wanted = [(item.request, item.command) for item in part]
+    for tried in range(1, TRIES + 1):
+        try:
+            with transactions() as session:
+                return ledger.post_many(session, wanted)
+        except (DatabaseUnavailable, ConcurrentRequest):
+            # A deadlock with another batch, or the same receipts in one: the other is through by now.
+            if tried == TRIES:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _answer(number: int, outcome: Outcome) -> Answer:
+    if outcome.refusal is not None:
+        return {**_refused(number, outcome.refusal), "replayed": outcome.replayed}
+    return {
+        "item": number,
+        "status": 201,
+        "replayed": outcome.replayed,
+        "transaction": show_transaction(outcome.unwrap()),
+    }
+
+
+def _refused(number: int, error: CoalitionError) -> Answer:
+    problem = document(error)
+    return {"item": number, "status": problem["status"], "replayed": False, "problem": problem}
+
+
+def count(answers: Sequence[Answer]) -> Iterator[tuple[str, int]]:
+    """How many items were posted now, had been posted before, and were refused."""
+    posted = sum("transaction" in answer and not answer["replayed"] for answer in answers)
+    replayed = sum("transaction" in answer and bool(answer["replayed"]) for answer in answers)
+    yield from (("posted", posted), ("replayed", replayed), ("refused", len(answers) - posted - replayed))
