@@ -14,6 +14,7 @@ from console.run import coalition_up, describe
 from kit import embedded, schema, settings
 from kit.terminal import one_line_errors, say
 from partners.cli import client, partner, rate
+from partners.members_cli import member
 from settlement.cli import agreement, settlement
 
 
@@ -50,7 +51,7 @@ def migrate() -> None:
     say(f"the database is at revision {schema.head()}")
 
 
-for command in (ledger, partner, client, rate, agreement, settlement, replay, demo):
+for command in (ledger, member, partner, client, rate, agreement, settlement, replay, demo):
     main.add_command(command)
 
 if __name__ == "__main__":

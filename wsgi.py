@@ -24,6 +24,7 @@ from partners.http.reversals import reversals_api
 from partners.http.transactions import transactions_api
 from partners.oauth import server as oauth_server
 from partners.scopes import SCOPES
+from settlement.http.explanations import explanations_api
 from webhooks import deliveries
 from webhooks.http.deliveries import deliveries_api
 from webhooks.http.endpoints import endpoints_api
@@ -58,6 +59,7 @@ def create_app(chosen: Settings) -> Flask:
         batches_api,
         reversals_api,
         transactions_api,
+        explanations_api,
         endpoints_api,
         deliveries_api,
     ):

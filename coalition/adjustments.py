@@ -54,7 +54,7 @@ class _Posted(Command):
 def adjust(session: Session, request: Request, command: Adjustment) -> Outcome:
     """Correct a wallet; the event is `points.adjusted`.
 
-    Raises ReasonMissing, SecondPersonNeeded. Refusals: insufficient_points, and those of `ledger.earn` but the rate.
+    Raises ReasonMissing, SecondPersonNeeded. Refusals: insufficient_points, and those of every command.
     """
     if not 1 <= len(command.reason.strip()) <= LONGEST_REASON or not command.made_by.strip():
         raise ReasonMissing(f"say who makes the adjustment, and why in 1 to {LONGEST_REASON} characters")

@@ -4,16 +4,44 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import datetime
 
 import click
 
+from coalition import closing, programme
 from coalition import verify as verification
-from kit.terminal import desk, json_option, one_line_errors, say
+from kit import clock
+from kit.terminal import answer, desk, json_option, one_line_errors, say
 
 
 @click.group()
 def ledger() -> None:
     """The points ledger."""
+
+
+@ledger.command("close-day")
+@click.argument("day", type=click.DateTime(["%Y-%m-%d"]), required=False)
+@json_option
+@one_line_errors
+def close_day(*, day: datetime | None, as_json: bool) -> None:
+    """End the business day DAY (the open one, if left out): book what is due, close its books, seal them.
+
+    The nightly job does this and settles the day; here it is for those who settle elsewhere. It can't be undone.
+    """
+    with desk() as at:
+        with at.database.transaction() as session:
+            chosen = day.date() if day else programme.get(session).open_day
+        seal = closing.close_day(at.database, day=chosen, now=clock.now())
+    answer(
+        {
+            "day": seal.day.isoformat(),
+            "postings": seal.postings,
+            "digest": seal.digest.hex(),
+            "chain": seal.chain.hex(),
+        },
+        f"{seal.day} is closed and sealed: {seal.postings} postings, chain {seal.chain.hex()[:16]}…",
+        as_json=as_json,
+    )
 
 
 @ledger.command()

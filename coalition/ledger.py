@@ -1,4 +1,4 @@
-"""The points ledger: earn, burn, hold and capture, reverse, claw back.
+"""The points ledger: one verb, `post`, and a command for each thing that can be posted.
 
 Points are whole numbers ≥ 0, amounts whole minor units ≥ 0; the kind of a transaction gives its direction. Every verb
 is idempotent twice: by the partner's key (what was answered is answered again, refusals included) and for ever by the
@@ -53,7 +53,11 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What every posting says; `reference` is the partner's own name for it, used once for ever."""
+    """What every posting says; `reference` is the partner's own name for it, used once for ever.
+
+    Any may be refused with idempotency_key_reused, reference_reused, reference_of_another_member, member_not_found,
+    member_merged, effective_in_future, effective_too_old; those that earn or spend with member_blocked too.
+    """
 
     kind: ClassVar[str]
     reference: str
@@ -64,7 +68,8 @@ class Command:
 class Earn(Command):
     """Issue `points`, or what `amount_minor` of `currency` earns at the partner's rate; one of the two is None.
 
-    With `due_at` the points are pending until then.
+    They are one lot of the partner's; debts of the wallet are repaid out of it first. With `due_at` the points are
+    pending until then. Event `points.earned`. Refusals: no_earning_rate, vests_out_of_range.
     """
 
     kind = "earn"
@@ -77,7 +82,10 @@ class Earn(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Burn(Command):
-    """Spend `points`, first-expiring lots first, whoever issued them."""
+    """Spend `points`, first-expiring lots first, whoever issued them.
+
+    Event `points.burned`. Refusals: insufficient_points, which names the balance.
+    """
 
     kind = "burn"
     member_id: UUID
@@ -86,7 +94,10 @@ class Burn(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Hold(Command):
-    """Set `points` aside for a purchase in progress; they return by themselves at `due_at`."""
+    """Set `points` aside for a purchase in progress; they return by themselves at `due_at`.
+
+    The transaction's id is the hold's. Event `points.held`. Refusals: insufficient_points, hold_out_of_range.
+    """
 
     kind = "hold"
     member_id: UUID
@@ -96,7 +107,10 @@ class Hold(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Capture(Command):
-    """Take `points` of the hold `original_id`, or (None) all of it; the rest returns to the wallet."""
+    """Take `points` of the hold `original_id`, or (None) all of it; the rest returns to the wallet.
+
+    Event `points.captured`. Refusals: hold_not_found, hold_finished, hold_lapsed, more_than_held.
+    """
 
     kind = "capture"
     original_id: UUID
@@ -105,7 +119,10 @@ class Capture(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Void(Command):
-    """Give the hold `original_id` back to the wallet."""
+    """Give the hold `original_id` back to the wallet.
+
+    Event `points.released`. Refusals: hold_not_found, hold_finished, hold_lapsed.
+    """
 
     kind = "void"
     original_id: UUID
@@ -113,7 +130,14 @@ class Void(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Reversal(Command):
-    """Reverse `points` of `original_id`, or what `amount_minor` of its purchase earned, or (both None) all the rest."""
+    """Reverse `points` of `original_id`, or what `amount_minor` of its purchase earned, or (both None) all the rest.
+
+    The original is an earn, burn or capture of the same partner, and never reversed by more than it was. A burn's
+    points return to the lots they came from with their expiry, or, when that has passed, with the programme's days of
+    grace. An earn's points leave its own lot first, then the partner's other lots, newest first; what is spent already
+    the programme's policy decides. Event `points.reversed`. Refusals: transaction_not_found, not_reversible,
+    more_than_reversible, amount_not_comparable, points_spent.
+    """
 
     kind = "reversal"
     original_id: UUID
@@ -124,7 +148,10 @@ class Reversal(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Clawback(Command):
-    """Take back what `amount_minor` earns, for a return whose purchase is not known."""
+    """Take back what `amount_minor` earns, for a return whose purchase is not known: newest lots of the partner first.
+
+    Event `points.reversed`. Refusals: no_earning_rate, points_spent.
+    """
 
     kind = "clawback"
     member_id: UUID
@@ -229,66 +256,8 @@ _FUNCTION_OF_KIND = {
 }
 
 
-def earn(session: Session, request: Request, command: Earn) -> Outcome:
-    """Issue points to a member as one lot of the partner's, after its debts are repaid; the event is `points.earned`.
-
-    Refusals: member_not_found, member_blocked, member_merged, no_earning_rate, effective_in_future, effective_too_old,
-    vests_out_of_range, reference_reused, reference_of_another_member, idempotency_key_reused.
-    """
-    return _call(session, "ledger_earn", request, command)
-
-
-def burn(session: Session, request: Request, command: Burn) -> Outcome:
-    """Spend a member's points at the partner; the event is `points.burned`.
-
-    Refusals: those of `earn` but the rate, and insufficient_points, which names the balance.
-    """
-    return _call(session, "ledger_burn", request, command)
-
-
-def hold(session: Session, request: Request, command: Hold) -> Outcome:
-    """Set points aside; the transaction's id is the hold's. The event is `points.held`.
-
-    Refusals: those of `burn`, and hold_out_of_range.
-    """
-    return _call(session, "ledger_burn", request, command)
-
-
-def capture(session: Session, request: Request, command: Capture) -> Outcome:
-    """Take a hold's points, those that expire first before others; the event is `points.captured`.
-
-    Refusals: hold_not_found, hold_finished, hold_lapsed, more_than_held, and those of references and keys.
-    """
-    return _call(session, "ledger_end_hold", request, command)
-
-
-def void(session: Session, request: Request, command: Void) -> Outcome:
-    """Give a hold's points back; the event is `points.released`. Refusals: those of `capture`."""
-    return _call(session, "ledger_end_hold", request, command)
-
-
-def reverse(session: Session, request: Request, command: Reversal) -> Outcome:
-    """Counter an earn, burn or capture of the same partner, never more in sum than the original; `points.reversed`.
-
-    A burn's points return to the lots they came from with their expiry, or, when that has passed, with the programme's
-    days of grace. An earn's points leave its own lot first, then the partner's other lots, newest first; what is spent
-    already the programme's policy decides.
-    Refusals: transaction_not_found, not_reversible, more_than_reversible, amount_not_comparable, points_spent, and
-    those of `earn`.
-    """
-    return _call(session, "ledger_reverse", request, command)
-
-
-def claw_back(session: Session, request: Request, command: Clawback) -> Outcome:
-    """Take back what an amount earns from the partner's own lots, newest first; the event is `points.reversed`.
-
-    Refusals: those of `earn`, and points_spent.
-    """
-    return _call(session, "ledger_claw_back", request, command)
-
-
 def post(session: Session, request: Request, command: Command) -> Outcome:
-    """Post a command of any kind; refusals and events as its verb below says."""
+    """Post a command; its class says what it does, which event tells of it, and how it may be refused."""
     return _call(session, _FUNCTION_OF_KIND.get(command.kind, "ledger_post"), request, command)
 
 

@@ -169,3 +169,51 @@ def by_reference(session: Session, *, reference: str, partner_id: UUID, limit: i
     """What the partner posted under one of its references, oldest first."""
     parameters = {"reference": reference, "partner_id": partner_id, "limit": limit}
     return [Transaction(*row) for row in session.execute(_BY_REFERENCE, parameters)]
+
+
+@dataclass(frozen=True)
+class MovedLot:
+    """Points of one lot that a transaction moved from account `debit` to account `credit`."""
+
+    points: int
+    debit: str
+    credit: str
+    issuer_id: UUID
+    issued_on: date
+    expires_on: date
+
+
+def moved_lots(session: Session, transaction: Transaction) -> list[MovedLot]:
+    """The lots a transaction moved, in the order they were taken."""
+    rows = session.execute(
+        text("""
+            SELECT p.points, p.debit::text, p.credit::text, p.issuer_id, p.issued_on, l.expires_on
+            FROM coalition.posting p JOIN coalition.lot l ON l.member_id = p.member_id AND l.lot_id = p.lot_id
+            WHERE p.member_id = :member_id AND p.txn_id = :txn_id ORDER BY p.seq
+        """),
+        {"member_id": transaction.member_id, "txn_id": transaction.transaction_id},
+    )
+    return [MovedLot(*row) for row in rows]
+
+
+MOST_FOLLOWERS = 1_000
+
+
+def followers(session: Session, transaction: Transaction) -> list[Transaction]:
+    """What reversed the transaction or ended its hold, oldest first (at most MOST_FOLLOWERS)."""
+    rows = session.execute(
+        text("""
+            SELECT t.* FROM coalition.txn t WHERE t.reverses_txn_id = :txn_id
+            UNION ALL
+            SELECT t.* FROM coalition.txn t
+            WHERE t.member_id = :member_id AND t.hold_id = :txn_id AND t.txn_id <> :txn_id AND t.member_seq > :seq
+            ORDER BY txn_id LIMIT :limit
+        """),
+        {
+            "txn_id": transaction.transaction_id,
+            "member_id": transaction.member_id,
+            "seq": transaction.member_seq,
+            "limit": MOST_FOLLOWERS,
+        },
+    )
+    return [Transaction(*row) for row in rows]

@@ -21,6 +21,7 @@ ENDPOINT = "ep"
 DELIVERY = "dlv"
 STATEMENT = "stm"
 HOLD = "hld"
+BATCH = "bat"
 
 # How the fields of events and responses that hold an id are shown.
 PREFIX_OF_FIELD = {
@@ -33,6 +34,7 @@ PREFIX_OF_FIELD = {
     "delivery_id": DELIVERY,
     "statement_id": STATEMENT,
     "hold_id": HOLD,
+    "batch_id": BATCH,
 }
 
 

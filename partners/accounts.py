@@ -80,6 +80,14 @@ def by_code(session: Session, code: str) -> Partner:
     return Partner(*row)
 
 
+def by_id(session: Session, partner_id: UUID) -> Partner:
+    """The partner with this id; raises PartnerNotFound."""
+    row = session.execute(text(f"{_SELECT} WHERE partner_id = :partner_id"), {"partner_id": partner_id}).first()
+    if row is None:
+        raise PartnerNotFound("there is no such partner")
+    return Partner(*row)
+
+
 def everybody(session: Session, *, created_before: datetime | None = None) -> list[Partner]:
     """All partners by code, or those that were there at an instant."""
     statement = f"{_SELECT} WHERE CAST(:before AS timestamptz) IS NULL OR created_at < :before ORDER BY code"

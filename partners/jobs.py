@@ -1,22 +1,44 @@
-"""Housekeeping of the authorization server."""
+"""The partners' jobs: files of postings, and housekeeping of the authorization server."""
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from kit import clock, settings
+from kit import clock, logs, settings
 from kit.db import Database
-from partners import clients
+from kit.secrets import keyring
+from kit.settings import Settings
+from partners import batch_files, clients
+
+log = logging.getLogger("partners")
 
 
-def delete_expired_tokens() -> int:
-    """Forget access tokens that expired more than a day ago; returns how many."""
+def post_batch_files() -> None:
+    """Post what partners handed in as files."""
+    with _database() as (database, chosen):
+        parts = batch_files.work_off(database, keyring=keyring(chosen), now=clock.now())
+    if parts:
+        logs.event(log, "batch files posted", parts=parts)
+
+
+def forget_what_is_over() -> None:
+    """Forget access tokens that expired more than a day ago, and files that were done long ago."""
+    with _database() as (database, _), database.transaction() as session:
+        clients.delete_expired_tokens(session, now=clock.now())
+        batch_files.forget(session, now=clock.now())
+
+
+@contextmanager
+def _database() -> Iterator[tuple[Database, Settings]]:
     chosen = settings.from_environment(os.environ)
     if chosen.database_url is None:
         raise ValueError("a worker needs the address of the database")
-    database = Database(chosen.database_url, pool_size=1)
+    logs.configure(chosen.log_format)
+    database = Database(chosen.database_url, pool_size=3)
     try:
-        with database.transaction() as session:
-            return clients.delete_expired_tokens(session, now=clock.now())
+        yield database, chosen
     finally:
         database.close()

@@ -61,6 +61,12 @@ def price(text_: str) -> Decimal:
     return value
 
 
+def show_price(value: Fraction) -> str:
+    """A price as its decimal; prices have at most 8 decimals, so this is exact."""
+    digits = f"{value.numerator * 10**8 // value.denominator:09d}"
+    return f"{digits[:-8]}.{digits[-8:]}".rstrip("0").rstrip(".")
+
+
 def agree(
     session: Session,
     *,

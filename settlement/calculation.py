@@ -16,7 +16,7 @@ from coalition.business_days import Flow, FlowLine, Seal
 from kit import ids
 from partners.accounts import Partner
 from settlement import netting
-from settlement.agreements import Agreement, PriceBook
+from settlement.agreements import Agreement, PriceBook, show_price
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def _statement(result: Calculation, partner: Partner, names: dict[UUID, Partner]
                 "payer": names[o.payer_id].code,
                 "payee": names[o.payee_id].code,
                 "agreement_version": o.agreement.version,
-                "redemption_price_minor": _decimal(o.agreement.redemption_price_minor),
+                "redemption_price_minor": show_price(o.agreement.redemption_price_minor),
                 "currency": o.agreement.currency,
                 "points": o.points,
                 "amount_minor": o.amount_minor,
@@ -193,9 +193,3 @@ def _statement(result: Calculation, partner: Partner, names: dict[UUID, Partner]
     # The lines were encoded once for both their partners; one stands on a line of the file.
     head, separator = json.dumps(body, ensure_ascii=False)[:-1], ",\n"
     return f'{head}, "lines": [\n{separator.join(own_lines)}\n]}}\n'.encode()
-
-
-def _decimal(value: Fraction) -> str:
-    # Prices have at most 8 decimals, so this is exact.
-    digits = f"{value.numerator * 10**8 // value.denominator:09d}"
-    return f"{digits[:-8]}.{digits[-8:]}".rstrip("0").rstrip(".")

@@ -1,4 +1,4 @@
-"""The night: book what is due, close the day, seal it, calculate it. Each stage is keyed by the day and runs once.
+"""The night: end the business day, then calculate it. Each stage is keyed by the day and runs once.
 
 A night killed anywhere goes on where it was; two at once take turns and change nothing twice; a day calculated again
 gives the same bytes, or stops and says so.
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from coalition import business_days, programme, upkeep
+from coalition import business_days, closing, programme
 from kit import ids, outbox
 from kit.db import Database, Session, wait_for_lock
 from kit.errors import Conflict
@@ -43,12 +43,7 @@ class Night:
 
 def run(database: Database, *, day: date, now: datetime) -> Night:
     """Settle `day` from wherever it stands. Raises DayNotOver, AgreementMissing, NightDiffers."""
-    _book_what_is_due(database, day=day, now=now)
-    with database.transaction() as session:
-        business_days.close(session, day=day, now=now)
-    with database.transaction() as session:
-        wait_for_lock(session, f"settlement {day}")
-        business_days.seal(session, day=day, now=now)
+    closing.close_day(database, day=day, now=now)
     with database.transaction() as session:
         wait_for_lock(session, f"settlement {day}")
         result = calculate(session, day)
@@ -58,18 +53,6 @@ def run(database: Database, *, day: date, now: datetime) -> Night:
         elif bytes(kept) != result.content_hash():
             raise NightDiffers(f"{day} was settled with {kept.hex()}, and now gives {result.content_hash().hex()}")
     return Night(day, kept is None, result.seal.postings, len(result.payments), result.content_hash())
-
-
-def _book_what_is_due(database: Database, *, day: date, now: datetime) -> None:
-    """Let holds lapse, points vest, and points expire that can't be spent after `day`, while its books are open."""
-    with database.transaction() as session:
-        current = programme.get(session)
-    if day != current.open_day or current.time(now) < current.ends_at(day):
-        return
-    upkeep.lapse_holds(database, now=now)
-    upkeep.vest(database, now=now)
-    upkeep.expire(database, day=day, now=now)
-    upkeep.warn_of_expiry(database, day=day, now=now)
 
 
 def calculate(session: Session, day: date) -> Calculation:

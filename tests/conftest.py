@@ -100,13 +100,13 @@ class World:
     def earn(self, partner_id: UUID, member_id: UUID, points: int, **more: object) -> ledger.Transaction:
         command = ledger.Earn(**{"member_id": member_id, "reference": secrets.token_hex(8), "points": points, **more})
         with self.transaction() as session:
-            outcome = ledger.earn(session, request(partner_id), command)
+            outcome = ledger.post(session, request(partner_id), command)
         return outcome.unwrap()
 
     def burn(self, partner_id: UUID, member_id: UUID, points: int, **more: object) -> ledger.Transaction:
         command = ledger.Burn(**{"member_id": member_id, "reference": secrets.token_hex(8), "points": points, **more})
         with self.transaction() as session:
-            outcome = ledger.burn(session, request(partner_id), command)
+            outcome = ledger.post(session, request(partner_id), command)
         return outcome.unwrap()
 
     def available(self, member_id: UUID) -> int:

@@ -1,18 +1,22 @@
-"""POST /v1/batches: up to a thousand postings in one request, each answered by itself."""
+"""/v1/batches: up to a thousand postings in one request, or a file of up to a million, each answered by itself."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import marshmallow as ma
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 
-from kit import clock
+from kit import clock, ids
 from kit.http import idempotency
 from kit.http.api import Blueprint
+from kit.http.fields import Id
+from kit.http.problems import UnsupportedMediaType
 from kit.http.requests import accepts_up_to
 from kit.http.services import services
-from partners import batches
+from partners import batch_files, batches
 from partners.batches import MOST_ITEMS, Batch
 from partners.http.auth import principal, requires
 from partners.http.postings import PARAMETERS
@@ -69,3 +73,100 @@ def post_batch(body: dict[str, Any]) -> Response:
     batch = Batch(principal(), idempotency.key(), clock.now(), parts.keyring)
     answers = batches.post(parts.writing, batch, list(enumerate(body["items"], start=1)))
     return jsonify({**dict(batches.count(answers)), "data": answers})
+
+
+LARGEST_FILE_BYTES = 256 * 1024 * 1024
+PARTS_PER_READ = 20
+_FORMATS = {"text/csv": "csv", "application/jsonl": "jsonl", "application/x-ndjson": "jsonl"}
+
+
+_JSON_LINES = {"description": "One answer a line", "content": {"application/jsonl": {"schema": {"type": "string"}}}}
+
+
+class BatchFileSchema(ma.Schema):
+    """A file and how far it is."""
+
+    batch_id = Id(ids.BATCH)
+    status = ma.fields.String(validate=ma.validate.OneOf(["waiting", "running", "finished", "cancelled"]))
+    lines = ma.fields.Integer()
+    done = ma.fields.Integer(metadata={"description": "of the lines: posted + replayed + refused"})
+    posted = ma.fields.Integer()
+    replayed = ma.fields.Integer()
+    refused = ma.fields.Integer()
+    created_at = ma.fields.AwareDateTime()
+    finished_at = ma.fields.AwareDateTime(allow_none=True)
+
+
+@batches_api.post("/files")
+@requires(batches_api, "batches:write")
+@batches_api.doc(
+    parameters=[idempotency.PARAMETER],
+    requestBody={"required": True, "content": {name: {"schema": {"type": "string"}} for name in _FORMATS}},
+)
+@accepts_up_to(LARGEST_FILE_BYTES)
+@batches_api.response(202, BatchFileSchema)
+def store_file() -> tuple[batch_files.BatchFile, int, dict[str, str]]:
+    """Hand in a file of up to 1,000,000 postings as JSON Lines or CSV; a job posts them and you ask how far it is.
+
+    A line of JSON Lines is an item as in a batch. A CSV begins with the names of its columns: kind, member_id, card,
+    hold_id, transaction_id, reference, points, amount_minor, currency, effective_at, vests_at, expires_at. Sent again
+    under the same key, the same file is not posted again; under another key, every line is answered by its reference.
+    """
+    format_ = _FORMATS.get(request.mimetype)
+    if format_ is None:
+        raise UnsupportedMediaType(f"the body has to be one of {', '.join(_FORMATS)}")
+    key = idempotency.key()
+    with services().writing() as session:
+        stored, known = batch_files.store(
+            session, principal=principal(), key=key, format_=format_, stream=request.stream, now=clock.now()
+        )
+    return stored, 202, {"Idempotent-Replay": "true"} if known else {}
+
+
+@batches_api.get("/<batch_id>")
+@requires(batches_api, "batches:write")
+@batches_api.response(200, BatchFileSchema)
+def get(batch_id: str) -> batch_files.BatchFile:
+    """How far one of your files is."""
+    with services().reading() as session:
+        return batch_files.get(session, batch_id=ids.parse(ids.BATCH, batch_id), partner_id=principal().partner_id)
+
+
+@batches_api.post("/<batch_id>/cancel")
+@requires(batches_api, "batches:write")
+@batches_api.response(200, BatchFileSchema)
+def cancel(batch_id: str) -> batch_files.BatchFile:
+    """Stop a file; what is posted stays posted."""
+    with services().writing() as session:
+        return batch_files.cancel(
+            session, batch_id=ids.parse(ids.BATCH, batch_id), partner_id=principal().partner_id, now=clock.now()
+        )
+
+
+@batches_api.get("/<batch_id>/results")
+@requires(batches_api, "batches:write")
+@batches_api.doc(
+    responses={"200": {"description": "JSON Lines", "content": {"application/jsonl": {"schema": {"type": "string"}}}}}
+)
+def results(batch_id: str) -> Response:
+    """The answers so far as JSON Lines, one for each line of the file, as a batch gives them."""
+    wanted = ids.parse(ids.BATCH, batch_id)
+    with services().reading() as session:
+        batch_files.get(session, batch_id=wanted, partner_id=principal().partner_id)
+    return Response(_answers(wanted), mimetype="application/jsonl")
+
+
+def _answers(batch_id: UUID) -> Iterator[str]:
+    database = services().database
+
+    def read() -> Iterator[str]:
+        after = 0
+        while True:
+            with database.transaction() as session:
+                found = batch_files.answers(session, batch_id=batch_id, after_line=after, limit=PARTS_PER_READ)
+            if not found:
+                return
+            for after, lines in found:  # noqa: B007 -- the last one is where the next read begins
+                yield lines
+
+    return read()

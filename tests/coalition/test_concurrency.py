@@ -29,7 +29,7 @@ def burn_until_empty(url: str, member: UUID, results: multiprocessing.Queue) -> 
     while True:
         command = ledger.Burn(member_id=member, reference=str(ids.new()), points=7)
         with database.transaction() as session:
-            outcome = ledger.burn(session, request(partner), command)
+            outcome = ledger.post(session, request(partner), command)
         if isinstance(outcome.refusal, InsufficientPoints):
             break
         burned += outcome.unwrap().points
@@ -74,7 +74,7 @@ def test_a_burn_that_waited_sees_what_the_burn_before_it_left(world: World) -> N
 
     with world.transaction() as session:
         command = ledger.Burn(member_id=member, reference="first", points=60)
-        ledger.burn(session, request(partner), command).unwrap()
+        ledger.post(session, request(partner), command).unwrap()
         waiting = threading.Thread(target=second)
         waiting.start()
         wait_for_a_lock(world)
@@ -107,10 +107,10 @@ def test_the_same_key_at_the_same_time_is_posted_once_and_answered_twice(world: 
 
     def second() -> None:
         with world.transaction() as session:
-            outcomes.append(ledger.earn(session, asked, command))
+            outcomes.append(ledger.post(session, asked, command))
 
     with world.transaction() as session:
-        outcomes.append(ledger.earn(session, asked, command))
+        outcomes.append(ledger.post(session, asked, command))
         waiting = threading.Thread(target=second)
         waiting.start()
         wait_for_a_lock(world)
@@ -134,7 +134,7 @@ def test_closing_a_day_waits_for_who_is_writing_into_it_and_nothing_lands_in_it_
 
     with world.transaction() as session:
         before = ledger.Earn(member_id=member, reference="before", points=1)
-        ledger.earn(session, request(ISSUERS[0]), before).unwrap()
+        ledger.post(session, request(ISSUERS[0]), before).unwrap()
         closing = threading.Thread(target=close)
         closing.start()
         wait_for_a_lock(world)

@@ -33,14 +33,14 @@ OTHER_CARD = "7001000000130470"
 def reverse(world: World, partner_id, transaction, **more):
     command = ledger.Reversal(**{"original_id": transaction.transaction_id, "reference": "ret", **more})
     with world.transaction() as session:
-        outcome = ledger.reverse(session, request(partner_id), command)
+        outcome = ledger.post(session, request(partner_id), command)
     return outcome.unwrap()
 
 
 def claw_back(world: World, partner_id, member, amount):
     command = ledger.Clawback(member_id=member, reference="ret", amount_minor=amount, currency="GBP")
     with world.transaction() as session:
-        outcome = ledger.claw_back(session, request(partner_id), command)
+        outcome = ledger.post(session, request(partner_id), command)
     return outcome.unwrap()
 
 
@@ -104,9 +104,9 @@ def test_a_key_sent_again_is_answered_again_and_posts_nothing(world):
     asked = request(A)
     command = ledger.Earn(member_id=member, reference="r1", points=10)
     with world.transaction() as session:
-        first = ledger.earn(session, asked, command)
+        first = ledger.post(session, asked, command)
     with world.transaction() as session:
-        second = ledger.earn(session, asked, command)
+        second = ledger.post(session, asked, command)
     assert not first.replayed
     assert second.replayed
     assert first.unwrap() == second.unwrap()
@@ -118,10 +118,10 @@ def test_a_refusal_is_stored_and_replayed_though_the_balance_would_do_now(world)
     asked = request(B)
     command = ledger.Burn(member_id=member, reference="b1", points=10)
     with world.transaction() as session:
-        assert isinstance(ledger.burn(session, asked, command).refusal, InsufficientPoints)
+        assert isinstance(ledger.post(session, asked, command).refusal, InsufficientPoints)
     world.earn(A, member, 100)
     with world.transaction() as session:
-        again = ledger.burn(session, asked, command)
+        again = ledger.post(session, asked, command)
     assert again.replayed
     assert isinstance(again.refusal, InsufficientPoints)
     assert world.available(member) == 100
@@ -131,9 +131,9 @@ def test_a_key_with_another_content_is_refused(world):
     member = world.member()
     command = ledger.Earn(member_id=member, reference="r1", points=10)
     with world.transaction() as session:
-        ledger.earn(session, request(A, key="k", content=bytes(32)), command)
+        ledger.post(session, request(A, key="k", content=bytes(32)), command)
     with world.transaction() as session:
-        other = ledger.earn(session, request(A, key="k", content=b"1" * 32), command)
+        other = ledger.post(session, request(A, key="k", content=b"1" * 32), command)
     assert isinstance(other.refusal, IdempotencyKeyReused)
 
 
@@ -169,7 +169,7 @@ def test_another_partner_may_use_the_same_key_and_reference(world):
     for partner in (A, B):
         with world.transaction() as session:
             asked = request(partner, key="same", content=bytes(32))
-            ledger.earn(session, asked, ledger.Earn(member_id=member, reference="same", points=5)).unwrap()
+            ledger.post(session, asked, ledger.Earn(member_id=member, reference="same", points=5)).unwrap()
     assert world.available(member) == 10
 
 

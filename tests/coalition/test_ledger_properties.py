@@ -90,7 +90,7 @@ def test_lots_are_taken_and_given_back_as_in_the_plain_model(shared_world: World
             if back:
                 command = ledger.Reversal(original_id=burned_id, reference=str(ids.new()), points=back)
                 with world.transaction() as session:
-                    ledger.reverse(session, request(PARTNERS[who]), command).unwrap()
+                    ledger.post(session, request(PARTNERS[who]), command).unwrap()
                 model.give_back(taken, back)
     with world.transaction() as session:
         lots = dict(

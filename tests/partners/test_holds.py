@@ -120,5 +120,5 @@ def test_a_transaction_is_shown_as_its_schema_says(world: World, grocer) -> None
     member = world.member("7001000000130470")
     with world.transaction() as session:
         command = ledger.Earn(member_id=member, reference="r", points=5, due_at=clock.now() + timedelta(days=400))
-        posted = ledger.earn(session, request(ids.new()), command).unwrap()
+        posted = ledger.post(session, request(ids.new()), command).unwrap()
     assert show_transaction(posted) == TransactionSchema().dump(posted)

@@ -119,7 +119,7 @@ def test_a_return_after_the_close_lands_in_the_next_day_with_its_sign(traded) ->
     with world.transaction() as session:
         burned = wallets.by_reference(session, reference="F1", partner_id=station.partner_id, limit=1)[0]
         command = ledger.Reversal(original_id=burned.transaction_id, reference="X1", points=100)
-        ledger.reverse(session, request(station.partner_id), command).unwrap()
+        ledger.post(session, request(station.partner_id), command).unwrap()
     run(world, DAY + timedelta(days=1), MIDNIGHT + timedelta(days=1))
     made = report(world, DAY + timedelta(days=1))
     assert [(o.payer, o.payee, o.points, o.amount_minor) for o in made.obligations] == [

@@ -1,0 +1,112 @@
+"""`coalition member …`: what an admin does to a wallet by hand."""
+
+from __future__ import annotations
+
+import click
+
+from coalition import adjustments, ledger, merges
+from kit import clock, ids
+from kit.terminal import answer, desk, json_option, one_line_errors
+from partners import accounts
+
+
+@click.group()
+def member() -> None:
+    """Members: block, merge, adjust."""
+
+
+@member.command("block")
+@click.argument("member_id")
+@json_option
+@one_line_errors
+def block(*, member_id: str, as_json: bool) -> None:
+    """Let MEMBER_ID (mbr_…) neither earn nor spend; returns still work."""
+    _set_blocked(member_id, blocked=True, as_json=as_json)
+
+
+@member.command("unblock")
+@click.argument("member_id")
+@json_option
+@one_line_errors
+def unblock(*, member_id: str, as_json: bool) -> None:
+    """Open the wallet of MEMBER_ID again."""
+    _set_blocked(member_id, blocked=False, as_json=as_json)
+
+
+@member.command("merge")
+@click.argument("member_id")
+@click.argument("into")
+@click.option("--reference", required=True, help="Your number for it; the same merge again does nothing.")
+@json_option
+@one_line_errors
+def merge(*, member_id: str, into: str, reference: str, as_json: bool) -> None:
+    """Move points, debts and cards of MEMBER_ID to the member INTO, for good."""
+    with desk() as at, at.database.transaction() as session:
+        outcome = merges.merge(
+            session,
+            member_id=ids.parse(ids.MEMBER, member_id),
+            into=ids.parse(ids.MEMBER, into),
+            reference=reference,
+            now=clock.now(),
+        )
+    done = outcome.unwrap()
+    answer({"member_id": member_id, "into": into, "points": done.points},
+           f"{done.points} points moved to {into}", as_json=as_json)  # fmt: skip
+
+
+@member.command("adjust")
+@click.argument("member_id")
+@click.argument("partner_code")
+@click.argument("points", type=click.IntRange(-1_000_000_000, 1_000_000_000))
+@click.option("--reference", required=True, help="Your number for it; the same again posts nothing.")
+@click.option("--reason", required=True)
+@click.option("--by", "made_by", required=True, help="Who makes it.")
+@click.option("--approved-by", help="The second person, needed above the programme's limit.")
+@json_option
+@one_line_errors
+def adjust(
+    *,
+    member_id: str,
+    partner_code: str,
+    points: int,
+    reference: str,
+    reason: str,
+    made_by: str,
+    approved_by: str | None,
+    as_json: bool,
+) -> None:
+    """Give MEMBER_ID points PARTNER_CODE stands behind, or (a negative number after --) take some away."""
+    if points == 0:
+        raise click.BadParameter("an adjustment of 0 points changes nothing")
+    with desk() as at:
+        with at.database.transaction() as session:
+            request = ledger.Request(
+                partner_id=accounts.by_code(session, partner_code).partner_id,
+                key=None,
+                request_hash=None,
+                now=clock.now(),
+            )
+            command = adjustments.Adjustment(
+                member_id=ids.parse(ids.MEMBER, member_id),
+                reference=reference,
+                points=abs(points),
+                credit=points > 0,
+                reason=reason,
+                made_by=made_by,
+                approved_by=approved_by,
+            )
+            outcome = adjustments.adjust(session, request, command)
+        done = outcome.unwrap()
+    answer(
+        {"transaction_id": ids.show(ids.TRANSACTION, done.transaction_id), "available": done.available_after},
+        f"{done.available_after} points available now",
+        as_json=as_json,
+    )
+
+
+def _set_blocked(member_id: str, *, blocked: bool, as_json: bool) -> None:
+    with desk() as at, at.database.transaction() as session:
+        changed = merges.block(session, member_id=ids.parse(ids.MEMBER, member_id), blocked=blocked, now=clock.now())
+    state = "blocked" if blocked else "open"
+    answer({"member_id": member_id, "state": state, "changed": changed},
+           f"{member_id} is {state}{'' if changed else ', as before'}", as_json=as_json)  # fmt: skip

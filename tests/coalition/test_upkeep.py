@@ -1,0 +1,250 @@
+"""What time does to wallets, and what an admin does by hand."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from coalition import adjustments, business_days, closing, ledger, members, merges, upkeep, verify, wallets
+from coalition.adjustments import Adjustment, ReasonMissing, SecondPersonNeeded
+from coalition.members import MemberNotFound
+from coalition.refusals import HoldsOpen, MemberBlocked, MemberMerged, PointsSpent, SameMember
+from kit import ids
+from tests.conftest import CARD, NOW, World, request
+
+A, B = ids.new(), ids.new()
+OTHER_CARD = "7001000000130470"
+OLD = NOW - timedelta(days=728)  # earned then, points can be spent for the last time on 3 March 2026
+
+
+def events(world: World, type_: str) -> list[dict]:
+    with world.transaction() as session:
+        rows = session.execute(text("SELECT data FROM kit.event WHERE type = :t ORDER BY event_id"), {"t": type_})
+        return [row.data for row in rows]
+
+
+def balance(world: World, member) -> wallets.Balance:
+    with world.transaction() as session:
+        return wallets.balance(session, member_id=member, partner_id=A)
+
+
+def clean(world: World) -> bool:
+    with world.transaction() as session:
+        verify.snapshot(session)
+        return all(finding.broken is None for finding in verify.run(session))
+
+
+def post(world: World, command, partner=A, now=NOW) -> ledger.Outcome:
+    asked = ledger.Request(partner_id=partner, key=None, request_hash=None, now=now)
+    with world.transaction() as session:
+        if isinstance(command, Adjustment):
+            return adjustments.adjust(session, asked, command)
+        return ledger.post(session, asked, command)
+
+
+def policy(world: World, name: str) -> None:
+    with world.transaction() as session:
+        session.execute(text("UPDATE coalition.programme SET return_policy = :p"), {"p": name})
+
+
+def test_points_expire_with_the_last_day_they_can_be_spent_on(world: World) -> None:
+    member = world.member()
+    world.earn(A, member, 40, effective_at=OLD)
+    world.earn(B, member, 60)
+    closing.close_day(world.database, day=date(2026, 3, 2), now=NOW + timedelta(days=1))
+    assert balance(world, member).available == 100
+    closing.close_day(world.database, day=date(2026, 3, 3), now=NOW + timedelta(days=2))
+    assert balance(world, member).available == 60
+    (expired,) = events(world, "points.expired")
+    assert (expired["points"], expired["partner_id"], expired["available_after"]) == (40, str(A), 60)
+    assert expired["business_date"] == "2026-03-03"
+    assert upkeep.expire(world.database, day=date(2026, 3, 3), now=NOW) == 0
+    assert clean(world)
+
+
+def test_what_is_held_outlives_its_expiry_until_the_hold_ends(world: World) -> None:
+    member = world.member()
+    world.earn(A, member, 40, effective_at=OLD)
+    kept = post(world, ledger.Hold(member_id=member, reference="h", points=30, due_at=NOW + timedelta(days=5))).unwrap()
+    for n in range(2):
+        closing.close_day(world.database, day=NOW.date() + timedelta(days=n), now=NOW + timedelta(days=n + 1))
+    assert (balance(world, member).available, balance(world, member).held) == (0, 30)
+    later = NOW + timedelta(days=2)
+    command = ledger.Capture(original_id=kept.transaction_id, reference="c", points=10)
+    assert post(world, command, now=later).unwrap().available_after == 20
+    upkeep.expire(world.database, day=date(2026, 3, 4), now=later)
+    assert balance(world, member).available == 0
+    assert clean(world)
+
+
+def test_a_hold_lapses_by_itself(world: World) -> None:
+    member = world.member()
+    world.earn(A, member, 40)
+    post(world, ledger.Hold(member_id=member, reference="h", points=30, due_at=NOW + timedelta(hours=1))).unwrap()
+    assert upkeep.lapse_holds(world.database, now=NOW) == 0
+    assert upkeep.lapse_holds(world.database, now=NOW + timedelta(hours=1)) == 1
+    assert upkeep.lapse_holds(world.database, now=NOW + timedelta(hours=2)) == 0
+    assert (balance(world, member).available, balance(world, member).held) == (40, 0)
+    assert len(events(world, "points.lapsed")) == 1
+
+
+def test_pending_points_vest_once(world: World) -> None:
+    member = world.member()
+    world.earn(A, member, 40, due_at=NOW + timedelta(hours=1))
+    assert upkeep.vest(world.database, now=NOW) == 0
+    assert upkeep.vest(world.database, now=NOW + timedelta(hours=1)) == 1
+    assert upkeep.vest(world.database, now=NOW + timedelta(hours=1)) == 0
+    assert (balance(world, member).available, balance(world, member).pending) == (40, 0)
+
+
+def test_an_issuer_is_warned_once_of_points_that_will_expire(world: World) -> None:
+    member = world.member()
+    world.earn(A, member, 40, effective_at=OLD + timedelta(days=30))
+    world.earn(A, member, 5, effective_at=OLD + timedelta(days=31))
+    for _ in range(2):
+        upkeep.warn_of_expiry(world.database, day=date(2026, 3, 4), now=NOW)
+    (warning,) = events(world, "points.expiring")
+    assert (warning["points"], warning["expires_on"], warning["member_id"]) == (40, "2026-04-03", str(member))
+    upkeep.warn_of_expiry(world.database, day=date(2026, 3, 9), now=NOW)  # days that were left out are made up for
+    assert [told["points"] for told in events(world, "points.expiring")] == [40, 5]
+    assert clean(world)
+
+
+def test_under_the_policy_owed_the_next_earn_repays_and_its_issuer_pays(world: World) -> None:
+    policy(world, "owed")
+    member = world.member()
+    earned = world.earn(A, member, 100)
+    world.burn(B, member, 80)
+    world.earn(B, member, 10)
+    back = post(world, ledger.Reversal(original_id=earned.transaction_id, reference="x")).unwrap()
+    assert (back.points, back.repaid, back.uncovered, back.owed_after, back.available_after) == (20, 10, 70, 70, 0)
+    next_ = world.earn(B, member, 100)
+    assert (next_.repaid, next_.owed_after, next_.available_after) == (70, 0, 30)
+    with world.transaction() as session:
+        flows = {(f.issuer_id, f.redeemer_id): f.points for f in business_days.flows(session, NOW.date())}
+    assert flows == {(A, B): 80, (B, A): 80}
+    assert clean(world)
+
+
+def test_under_the_policy_refuse_a_return_of_spent_points_is_refused(world: World) -> None:
+    policy(world, "refuse")
+    member = world.member()
+    earned = world.earn(A, member, 100)
+    world.burn(B, member, 80)
+    refused = post(world, ledger.Reversal(original_id=earned.transaction_id, reference="x"))
+    assert isinstance(refused.refusal, PointsSpent)
+    assert refused.refusal.fields["coverable"] == 20
+
+
+def test_points_given_back_after_their_expiry_live_for_the_days_of_grace(world: World) -> None:
+    member = world.member()
+    world.earn(A, member, 40, effective_at=OLD)
+    burned = world.burn(B, member, 30)
+    for n in range(2):
+        closing.close_day(world.database, day=NOW.date() + timedelta(days=n), now=NOW + timedelta(days=n + 1))
+    post(world, ledger.Reversal(original_id=burned.transaction_id, reference="x"), partner=B).unwrap()
+    found = balance(world, member)
+    assert [(part.expires_on, part.points) for part in found.expiring] == [(date(2026, 4, 3), 30)]
+    assert clean(world)
+
+
+def test_an_adjustment_says_why_and_above_the_limit_who_approved(world: World) -> None:
+    member = world.member()
+    given = {"member_id": member, "points": 10_001, "credit": True, "made_by": "ann", "reference": "a1"}
+    with pytest.raises(ReasonMissing):
+        post(world, Adjustment(**given, reason=" "))
+    for approved_by in (None, "ann"):
+        with pytest.raises(SecondPersonNeeded):
+            post(world, Adjustment(**given, reason="till was down", approved_by=approved_by))
+    done = post(world, Adjustment(**given, reason="till was down", approved_by="ben")).unwrap()
+    assert done.meta == {"direction": "credit", "reason": "till was down", "made_by": "ann", "approved_by": "ben"}
+    again = post(world, Adjustment(**given, reason="till was down", approved_by="ben"))
+    assert (again.replayed, balance(world, member).available) == (True, 10_001)
+    taken = Adjustment(**{**given, "credit": False, "points": 1, "reference": "a2"}, reason="one too many")
+    assert post(world, taken).unwrap().available_after == 10_000
+    assert len(events(world, "points.adjusted")) == 2
+    assert clean(world)
+
+
+def test_a_blocked_member_neither_earns_nor_spends_but_can_return(world: World) -> None:
+    member = world.member()
+    earned = world.earn(A, member, 40)
+    with world.transaction() as session:
+        assert merges.block(session, member_id=member, blocked=True, now=NOW)
+        assert not merges.block(session, member_id=member, blocked=True, now=NOW)
+    for verb in (world.earn, world.burn):
+        with pytest.raises(MemberBlocked):
+            verb(A, member, 10)
+    post(world, ledger.Reversal(original_id=earned.transaction_id, reference="x", points=10)).unwrap()
+    with world.transaction() as session:
+        merges.block(session, member_id=member, blocked=False, now=NOW)
+    assert world.burn(A, member, 10).available_after == 20
+    assert [len(events(world, f"member.{what}")) for what in ("blocked", "unblocked")] == [1, 1]
+    with world.transaction() as session, pytest.raises(MemberNotFound):
+        merges.block(session, member_id=ids.new(), blocked=True, now=NOW)
+
+
+def test_merged_members_have_one_wallet_and_their_returns_still_work(world: World) -> None:
+    old, kept = world.member(), world.member(OTHER_CARD)
+    earned = world.earn(A, old, 100)
+    burned = world.burn(B, old, 30)
+    world.earn(B, kept, 5)
+
+    def merge(member, into, reference="m1"):
+        with world.transaction() as session:
+            return merges.merge(session, member_id=member, into=into, reference=reference, now=NOW)
+
+    assert isinstance(merge(old, old).refusal, SameMember)
+    assert merge(old, kept).unwrap().points == 70
+    assert merge(old, kept, "m2").refusal is not None
+    assert balance(world, kept).available == 75
+    with world.transaction() as session:
+        assert members.by_card(session, card=CARD, keyring=world.keyring).member_id == kept
+    with pytest.raises(MemberMerged) as refusal:
+        world.earn(A, old, 1)
+    assert refusal.value.fields["member_id"] == ids.show(ids.MEMBER, kept)
+    post(world, ledger.Reversal(original_id=burned.transaction_id, reference="x1"), partner=B).unwrap()
+    assert balance(world, kept).available == 105
+    post(world, ledger.Reversal(original_id=earned.transaction_id, reference="x2")).unwrap()
+    assert balance(world, kept).available == 5
+    assert clean(world)
+
+
+def test_a_member_with_points_on_hold_is_not_merged(world: World) -> None:
+    old, kept = world.member(), world.member(OTHER_CARD)
+    world.earn(A, old, 100)
+    post(world, ledger.Hold(member_id=old, reference="h", points=1, due_at=NOW + timedelta(hours=1))).unwrap()
+    with world.transaction() as session:
+        outcome = merges.merge(session, member_id=old, into=kept, reference="m", now=NOW)
+    assert isinstance(outcome.refusal, HoldsOpen)
+
+
+def test_outcomes_are_forgotten_after_their_time_and_references_are_not(world: World) -> None:
+    member = world.member()
+    asked = request(A, key="k")
+    command = ledger.Earn(member_id=member, reference="r", points=5)
+    with world.transaction() as session:
+        ledger.post(session, asked, command)
+    assert upkeep.forget_outcomes(world.database, now=NOW + timedelta(days=29)) == 0
+    assert upkeep.forget_outcomes(world.database, now=NOW + timedelta(days=31)) == 1
+    with world.transaction() as session:
+        assert ledger.post(session, asked, command).replayed
+    assert balance(world, member).available == 5
+
+
+@pytest.mark.parametrize("statement", ["UPDATE {} SET day = day", "DELETE FROM {}", "TRUNCATE {}"])
+def test_a_seal_can_not_be_changed_even_by_the_owner(world: World, statement: str) -> None:
+    closing.close_day(world.database, day=NOW.date(), now=NOW + timedelta(days=1))
+    owner = world.database.engine.url.render_as_string(hide_password=False)
+
+    with (
+        psycopg.connect(owner.replace("+psycopg", "")) as connection,
+        pytest.raises(psycopg.Error, match="append-only"),
+    ):
+        connection.execute(statement.format("coalition.sealed_day"))
+    with world.transaction() as session, pytest.raises(DBAPIError):
+        session.execute(text(statement))

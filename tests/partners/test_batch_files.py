@@ -1,0 +1,140 @@
+"""Files of postings: handed in, worked off by a job, resumed after a crash, cancelled."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from kit import clock, ids
+from partners import batch_files, batches
+from tests.conftest import CARD, World
+from tests.partners.conftest import Caller
+
+LINES = [json.dumps({"kind": "earn", "card": CARD, "points": 2, "reference": f"R{n}"}) for n in range(1, 1201)]
+JSONL = "application/jsonl"
+
+
+@pytest.fixture
+def grocer(caller) -> Caller:
+    made = caller("greengrocer")
+    made.post("/v1/members", {"card": CARD})
+    return made
+
+
+def hand_in(caller: Caller, content: bytes | str, *, key: str = "file", mimetype: str = JSONL):
+    headers = {"Authorization": f"Bearer {caller.token}", "Idempotency-Key": key, "Content-Type": mimetype}
+    return caller.http.post("/v1/batches/files", data=content, headers=headers)
+
+
+def work(world: World) -> int:
+    return batch_files.work_off(world.database, keyring=world.keyring, now=clock.now())
+
+
+def results(caller: Caller, batch_id: str) -> list[dict]:
+    return [json.loads(line) for line in caller.get(f"/v1/batches/{batch_id}/results").text.splitlines()]
+
+
+def test_a_file_is_posted_line_by_line_and_answered_line_by_line(world: World, grocer) -> None:
+    bad = ["{", '{"kind": "gift"}', '{"kind": "earn", "card": "' + CARD + '", "points": 1.5, "reference": "X"}']
+    stored = hand_in(grocer, "\n".join([*LINES[:600], *bad, *LINES[600:]]))
+    assert (stored.status_code, stored.json["status"], stored.json["lines"]) == (202, "waiting", 1203)
+    work(world)
+    shown = grocer.get(f"/v1/batches/{stored.json['batch_id']}").json
+    assert (shown["status"], shown["done"], shown["posted"], shown["refused"]) == ("finished", 1203, 1200, 3)
+    answers = results(grocer, stored.json["batch_id"])
+    assert [answer["item"] for answer in answers] == list(range(1, 1204))
+    codes = [answer["problem"]["code"] for answer in answers if "problem" in answer]
+    assert codes == ["malformed_line", "unknown_kind", "invalid_request"]
+    assert world.count("coalition.txn") == 1200
+
+
+def test_the_same_file_loaded_three_times_posts_once(world: World, grocer) -> None:
+    content = "\n".join(LINES)
+    first = hand_in(grocer, content)
+    again = hand_in(grocer, content)
+    assert (again.json["batch_id"], again.headers["Idempotent-Replay"]) == (first.json["batch_id"], "true")
+    assert hand_in(grocer, content + "\n" + LINES[0]).json["code"] == "file_key_reused"
+    work(world)
+    for key in ("second", "third"):
+        other = hand_in(grocer, content, key=key).json["batch_id"]
+        work(world)
+        shown = grocer.get(f"/v1/batches/{other}").json
+        assert (shown["posted"], shown["replayed"]) == (0, 1200)
+    assert world.count("coalition.txn") == 1200
+
+
+def test_a_job_that_dies_in_a_part_goes_on_and_posts_nothing_twice(world: World, grocer, monkeypatch) -> None:
+    stored = hand_in(grocer, "\n".join(LINES)).json["batch_id"]
+    real, calls = batches.post, Counter()
+
+    def dies_after_posting(*args):
+        answers = real(*args)
+        calls["post"] += 1
+        if calls["post"] == 2:
+            raise KeyboardInterrupt
+        return answers
+
+    monkeypatch.setattr(batches, "post", dies_after_posting)
+    with pytest.raises(KeyboardInterrupt):
+        work(world)
+    shown = grocer.get(f"/v1/batches/{stored}").json
+    assert (shown["status"], shown["done"], world.count("coalition.txn")) == ("running", 500, 1000)
+    work(world)
+    shown = grocer.get(f"/v1/batches/{stored}").json
+    assert (shown["status"], shown["posted"], shown["replayed"]) == ("finished", 700, 500)
+    assert world.count("coalition.txn") == 1200
+
+
+def test_a_csv_has_a_header_and_says_the_same(world: World, grocer) -> None:
+    content = (
+        f"\ufeffkind,card,reference,points,amount_minor,currency\r\nearn,{CARD},R1,10,,\r\nearn,{CARD},R2,ten,,\r\n"
+    )
+    content += f'burn,{CARD},"R,3",4,,\r\nburn,{CARD},R4,4,,\r\nearn,{CARD},R5,,1000,GBP\r\nearn,{CARD}\r\n'
+    stored = hand_in(grocer, content, mimetype="text/csv").json["batch_id"]
+    work(world)
+    codes = [answer.get("problem", {}).get("code") for answer in results(grocer, stored)]
+    assert codes == [None, "invalid_request", "invalid_request", None, "no_earning_rate", "malformed_line"]
+
+
+@pytest.mark.parametrize(
+    ("content", "mimetype", "code"),
+    [
+        (b"", JSONL, "malformed_file"),
+        (b"\n\n", JSONL, "malformed_file"),
+        (b"x" * 5000, JSONL, "malformed_file"),
+        (b"points,reference\n1,R", "text/csv", "malformed_file"),
+        (b"kind,kind\nearn,earn", "text/csv", "malformed_file"),
+        (b"kind,surprise\nearn,1", "text/csv", "malformed_file"),
+        (b"{}", "application/json", "unsupported_media_type"),
+    ],
+)
+def test_a_file_that_is_none_is_refused_as_a_whole(grocer, content, mimetype, code) -> None:
+    assert hand_in(grocer, content, mimetype=mimetype).json["code"] == code
+
+
+def test_a_line_of_other_bytes_is_named(world: World, grocer) -> None:
+    stored = hand_in(grocer, b"\xff\xfe\n" + LINES[0].encode() + b'\n{"kind": "earn\x00"}\n').json["batch_id"]
+    work(world)
+    assert [answer["status"] for answer in results(grocer, stored)] == [422, 201, 422]
+
+
+def test_a_cancelled_file_stops_and_keeps_what_is_posted(world: World, grocer) -> None:
+    stored = hand_in(grocer, "\n".join(LINES)).json["batch_id"]
+    assert grocer.post(f"/v1/batches/{stored}/cancel").json["status"] == "cancelled"
+    assert work(world) == 0
+    again = grocer.post(f"/v1/batches/{stored}/cancel")
+    assert (again.status_code, again.json["code"]) == (409, "batch_finished")
+
+
+def test_another_partners_file_is_not_there(grocer, caller) -> None:
+    stored = hand_in(grocer, LINES[0]).json["batch_id"]
+    station = caller("fuelway")
+    for answer in (
+        station.get(f"/v1/batches/{stored}"),
+        station.get(f"/v1/batches/{stored}/results"),
+        station.post(f"/v1/batches/{stored}/cancel"),
+        station.get(f"/v1/batches/{ids.show(ids.BATCH, ids.new())}"),
+    ):
+        assert (answer.status_code, answer.json["code"]) == (404, "batch_not_found")
