@@ -8,7 +8,7 @@ import threading
 
 import click
 
-from coalition.cli import ledger
+from coalition.cli import ledger, programme_rules
 from console.cli import demo, replay
 from console.run import coalition_up, describe
 from kit import embedded, schema, settings
@@ -51,7 +51,7 @@ def migrate() -> None:
     say(f"the database is at revision {schema.head()}")
 
 
-for command in (ledger, member, partner, client, rate, agreement, settlement, replay, demo):
+for command in (ledger, programme_rules, member, partner, client, rate, agreement, settlement, replay, demo):
     main.add_command(command)
 
 if __name__ == "__main__":

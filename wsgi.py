@@ -28,6 +28,7 @@ from settlement.http.explanations import explanations_api
 from webhooks import deliveries
 from webhooks.http.deliveries import deliveries_api
 from webhooks.http.endpoints import endpoints_api
+from webhooks.http.event_types import event_types_api
 
 VERSION = "1.0.0"
 
@@ -62,6 +63,7 @@ def create_app(chosen: Settings) -> Flask:
         explanations_api,
         endpoints_api,
         deliveries_api,
+        event_types_api,
     ):
         frame.register_blueprint(blueprint)
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from datetime import datetime
 
 import click
@@ -64,3 +65,22 @@ def verify(*, as_json: bool) -> None:
     else:
         say(f"{len(broken)} of {len(findings)} invariants broken" if broken else "the ledger is clean")
     sys.exit(1 if broken else 0)
+
+
+@click.command("programme")
+@click.option(
+    "--return-policy", type=click.Choice(["within_balance", "owed", "refuse"]), help="Returns of spent points."
+)
+@click.option("--grace-days", type=click.IntRange(1, 3650), help="How long points live that return after their expiry.")
+@click.option("--warn-days", type=click.IntRange(1, 3650), help="How long before an expiry issuers hear of it.")
+@click.option("--adjustment-limit", type=click.IntRange(0), help="Points one person may adjust alone.")
+@json_option
+@one_line_errors
+def programme_rules(*, as_json: bool, **wanted: str | int | None) -> None:
+    """Show the programme's rules, or change those that are given."""
+    given = {name: value for name, value in wanted.items() if value is not None}
+    with desk() as at, at.database.transaction() as session:
+        rules = replace(programme.rules(session), **given)  # type: ignore[arg-type]
+        if given:
+            programme.set_rules(session, rules)
+    answer(vars(rules), "\n".join(f"{name:<18} {value}" for name, value in vars(rules).items()), as_json=as_json)

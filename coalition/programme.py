@@ -116,6 +116,42 @@ def ensure(session: Session, *, now: datetime, currency: str, time_zone: str, ke
     return programme
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What the programme does where programmes differ.
+
+    `return_policy` is about points of a return that are spent: within_balance (written off), owed, refuse. Points that
+    return to an expired lot live for `grace_days`; issuers hear `warn_days` before points expire; adjustments of more
+    than `adjustment_limit` points take two people.
+    """
+
+    return_policy: str
+    grace_days: int
+    warn_days: int
+    adjustment_limit: int
+
+
+def rules(session: Session) -> Rules:
+    """The rules in force."""
+    row = session.execute(
+        text("SELECT return_policy::text, grace_days, warn_days, adjustment_limit FROM coalition.programme")
+    ).first()
+    if row is None:
+        raise NoProgramme("the database holds no programme; start it once with `coalition up`")
+    return Rules(*row)
+
+
+def set_rules(session: Session, wanted: Rules) -> None:
+    """Let `wanted` be in force for what is posted from now on."""
+    session.execute(
+        text("""
+            UPDATE coalition.programme SET return_policy = CAST(:return_policy AS coalition.return_policy),
+                grace_days = :grace_days, warn_days = :warn_days, adjustment_limit = :adjustment_limit
+        """),
+        vars(wanted),
+    )
+
+
 _CLOCK_REFUSALS = {
     "live": "this coalition has real postings; a test clock is only for a new, empty one",
     "backwards": "the test clock moves only forward",

@@ -13,6 +13,8 @@ from sqlalchemy import text
 from kit import ids
 from kit.db import Session
 
+VERSION = 1  # of every event's data so far
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
@@ -59,6 +61,7 @@ def freeze(*, event_id: UUID, type_: str, occurred_at: datetime, data: dict[str,
     body = {
         "id": ids.show(ids.EVENT, event_id),
         "type": type_,
+        "version": VERSION,
         "timestamp": occurred_at.isoformat().replace("+00:00", "Z"),
         "data": ids.show_fields(data),
     }
