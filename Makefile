@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo run test check bench format lock clean
+.PHONY: demo run test lint check bench format lock clean
 
 demo: $(READY)  ## a day of receipts of four brands, from nothing to who owes whom
 	$(BIN)/coalition demo
@@ -18,7 +18,7 @@ run: $(READY)  ## serve the coalition in the foreground
 test: $(DEV_READY)  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: $(DEV_READY)  ## lint, types, architecture
+lint: $(DEV_READY)  ## style, types, architecture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -26,6 +26,11 @@ check: $(DEV_READY)  ## lint, types, architecture
 	$(BIN)/deptry .
 	$(BIN)/vulture
 	$(BIN)/python -m pytest tests/tidy
+
+check: lint  ## lint, then all tests, and how much of the code they reach
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov
+# What each of pytest's workers measured before its tests began: nothing, and too late to be counted.
+	@rm -f .coverage.*
 
 bench: $(DEV_READY)  ## every figure of docs/performance.md
 	$(BIN)/python -m benchmarks
@@ -60,4 +65,4 @@ lock: $(DEV_READY)  ## resolve the requirements anew
 		--output-file requirements/engines.txt requirements/engines.in
 
 clean:
-	rm -rf $(VENV) var benchmarks/out
+	rm -rf $(VENV) var benchmarks/out .coverage*

@@ -26,7 +26,7 @@ from console.replay.receipts import ReceiptFile
 from console.replay.run import Outcome
 from console.replay.run import replay as run_replay
 from console.run import address, coalition_up, is_ready
-from kit import settings
+from kit import schema, settings
 from kit.db import DatabaseUnavailable
 from kit.errors import CoalitionError
 from kit.settings import Settings
@@ -140,6 +140,7 @@ def _fresh_demo(chosen: Settings) -> Settings:
 
 def _fresh_database(url: str) -> str:
     name = sql.Identifier(DEMO_DATABASE)
+    schema.require_server(url)
     try:
         with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))

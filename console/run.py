@@ -119,7 +119,10 @@ def _bind_fault(chosen: Settings) -> str | None:
 
 def _check_redis(chosen: Settings) -> None:
     try:
-        with redis.Redis.from_url(str(chosen.redis_url), socket_timeout=5, socket_connect_timeout=5) as client:
+        # The older protocol, or a server too old for the newer one could not even say so.
+        with redis.Redis.from_url(
+            str(chosen.redis_url), socket_timeout=5, socket_connect_timeout=5, protocol=2
+        ) as client:
             version = str(client.info("server")["redis_version"])
     except (redis.RedisError, OSError) as error:
         raise RedisUnusable(f"Redis does not answer: {type(error).__name__}") from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -64,9 +65,7 @@ def _walk(url: str, step: Callable[[Config], None]) -> None:
     owner = Database(url, pool_size=2, owner=True)
     try:
         with owner.transaction() as session:
-            server = int(session.scalar(text("SHOW server_version_num")) or 0)
-            if server < OLDEST_POSTGRESQL:
-                raise PostgresqlTooOld(f"PostgreSQL 15 or newer is needed, this server is {server // 10000}")
+            _check_server(session)
             # This session holds the lock, another one takes the steps: they commit one by one.
             session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             with owner.engine.connect() as connection:
@@ -75,6 +74,38 @@ def _walk(url: str, step: Callable[[Config], None]) -> None:
                 step(config)
     finally:
         owner.close()
+
+
+def require(url: str) -> None:
+    """Raise PostgresqlTooOld or SchemaNotReady unless the service can work on the database at `url`.
+
+    Asked as its owner, for the service's role need not exist yet.
+    """
+    with _owner(url) as session:
+        _check_server(session)
+        check(session)
+
+
+def require_server(url: str) -> None:
+    """Raise PostgresqlTooOld unless the server at `url` is one we run on."""
+    with _owner(url) as session:
+        _check_server(session)
+
+
+@contextmanager
+def _owner(url: str) -> Iterator[Session]:
+    owner = Database(url, pool_size=1, owner=True)
+    try:
+        with owner.transaction() as session:
+            yield session
+    finally:
+        owner.close()
+
+
+def _check_server(session: Session) -> None:
+    server = int(session.scalar(text("SHOW server_version_num")) or 0)
+    if server < OLDEST_POSTGRESQL:
+        raise PostgresqlTooOld(f"PostgreSQL 15 or newer is needed, this server is {server // 10000}")
 
 
 def check(session: Session) -> None:

@@ -51,10 +51,10 @@ def open_database(chosen: Settings, *, migrate: bool) -> Iterator[Desk]:
         raise ValueError("the engines' addresses have to be known")
     if migrate:
         schema.migrate(chosen.database_url)
+    else:
+        schema.require(chosen.database_url)
     database = Database(chosen.database_url)
     try:
-        with database.transaction() as session:
-            schema.check(session)
         yield Desk(chosen, database, keyring(chosen))
     finally:
         database.close()

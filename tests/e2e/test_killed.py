@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from tests.e2e.conftest import RUN_S, books
+from tests.e2e.conftest import RUN_S, books, wait_for
 
 ENGINES = [] if "COALITION_DATABASE_URL" in os.environ else ["redis-server", "bin/postgres"]
 VICTIMS = ["pump", "granian", *ENGINES, "granian-worker", "console.worker webhooks", "rq.cli cron"]
@@ -50,7 +50,8 @@ def test_killing_any_part_changes_nothing_in_the_result(place, receipts, expecte
     here = place("disturbed")
     with here.up() as up:
         replay = here.command("replay", str(receipts), "--json", "--concurrency", "4")
-        time.sleep(1.5)
+        # Only once it posts: while it starts, a web server that is away would mean there is no coalition.
+        wait_for(lambda: any(kept.stat().st_size for kept in here.folder.glob("replay/*.received")))
         killed = []
         for victim in VICTIMS * 2:
             if replay.poll() is not None:

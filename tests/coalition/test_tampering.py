@@ -1,0 +1,144 @@
+"""One value changed in any column of any ledger table, by somebody who may do anything: verify names it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import text
+
+from coalition import adjustments, closing, ledger, merges, rates, upkeep, verify
+from kit import ids
+from kit.db import Database, Session
+from tests.conftest import NOW, World
+
+A, B = ids.new(), ids.new()
+TABLES = ("wallet", "lot", "txn", "posting", "hold", "debt", "sealed_day")
+# When a day was closed and sealed is a note for people; nothing is computed from it.
+NOTES = {("sealed_day", "closed_at"), ("sealed_day", "sealed_at")}
+CHANGED = {
+    "uuid": "gen_random_uuid()",
+    "bigint": "{0} + 1",
+    "integer": "{0} + 1",
+    "smallint": "3 - {0}",
+    "numeric": "{0} + 1",
+    "text": "{0} || 'x'",
+    "boolean": "NOT {0}",
+    "date": "{0} + 1",
+    "timestamp with time zone": "{0} + interval '1 second'",
+    "jsonb": """{0} || '{{"x": 1}}'""",
+    "bytea": "sha256({0})",
+    "coalition.txn_kind": "CASE {0} WHEN 'earn' THEN 'burn' ELSE 'earn' END::coalition.txn_kind",
+    "coalition.account": "CASE {0} WHEN 'wallet' THEN 'hold' ELSE 'wallet' END::coalition.account",
+    "coalition.hold_status": "CASE {0} WHEN 'open' THEN 'voided' ELSE 'open' END::coalition.hold_status",
+    "coalition.wallet_state": "CASE {0} WHEN 'merged' THEN 'open' ELSE 'merged' END::coalition.wallet_state",
+}
+
+
+def columns() -> list[tuple[str, str, str]]:
+    """Every column of the ledger's tables with its type, as the migrations leave them."""
+    listed = {
+        "wallet": "member_id uuid,available bigint,held bigint,pending bigint,owed bigint,version bigint,"
+        "state coalition.wallet_state,merged_into uuid",
+        "lot": "member_id uuid,lot_id uuid,issuer_id uuid,issued_on date,expires_on date,issued bigint,"
+        "remaining bigint,is_open boolean,held bigint,vests_at timestamp with time zone",
+        "txn": "member_id uuid,member_seq bigint,txn_id uuid,kind coalition.txn_kind,partner_id uuid,points bigint,"
+        "uncovered bigint,available_after bigint,reference text,reverses_txn_id uuid,amount_minor bigint,"
+        "currency text,points_per_unit numeric,minor_per_unit bigint,expires_on date,"
+        "effective_at timestamp with time zone,booked_at timestamp with time zone,business_date date,"
+        "original_business_date date,held_after bigint,pending_after bigint,owed_after bigint,repaid bigint,"
+        "hold_id uuid,due_at timestamp with time zone,meta jsonb",
+        "posting": "member_id uuid,txn_id uuid,seq integer,debit coalition.account,credit coalition.account,"
+        "points bigint,lot_id uuid,issuer_id uuid,partner_id uuid,business_date date,issued_on date",
+        "hold": "member_id uuid,hold_id uuid,partner_id uuid,points bigint,captured bigint,"
+        "status coalition.hold_status,expires_at timestamp with time zone",
+        "debt": "member_id uuid,txn_id uuid,partner_id uuid,points bigint,repaid bigint",
+        "sealed_day": "day date,closed_at timestamp with time zone,sealed_at timestamp with time zone,"
+        "postings bigint,totals jsonb,digest bytea,chain bytea,version smallint",
+    }
+    return [(table, *column.split(" ", 1)) for table, all_ in listed.items() for column in all_.split(",")]  # type: ignore[misc]
+
+
+def post(world: World, partner, command) -> ledger.Transaction:
+    asked = ledger.Request(partner_id=partner, key=None, request_hash=None, now=NOW)
+    with world.transaction() as session:
+        if isinstance(command, adjustments.Adjustment):
+            return adjustments.adjust(session, asked, command).unwrap()
+        return ledger.post(session, asked, command).unwrap()
+
+
+@pytest.fixture(scope="module")
+def books(shared_world: World) -> World:
+    """A closed day with a row of every sort in it."""
+    world = shared_world
+    with world.transaction() as session:
+        session.execute(text("UPDATE coalition.programme SET return_policy = 'owed'"))
+        rates.set_rate(
+            session, partner_id=A, points_per_unit=Decimal("1.5"), minor_per_unit=100, currency="GBP", since=NOW.date()
+        )
+    member, other = world.member(), world.member("7001000000130470")
+    bought = ledger.Earn(member_id=member, reference="e", amount_minor=10_000, currency="GBP")
+    earned = post(world, A, bought)
+    world.earn(B, member, 50)
+    world.earn(A, member, 25, due_at=NOW + timedelta(days=9))
+    soon = NOW + timedelta(hours=1)
+    held = post(world, B, ledger.Hold(member_id=member, reference="h1", points=20, due_at=soon))
+    post(world, B, ledger.Hold(member_id=member, reference="h2", points=5, due_at=NOW + timedelta(days=9)))
+    post(world, B, ledger.Capture(original_id=held.transaction_id, reference="c", points=15))
+    burned = world.burn(B, member, 170)
+    post(world, B, ledger.Reversal(original_id=burned.transaction_id, reference="x1", points=3))
+    post(world, A, ledger.Reversal(original_id=earned.transaction_id, reference="x2"))
+    post(
+        world,
+        A,
+        adjustments.Adjustment(
+            member_id=other, reference="a", points=9, credit=True, reason="a gift", made_by="ann"
+        ),
+    )  # fmt: skip
+    third = world.member("7001000000171789")
+    with world.transaction() as session:
+        merges.merge(session, member_id=other, into=third, reference="m", now=NOW).unwrap()
+    upkeep.lapse_holds(world.database, now=soon)
+    closing.close_day(world.database, day=NOW.date(), now=NOW + timedelta(days=1))
+    return world
+
+
+def found(session: Session) -> list[str]:
+    return [finding.broken for finding in verify.run(session) if finding.broken]
+
+
+def test_the_list_of_columns_is_that_of_the_database(books: World) -> None:
+    with books.transaction() as session:
+        rows = session.execute(
+            text("""
+                SELECT c.relname, a.attname, format_type(a.atttypid, NULL) FROM pg_attribute a
+                JOIN pg_class c ON c.oid = a.attrelid
+                WHERE c.relnamespace = 'coalition'::regnamespace AND c.relname = ANY(:tables) AND a.attnum > 0
+                  AND NOT a.attisdropped
+            """),
+            {"tables": list(TABLES)},
+        )
+        assert {tuple(row) for row in rows} == set(columns())
+
+
+def test_the_books_are_clean_before(books: World) -> None:
+    with books.transaction() as session:
+        assert found(session) == []
+
+
+@pytest.mark.parametrize(("table", "column", "type_"), [c for c in columns() if c[:2] not in NOTES])
+def test_a_changed_value_is_found(books: World, table: str, column: str, type_: str) -> None:
+    owner = Database(str(books.settings.database_url), owner=True)
+    change = CHANGED[type_].format(column)
+    with owner.trial() as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        changed = session.execute(
+            text(f"""
+                UPDATE coalition.{table} SET {column} = {change} WHERE ctid =
+                    (SELECT ctid FROM coalition.{table} WHERE {column} IS NOT NULL ORDER BY ctid DESC LIMIT 1)
+            """)
+        )
+        assert changed.rowcount == 1
+        assert found(session) != []
+    owner.close()
