@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import click
+from tqdm import tqdm
 
 from coalition import closing, programme
 from coalition import verify as verification
@@ -53,12 +54,15 @@ def verify(*, as_json: bool) -> None:
     with desk() as at, at.database.transaction() as session:
         verification.snapshot(session)
         findings = []
-        for finding in verification.run(session):
+        # On standard error, and only where somebody looks on: a large ledger takes minutes.
+        bar = tqdm(verification.run(session), total=verification.COUNT, unit="invariant", leave=False, disable=None)
+        for finding in bar:
             findings.append(finding)
             if not as_json:
-                say(f"{'FAIL' if finding.broken else 'ok  '} {finding.invariant}")
-                if finding.broken:
-                    say(f"     {finding.broken}")
+                with bar.external_write_mode():
+                    say(f"{'FAIL' if finding.broken else 'ok  '} {finding.invariant}")
+                    if finding.broken:
+                        say(f"     {finding.broken}")
     broken = [finding for finding in findings if finding.broken]
     if as_json:
         say(json.dumps({"clean": not broken, "findings": [vars(finding) for finding in findings]}))

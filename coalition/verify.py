@@ -190,6 +190,9 @@ _INVARIANTS: dict[str, str] = {
 SEALS = "every closed day still has the postings it was sealed with, and the chain is whole"
 
 
+COUNT = len(_INVARIANTS) + 1
+
+
 def run(session: Session) -> Iterator[Finding]:
     """Check every invariant, one after the other, in the one snapshot of `session` (open it with `snapshot`)."""
     allow_long_statements(session)

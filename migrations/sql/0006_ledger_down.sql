@@ -11,6 +11,7 @@ DROP TRIGGER sealed_day_unchanging ON coalition.sealed_day;
 DROP TABLE coalition.hold, coalition.debt;
 DROP TYPE coalition.hold_status;
 DROP INDEX coalition.lot_vesting, coalition.txn_day;
+ALTER INDEX coalition.posting_day SET (autosummarize = on);
 ALTER TABLE coalition.sealed_day DROP version;
 ALTER TABLE coalition.programme DROP return_policy, DROP grace_days, DROP warn_days,
     DROP warned_through, DROP adjustment_limit;

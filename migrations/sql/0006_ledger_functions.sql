@@ -895,7 +895,11 @@ BEGIN
     SET sealed_at = p_now, version = p_version, postings = p_postings, totals = p_totals, digest = p_digest,
         chain = p_chain
     WHERE s.day = p_day AND s.sealed_at IS NULL;
-    RETURN FOUND;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM brin_summarize_new_values('coalition.posting_day'), brin_summarize_new_values('coalition.txn_day');
+    RETURN true;
 END $$;
 
 -- From which day on members are not warned yet that points expire, and from now on are up to p_day; NULL when they are

@@ -92,7 +92,9 @@ GRANT SELECT ON coalition.hold, coalition.debt TO coalition_service;
 
 -- Seals of version 1 are over the day's postings, of version 2 over its transactions too.
 ALTER TABLE coalition.sealed_day ADD version smallint NOT NULL DEFAULT 1;
-CREATE INDEX txn_day ON coalition.txn USING brin (business_date) WITH (pages_per_range = 16, autosummarize = on);
+CREATE INDEX txn_day ON coalition.txn USING brin (business_date) WITH (pages_per_range = 16);
+-- Sealing a day summarises what it read; until then its pages are read whole, which a day's pages are anyway.
+ALTER INDEX coalition.posting_day SET (autosummarize = off);
 
 CREATE TRIGGER sealed_day_unchanging BEFORE UPDATE ON coalition.sealed_day
     FOR EACH ROW WHEN (OLD.chain IS NOT NULL) EXECUTE FUNCTION coalition.refuse_change();
