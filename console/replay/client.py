@@ -52,6 +52,10 @@ class PartnerClient:
         """Post `body`, under the Idempotency-Key `key` where points move; raises Refused, NoAnswer."""
         return await self._call("POST", path, json=body, headers={"Idempotency-Key": key} if key else {})
 
+    async def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Change what is at `path`; raises Refused, NoAnswer."""
+        return await self._call("PATCH", path, json=body)
+
     async def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         deadline = time.monotonic() + GIVE_UP_AFTER_S
         wait_s = FIRST_WAIT_S

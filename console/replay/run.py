@@ -100,8 +100,16 @@ async def _receive(state: setup.State, clients: dict[str, PartnerClient], brands
             made = await clients[code].post("/v1/webhook-endpoints", {"url": f"http://127.0.0.1:{port}/{code}"})
             kept.endpoint_id, kept.endpoint_secret = made["endpoint_id"], made["secret"]
             state.save()
+            await _disable_others(clients[code], made)
         receiver.trust(code, kept.endpoint_secret)
     return receiver
+
+
+async def _disable_others(client: PartnerClient, made: dict[str, str]) -> None:
+    """Silence endpoints at our address whose secret was lost with an answer, or with a replay that was killed."""
+    for endpoint in (await client.get("/v1/webhook-endpoints"))["data"]:
+        if endpoint["url"] == made["url"] and endpoint["endpoint_id"] != made["endpoint_id"]:
+            await client.patch(f"/v1/webhook-endpoints/{endpoint['endpoint_id']}", {"status": "disabled"})
 
 
 async def _all_days(
