@@ -17,7 +17,7 @@ from sqlalchemy import Row, text
 
 from coalition import ledger, programme
 from coalition.ledger import Command, Request
-from kit import outbox
+from kit import ids, outbox
 from kit.db import Database, Session, allow_long_statements
 
 OUTCOMES_KEPT = timedelta(days=30)  # how long a key's outcome is remembered; references are for ever
@@ -88,9 +88,8 @@ def expire(database: Database, *, day: date, now: datetime) -> int:
         SELECT DISTINCT l.member_id, l.issuer_id AS partner_id FROM coalition.lot l
         WHERE l.is_open AND l.expires_on <= :next_day ORDER BY 1, 2
         """,
-        lambda row: Expire(
-            member_id=row.member_id, due_at=first_day_without, reference=f"expiry:{day}:{row.member_id}"
-        ),
+        # Points can come back to an expired lot, when a hold ends, and expire again on the same day: a name each.
+        lambda row: Expire(member_id=row.member_id, due_at=first_day_without, reference=f"expiry:{day}:{ids.new()}"),
         now=now,
         next_day=first_day_without.date(),
     )

@@ -580,8 +580,11 @@ BEGIN
     IF original.kind NOT IN ('earn', 'burn', 'capture') THEN
         RETURN coalition.ledger_store_refusal(r, 'not_reversible', jsonb_build_object('kind', original.kind));
     END IF;
-    r.member_id := coalition.ledger_living_member(original.member_id);
-    o := coalition.ledger_lock(r, true);
+    LOOP
+        r.member_id := coalition.ledger_living_member(original.member_id);
+        o := coalition.ledger_lock(r, true);
+        EXIT WHEN o.refusal IS DISTINCT FROM 'member_merged';  -- while we waited for the wallet: follow it
+    END LOOP;
     IF o.refusal IS NOT NULL THEN
         RETURN coalition.ledger_refuse(r, o.refusal, o.detail);
     END IF;
