@@ -10,7 +10,17 @@ from contextlib import ExitStack
 
 import click
 
-from benchmarks import figures, ledger_http, ledger_sql, settlement_night, webhook_pump
+from benchmarks import (
+    captures,
+    closing_days,
+    figures,
+    large_books,
+    ledger_batches,
+    ledger_http,
+    ledger_sql,
+    settlement_night,
+    webhook_pump,
+)
 from benchmarks.figures import Figure
 from benchmarks.ground import BenchmarkError, Ground, prepared, tell
 from benchmarks.pgbench import Tpcb, tpcb
@@ -19,26 +29,38 @@ from kit.terminal import one_line_errors
 AGAINST_TPCB: dict[str, Callable[[Ground, Tpcb], Figure]] = {
     "earn_db": ledger_sql.earn,
     "burn_db": ledger_sql.burn,
+    "hold_db": ledger_sql.hold,
+    "capture_db": captures.capture,
+    "batch_db": ledger_batches.batch,
     "earn_http": ledger_http.earn,
     "burn_http": ledger_http.burn,
+    "batch_http": ledger_http.batch,
 }
 AGAINST_THEIR_OWN: dict[str, Callable[[Ground], Figure]] = {
+    "earn_during_close": closing_days.earn,
+    "earn_db_large": large_books.earn,
     "webhooks": webhook_pump.run,
     "settlement": settlement_night.run,
 }
 KEYS = (*AGAINST_TPCB, *AGAINST_THEIR_OWN)
+LARGE = "earn_db_large"  # minutes of stocking, 10 GB of disk
 
 
 @click.command()
 @click.option("--only", type=click.Choice(KEYS), multiple=True, help="Measure this one; may be given several times.")
 @click.option("--seconds", type=click.IntRange(1, 600), default=5, show_default=True, help="How long one run takes.")
 @click.option("--runs", type=click.IntRange(1, 99), default=3, show_default=True, help="How many; the median counts.")
+@click.option("--large", is_flag=True, help=f"Measure {LARGE}, too: it takes some ten minutes and 20 GB of disk.")
 @one_line_errors
-def main(only: tuple[str, ...], seconds: int, runs: int) -> None:
-    """Measure the coalition on servers of its own, or on those COALITION_DATABASE_URL and _REDIS_URL name."""
+def main(only: tuple[str, ...], seconds: int, runs: int, large: bool) -> None:
+    """Measure the coalition on servers of its own, or on those COALITION_DATABASE_URL and _REDIS_URL name.
+
+    Without --only everything is measured but earn_db_large, which has to be named, or asked for with --large.
+    """
     # What was started is ended by the blocks that started it, also when we are told to stop.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    wanted = [key for key in KEYS if key in only or not only]
+    named = {*(only or set(KEYS) - {LARGE}), *([LARGE] if large else [])}
+    wanted = [key for key in KEYS if key in named]
     try:
         with prepared(os.environ, seconds=seconds, runs=runs) as ground:
             conditions = ground.conditions()

@@ -34,13 +34,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Figure:
-    """The runs of one benchmark; rates are compared, or times when `is_time` (then smaller is better)."""
+    """The runs of one benchmark; rates are compared, or times when `is_time` (then smaller is better).
+
+    `details` are what else is to be known of all its runs, for programs.
+    """
 
     key: str
     unit: str
     reference: str
     runs: list[Run]
     is_time: bool = False
+    details: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
@@ -80,6 +84,7 @@ class Figure:
             "per_second": round(self.per_second, 1),
             "reference_per_second": round(self.reference_per_second, 1),
             **(times if self.is_time else {}),
+            **self.details,
             "runs": [self._run_as_json(run) for run in self.runs],
         }
 

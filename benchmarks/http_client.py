@@ -1,11 +1,13 @@
 """A lean HTTP client: one process, raw sockets, hand-made requests; `python -m benchmarks.http_client`.
 
-It shares the cores with what it measures, so it does as little as it can: 16 keep-alive connections, each
-with one request under way, and of every answer only the status and the length are looked at. JSON in and out.
+It shares the cores with what it measures, so it does as little as it can: 16 keep-alive connections (of batches
+fewer), each with one request under way, and of every answer only the status and the length are looked at. JSON in
+and out.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import re
@@ -29,7 +31,10 @@ ANSWER_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class Order:
-    """What to post where: `points` of random members, each from `least` to `most`."""
+    """What to post where: `points` of random members, each from `least` to `most`.
+
+    With `items` a request is a batch of so many earns, otherwise one posting.
+    """
 
     port: int
     path: str
@@ -38,11 +43,18 @@ class Order:
     least: int
     most: int
     seconds: float
+    items: int | None = None
+    connections: int = CONNECTIONS
+
+    @property
+    def expected(self) -> bytes:
+        """How a good answer begins."""
+        return b"HTTP/1.1 200 " if self.items else b"HTTP/1.1 201 "
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`answered` in `seconds`, all with 201; `posted` counts the warm-up and what came after the end, too."""
+    """`answered` in `seconds`, all well; `posted` counts the warm-up and what came after the end, too."""
 
     posted: int
     answered: int
@@ -52,14 +64,15 @@ class Outcome:
 
 
 class AnswerError(Exception):
-    """An answer that isn't 201."""
+    """An answer that isn't 201, or for a batch 200."""
 
 
 class _Connection:
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_TIMEOUT_S)
+    def __init__(self, order: Order) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", order.port), timeout=ANSWER_TIMEOUT_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sent_at = 0.0
+        self._expected = order.expected
         self._got = b""
 
     def send(self, request: bytes) -> None:
@@ -76,7 +89,7 @@ class _Connection:
         length = LENGTH.search(head)
         if part and length and len(body) < int(length[1]):
             return False
-        if not head.startswith(b"HTTP/1.1 201 ") or not length:
+        if not head.startswith(self._expected) or not length:
             raise AnswerError(self._got.decode(errors="replace"))
         self._got = b""
         return True
@@ -90,7 +103,7 @@ def post(order: Order) -> Outcome:
     began = time.perf_counter() + WARM_UP_S
     until = began + order.seconds
     with selectors.DefaultSelector() as selector:
-        for connection in [_Connection(order.port) for _ in range(CONNECTIONS)]:
+        for connection in [_Connection(order) for _ in range(order.connections)]:
             selector.register(connection.socket, selectors.EVENT_READ, connection)
             connection.send(next(requests))
             posted += 1
@@ -133,14 +146,19 @@ def _requests(order: Order) -> Iterator[bytes]:
         f"POST {order.path} HTTP/1.1\r\nHost: 127.0.0.1:{order.port}\r\n"
         f"Authorization: Bearer {order.token}\r\nContent-Type: application/json\r\nIdempotency-Key: "
     )
-    number = 0
-    while True:
-        number += 1
-        body = (
-            f'{{"member_id":"{random.choice(members)}","reference":"{run}-{number:08d}",'
-            f'"points":{random.randint(order.least, order.most)}}}'
-        )
+    for number in itertools.count(1):
+        name = f"{run}-{number:08d}"
+        if order.items:
+            each = (_posting(order, members, f"{name}-{n}", '"kind":"earn",') for n in range(order.items))
+            body = f'{{"items":[{",".join(each)}]}}'
+        else:
+            body = _posting(order, members, name)
         yield f"{head}{run}-{number}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+def _posting(order: Order, members: list[str], reference: str, kind: str = "") -> str:
+    points = random.randint(order.least, order.most)
+    return f'{{{kind}"member_id":"{random.choice(members)}","reference":"{reference}","points":{points}}}'
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""earn_http and burn_http: one posting a request, through everything a partner's request goes through.
+"""earn_http and burn_http: one posting a request, through everything a partner's request goes through; batch_http: 250.
 
 The coalition is up as `coalition up` leaves it (Granian, workers, cron, the pump giving events their places);
 what is measured has to share the cores with all of that, with PostgreSQL, and with the client.
@@ -11,16 +11,16 @@ import http.client
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from urllib.parse import urlsplit
 
 import redis
 
-from benchmarks import stock
+from benchmarks import ledger_batches, stock
 from benchmarks.figures import Figure, Run
 from benchmarks.ground import BenchmarkError, Books, Ground, answer_of, child, tell
 from benchmarks.http_client import WARM_UP_S, Order, Outcome
-from benchmarks.ledger_sql import BURN_LEAST, BURN_MOST, lots_for, lots_per_burn
+from benchmarks.ledger_sql import EARNED, SPENT, lots_for, lots_per_transaction
 from benchmarks.pgbench import NAME, Tpcb
 from benchmarks.stock import MEMBERS, PARTNERS, Wallets
 from coalition import programme
@@ -30,33 +30,48 @@ from kit.jobs import key_prefix
 from partners import clients
 
 EXPECTED_BURNS_PER_S = 4_000
+BATCH_ITEMS = 250
+BATCH_CONNECTIONS = 4
 MARGIN_S = 60.0
 
 
 def earn(ground: Ground, tpcb: Tpcb) -> Figure:
     """POST /v1/earns by member_id and points."""
     with _served(ground, lots=0) as (books, port):
-        runs = _measure(ground, tpcb, books, port, "/v1/earns", (1, 500))
+        order = Order(port, "/v1/earns", _sign_in(books, port), MEMBERS, *EARNED, ground.seconds)
+        runs = _measure(ground, tpcb, books, order)
     return Figure("earn_http", "earns over HTTP", NAME, runs)
+
+
+def batch(ground: Ground, tpcb: Tpcb) -> Figure:
+    """POST /v1/batches of earns by member_id and points."""
+    members = ledger_batches.MEMBERS
+    with _served(ground, lots=0, members=members) as (books, port):
+        order = Order(port, "/v1/batches", _sign_in(books, port), members, *EARNED, ground.seconds)
+        order = replace(order, items=BATCH_ITEMS, connections=BATCH_CONNECTIONS)
+        runs = _measure(ground, tpcb, books, order)
+    unit = f"items over HTTP, earns {BATCH_ITEMS} a request on {BATCH_CONNECTIONS} connections"
+    return Figure("batch_http", unit, NAME, runs)
 
 
 def burn(ground: Ground, tpcb: Tpcb) -> Figure:
     """POST /v1/burns by member_id and points, each from 1 to 3 lots."""
     lots = lots_for(EXPECTED_BURNS_PER_S * (ground.seconds + int(WARM_UP_S)) * ground.runs)
     with _served(ground, lots=lots) as (books, port):
-        runs = _measure(ground, tpcb, books, port, "/v1/burns", (BURN_LEAST, BURN_MOST))
-        mean = lots_per_burn(books)
+        order = Order(port, "/v1/burns", _sign_in(books, port), MEMBERS, *SPENT, ground.seconds)
+        runs = _measure(ground, tpcb, books, order)
+        mean = lots_per_transaction(books, "redemption")
     return Figure("burn_http", f"burns over HTTP, mean {mean:.2f} lots", NAME, runs)
 
 
 @contextmanager
-def _served(ground: Ground, *, lots: int) -> Iterator[tuple[Books, int]]:
+def _served(ground: Ground, *, lots: int, members: int = MEMBERS) -> Iterator[tuple[Books, int]]:
     """A coalition that is up, with its members' wallets stocked, and its port."""
     now = clock.now()
     with ground.new_books("http", now=now) as books:
         partners = stock.make_partners(books, count=PARTNERS, now=now)
-        tell(f"stocking {MEMBERS:,} wallets with {lots} lots each")
-        stock.make_wallets(books, partners, Wallets(now.date(), now, lots=lots, with_reserve=lots > 0))
+        tell(f"stocking {members:,} wallets with {lots} lots each")
+        stock.make_wallets(books, partners, Wallets(now.date(), now, members, lots=lots, with_reserve=lots > 0))
         try:
             # Its lines say what a request was; they are read (as `coalition up` does) and not shown.
             with coalition_up(books.settings, sink=lambda name, line: None) as running:
@@ -65,19 +80,18 @@ def _served(ground: Ground, *, lots: int) -> Iterator[tuple[Books, int]]:
             _forget_jobs(books)
 
 
-def _measure(ground: Ground, tpcb: Tpcb, books: Books, port: int, path: str, points: tuple[int, int]) -> list[Run]:
-    token = _sign_in(books, port)
+def _measure(ground: Ground, tpcb: Tpcb, books: Books, order: Order) -> list[Run]:
+    each = order.items or 1
     runs = []
     for _ in range(ground.runs):
         reference = tpcb.run()
         before = _postings(books)
-        order = Order(port, path, token, MEMBERS, points[0], points[1], ground.seconds)
         outcome = _post(order)
-        if (kept := _postings(books) - before) != outcome.posted:
-            raise BenchmarkError(f"{outcome.posted} requests were answered with 201, {kept} were posted")
-        tell(f"  measured    {outcome.answered / outcome.seconds:>9,.0f} requests/s, p99 {outcome.p99_ms} ms")
+        if (kept := _postings(books) - before) != outcome.posted * each:
+            raise BenchmarkError(f"{outcome.posted} requests of {each} were answered well, {kept} items were posted")
+        tell(f"  measured    {outcome.answered * each / outcome.seconds:>9,.0f} items/s, p99 {outcome.p99_ms} ms")
         latency = {"median_ms": outcome.median_ms, "p99_ms": outcome.p99_ms}
-        runs.append(Run(outcome.answered, outcome.seconds, reference.per_second, 1, latency))
+        runs.append(Run(outcome.answered * each, outcome.seconds, reference.per_second, 1, latency))
     return runs
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ SCALE = 20
 CLIENTS = 16
 THREADS = 2
 MARGIN_S = 120.0
+LATENCY_FIELD = 2  # of a line of its log: client, transaction, µs, script, seconds, µs
 NAME = f"pgbench TPC-B-like, {CLIENTS} clients, prepared, scale {SCALE}"
 
 
@@ -54,16 +56,33 @@ def tpcb(ground: Ground) -> Iterator[Tpcb]:
         yield Tpcb(url, ground.seconds)
 
 
-def run_script(url: str, script: str, *, folder: Path, seconds: int) -> Rate:
-    """Run `script` as the service does: in its role, prepared, from as many clients as the reference."""
+def run_script(url: str, script: str, *, folder: Path, seconds: int, clients: int = CLIENTS) -> Rate:
+    """Run `script` as the service does: in its role, prepared, from as many clients as the reference unless told."""
+    return _run(url, seconds, "-n", "-f", _kept(script, folder), role=SERVICE_ROLE, clients=clients)
+
+
+def run_timed_script(url: str, script: str, *, folder: Path, seconds: int) -> tuple[Rate, list[float]]:
+    """Run `script` like `run_script`; also the latency of each transaction in ms, the longest last."""
+    logs = folder / "latencies"
+    logs.mkdir()
+    try:
+        words = ("-n", "-f", _kept(script, folder), "--log", f"--log-prefix={logs / 'pgbench'}")
+        rate = _run(url, seconds, *words, role=SERVICE_ROLE)
+        lines = (line for path in logs.iterdir() for line in path.read_text("utf-8").splitlines())
+        return rate, sorted(int(line.split()[LATENCY_FIELD]) / 1000 for line in lines)
+    finally:
+        shutil.rmtree(logs)
+
+
+def _kept(script: str, folder: Path) -> str:
     path = folder / "script.sql"
     path.write_text(script, "utf-8")
-    return _run(url, seconds, "-n", "-f", str(path), role=SERVICE_ROLE)
+    return str(path)
 
 
-def _run(url: str, seconds: int, *words: str, role: str | None = None) -> Rate:
+def _run(url: str, seconds: int, *words: str, role: str | None = None, clients: int = CLIENTS) -> Rate:
     options = f"-c role={role}" if role else ""
-    argv = [str(postgres_tool("pgbench")), "-M", "prepared", "-c", str(CLIENTS), "-j", str(THREADS)]
+    argv = [str(postgres_tool("pgbench")), "-M", "prepared", "-c", str(clients), "-j", str(THREADS)]
     said = run_tool(
         [*argv, "-T", str(seconds), *words, url],
         environment={"PGOPTIONS": options},
