@@ -171,6 +171,20 @@ def allow_long_statements(session: Session) -> None:
     session.execute(text("SET LOCAL statement_timeout = 0"))
 
 
+def reach_rows_by_key(session: Session) -> None:
+    """Let the planner join arrays of keys to tables through indexes only, for this transaction.
+
+    A table without statistics, such as one that was just filled, looks small to the planner; it then hashes all of it
+    for ten keys, and a prepared statement keeps that plan (docs/performance.md).
+    """
+    session.execute(
+        text("""
+            SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+                   set_config('enable_mergejoin', 'off', true)
+        """)
+    )
+
+
 def try_lock(session: Session, name: str) -> bool:
     """Take the advisory lock `name` until the end of the transaction; False when somebody else holds it."""
     return bool(session.scalar(text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -11,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 PREFIX = "COALITION_"
+MOST_PROCESSES_UNASKED = 4
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -27,8 +29,8 @@ class Settings:
     data_dir: Path = Path("var")
     http_host: str = "127.0.0.1"
     http_port: int = 8000
-    web_processes: int = 1
-    web_threads: int = 16
+    web_processes: int = field(default_factory=lambda: min(os.cpu_count() or 1, MOST_PROCESSES_UNASKED))
+    web_threads: int = 8
     time_zone: str = "UTC"
     currency: str = "GBP"
     secret_key: str | None = field(default=None, repr=False)

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from coalition import programme
 from kit import clock, logs
-from kit.db import Database
+from kit.db import Database, reach_rows_by_key
 from kit.errors import Unavailable
 from kit.nudge import CHANNEL
 from kit.secrets import Keyring
@@ -124,6 +124,7 @@ class Pump:
         now = clock.now()
         busy = Counter(self._sending.values())
         with self._database.transaction() as session:
+            reach_rows_by_key(session)
             deliveries.complete(session, results, now=now)
             if places <= 0:
                 return Turn(0, [])

@@ -231,3 +231,24 @@ def test_positions_are_given_once_and_without_gaps(world, partner, receiver) -> 
         positions = session.scalars(text("SELECT position FROM kit.event ORDER BY position")).all()
     assert rounds == [6, 0, 0]
     assert positions == [1, 2, 3, 4, 5, 6]
+
+
+def test_no_turn_reads_a_table_from_end_to_end(world, partner, receiver) -> None:
+    register(world, partner, receiver.url)
+    member = world.member()
+    for _ in range(300):
+        world.earn(partner.partner_id, member, 1)
+    before = _rows_read_by_scans(world)
+    pump(world)
+    assert _rows_read_by_scans(world) == before
+    assert world.count("webhooks.delivery WHERE state = 'delivered'") == 300
+
+
+def _rows_read_by_scans(world: World) -> dict[str, int]:
+    time.sleep(1.2)  # a session hands in its figures once a second
+    with world.transaction() as session:
+        return dict(
+            session.execute(
+                text("SELECT relname, seq_tup_read FROM pg_stat_user_tables WHERE schemaname IN ('kit', 'webhooks')")
+            ).fetchall()
+        )
