@@ -141,7 +141,7 @@ def _programs(chosen: Settings, prefix: str) -> list[Program]:
     python = sys.executable
     web = [python, "-m", "granian", "--interface", "wsgi", "--factory", "wsgi:application",
            "--host", chosen.http_host, "--port", str(chosen.http_port), "--workers", str(chosen.web_processes),
-           "--blocking-threads", str(chosen.web_threads), "--backlog", "1024", "--http", "1", "--no-ws",
+           "--blocking-threads", str(chosen.web_threads), "--backlog", "4096", "--http", "1", "--no-ws",
            "--respawn-failed-workers", "--workers-kill-timeout", "10", "--log-level", "warning"]  # fmt: skip
     cron = [
         python,

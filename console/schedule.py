@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rq.cron import register
 
 from coalition.jobs import keep_wallets
@@ -14,19 +16,22 @@ WEBHOOKS = "webhooks"
 NIGHTLY = "nightly"
 BATCHES = "batches"
 QUEUES = (WEBHOOKS, NIGHTLY, BATCHES)
-KNOWN_JOBS = tuple(f"{job.__module__}.{job.__name__}" for job in (pump, settle_due, keep_wallets, forget_what_is_over))
-
 KEEP_FAILURES_S = 86_400
-PUMP_EVERY_S, BATCHES_EVERY_S, SETTLE_EVERY_S, WALLETS_EVERY_S, TOKENS_EVERY_S = 2, 3, 15, 60, 3600
+KNOWN_JOBS: list[str] = []  # whatever is scheduled here, and nothing else, a worker runs
 
-# `ttl`: a tick nobody took in time is dropped, so that ticks don't pile up behind a job that runs for minutes.
-register(pump, WEBHOOKS, interval=PUMP_EVERY_S, ttl=PUMP_EVERY_S, job_timeout=int(RUN_S) + 60, result_ttl=0,
-         failure_ttl=KEEP_FAILURES_S)  # fmt: skip
-register(post_batch_files, BATCHES, interval=BATCHES_EVERY_S, ttl=BATCHES_EVERY_S, job_timeout=6 * 3600,
-         result_ttl=0, failure_ttl=KEEP_FAILURES_S)  # fmt: skip
-register(settle_due, NIGHTLY, interval=SETTLE_EVERY_S, ttl=SETTLE_EVERY_S, job_timeout=6 * 3600, result_ttl=0,
-         failure_ttl=KEEP_FAILURES_S)  # fmt: skip
-register(keep_wallets, NIGHTLY, interval=WALLETS_EVERY_S, ttl=WALLETS_EVERY_S, job_timeout=3600, result_ttl=0,
-         failure_ttl=KEEP_FAILURES_S)  # fmt: skip
-register(forget_what_is_over, NIGHTLY, interval=TOKENS_EVERY_S, ttl=SETTLE_EVERY_S, job_timeout=600, result_ttl=0,
-         failure_ttl=KEEP_FAILURES_S)  # fmt: skip
+
+def _every(interval_s: int, job: Callable[[], None], queue: str, *, timeout_s: int, ttl_s: int | None = None) -> None:
+    """Let `queue` run `job` every `interval_s` seconds.
+
+    A tick nobody took within `ttl_s` is dropped, so that ticks don't pile up behind a job that runs for minutes.
+    """
+    register(job, queue, interval=interval_s, ttl=ttl_s or interval_s, job_timeout=timeout_s, result_ttl=0,
+             failure_ttl=KEEP_FAILURES_S)  # fmt: skip
+    KNOWN_JOBS.append(f"{job.__module__}.{job.__name__}")
+
+
+_every(2, pump, WEBHOOKS, timeout_s=int(RUN_S) + 60)
+_every(3, post_batch_files, BATCHES, timeout_s=6 * 3600)
+_every(15, settle_due, NIGHTLY, timeout_s=6 * 3600)
+_every(60, keep_wallets, NIGHTLY, timeout_s=3600)
+_every(3600, forget_what_is_over, NIGHTLY, timeout_s=600, ttl_s=15)
