@@ -19,6 +19,7 @@ from benchmarks import (
     ledger_http,
     ledger_sql,
     settlement_night,
+    verifying,
     webhook_pump,
 )
 from benchmarks.figures import Figure
@@ -39,27 +40,30 @@ AGAINST_TPCB: dict[str, Callable[[Ground, Tpcb], Figure]] = {
 AGAINST_THEIR_OWN: dict[str, Callable[[Ground], Figure]] = {
     "earn_during_close": closing_days.earn,
     "earn_db_large": large_books.earn,
+    "verify_large": verifying.verify,
     "webhooks": webhook_pump.run,
     "settlement": settlement_night.run,
 }
 KEYS = (*AGAINST_TPCB, *AGAINST_THEIR_OWN)
-LARGE = "earn_db_large"  # minutes of stocking, 10 GB of disk
+LARGE = {"earn_db_large", "verify_large"}  # minutes of stocking, 10 GB of disk each
 
 
 @click.command()
 @click.option("--only", type=click.Choice(KEYS), multiple=True, help="Measure this one; may be given several times.")
 @click.option("--seconds", type=click.IntRange(1, 600), default=5, show_default=True, help="How long one run takes.")
 @click.option("--runs", type=click.IntRange(1, 99), default=3, show_default=True, help="How many; the median counts.")
-@click.option("--large", is_flag=True, help=f"Measure {LARGE}, too: it takes some ten minutes and 20 GB of disk.")
+@click.option(
+    "--large", is_flag=True, help="Measure those with 10 M postings, too: ten minutes and 20 GB of disk each."
+)
 @one_line_errors
 def main(only: tuple[str, ...], seconds: int, runs: int, large: bool) -> None:
     """Measure the coalition on servers of its own, or on those COALITION_DATABASE_URL and _REDIS_URL name.
 
-    Without --only everything is measured but earn_db_large, which has to be named, or asked for with --large.
+    Without --only everything is measured but what has `_large` in its name, which takes --large or its name.
     """
     # What was started is ended by the blocks that started it, also when we are told to stop.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    named = {*(only or set(KEYS) - {LARGE}), *([LARGE] if large else [])}
+    named = {*(only or set(KEYS) - LARGE), *(LARGE if large else ())}
     wanted = [key for key in KEYS if key in named]
     try:
         with prepared(os.environ, seconds=seconds, runs=runs) as ground:

@@ -20,7 +20,7 @@ KEEP_FAILURES_S = 86_400
 KNOWN_JOBS: list[str] = []  # whatever is scheduled here, and nothing else, a worker runs
 
 
-def _every(interval_s: int, job: Callable[[], None], queue: str, *, timeout_s: int, ttl_s: int | None = None) -> None:
+def _every(interval_s: int, job: Callable[[], object], queue: str, *, timeout_s: int, ttl_s: int | None = None) -> None:
     """Let `queue` run `job` every `interval_s` seconds.
 
     A tick nobody took within `ttl_s` is dropped, so that ticks don't pile up behind a job that runs for minutes.
