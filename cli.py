@@ -51,6 +51,15 @@ def migrate() -> None:
     say(f"the database is at revision {schema.head()}")
 
 
+@db.command()
+@one_line_errors
+def distribute() -> None:
+    """Spread members, with all that is theirs, over the nodes of a Citus cluster; needs that extension."""
+    with embedded.running(settings.from_environment(os.environ)) as chosen:
+        done = schema.distribute(str(chosen.database_url), report=say)
+    say("the database is distributed by member" if done else "the database was distributed before")
+
+
 for command in (ledger, programme_rules, member, partner, client, rate, agreement, settlement, replay, demo):
     main.add_command(command)
 

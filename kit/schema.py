@@ -15,6 +15,7 @@ from sqlalchemy import text
 import migrations
 from kit.db import OLDEST_POSTGRESQL, Database, Session
 from kit.errors import Unavailable
+from migrations import distribution
 
 _LOCK = 7205759403792793601
 
@@ -31,6 +32,13 @@ class PostgresqlTooOld(Unavailable):
 
     code = "postgresql_too_old"
     title = "PostgreSQL too old"
+
+
+class CitusMissing(Unavailable):
+    """The PostgreSQL server doesn't offer the Citus extension, so nothing can be distributed; nothing was changed."""
+
+    code = "citus_missing"
+    title = "Citus missing"
 
 
 def _config() -> Config:
@@ -74,6 +82,26 @@ def _walk(url: str, step: Callable[[Config], None]) -> None:
                 step(config)
     finally:
         owner.close()
+
+
+def distribute(url: str, *, report: Callable[[str], None]) -> bool:
+    """Spread the database at `url` over its Citus cluster by member; `report` hears of each step.
+
+    All in one transaction. False when it is distributed already. Raises CitusMissing, SchemaNotReady,
+    PostgresqlTooOld, DatabaseUnavailable.
+    """
+    with _owner(url) as session:
+        _check_server(session)
+        check(session)
+        if not session.scalar(text("SELECT count(*) FROM pg_available_extensions WHERE name = 'citus'")):
+            raise CitusMissing("this PostgreSQL server doesn't offer the Citus extension; nothing was changed")
+        session.execute(text("CREATE EXTENSION IF NOT EXISTS citus"))
+        if session.scalar(text("SELECT to_regclass('coalition.receipt') IS NOT NULL")):
+            return False
+        for step in distribution.steps(session):
+            report(step.name)
+            step.do(session)
+        return True
 
 
 def require(url: str) -> None:
