@@ -29,6 +29,7 @@ class Settings:
     data_dir: Path = Path("var")
     http_host: str = "127.0.0.1"
     http_port: int = 8000
+    public_url: str | None = None
     web_processes: int = field(default_factory=lambda: min(os.cpu_count() or 1, MOST_PROCESSES_UNASKED))
     web_threads: int = 8
     time_zone: str = "UTC"
@@ -38,7 +39,14 @@ class Settings:
     webhook_timeout_s: int = 15
     webhook_allow_http: bool = False
     webhook_allowed_networks: tuple[Network, ...] = ()
+    smtp_url: str | None = field(default=None, repr=False)
+    mail_from: str = "coalition@localhost"
     log_format: str = "text"
+
+    @property
+    def issuer(self) -> str:
+        """Our own address as everybody outside sees it, without a slash at its end."""
+        return (self.public_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
 
     @property
     def embedded_database(self) -> bool:
@@ -117,12 +125,19 @@ def _secret(text: str) -> str:
     return text
 
 
+def _mail_address(text: str) -> str:
+    if not re.fullmatch(r"[^@\s<>]{1,64}@[^@\s<>]{1,189}", text):
+        raise ValueError("an e-mail address")
+    return text
+
+
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "database_url": _url("postgresql", "postgres"),
     "redis_url": _url("redis", "rediss", "unix"),
     "data_dir": lambda text: Path(text).expanduser(),
     "http_host": _host,
     "http_port": _integer(1, 65535),
+    "public_url": _url("https", "http"),
     "web_processes": _integer(1, 64),
     "web_threads": _integer(1, 256),
     "time_zone": _zone,
@@ -132,9 +147,11 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "webhook_timeout_s": _integer(1, 60),
     "webhook_allow_http": _boolean,
     "webhook_allowed_networks": _networks,
+    "smtp_url": _url("smtp", "smtps"),
+    "mail_from": _mail_address,
     "log_format": _choice("text", "json"),
 }
-SECRET_NAMES = ("database_url", "redis_url", "secret_key")
+SECRET_NAMES = ("database_url", "redis_url", "secret_key", "smtp_url")
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:

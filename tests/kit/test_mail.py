@@ -1,0 +1,64 @@
+"""Mail: handed to a real SMTP server, or to the log while only this machine is served."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import socketserver
+import threading
+
+import pytest
+
+from kit import mail
+from kit.mail import MailUnavailable
+from kit.settings import Settings
+
+
+class _Smtp(socketserver.StreamRequestHandler):
+    """Enough of RFC 5321 to take one message."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        while line := self.rfile.readline():
+            verb = line[:4].upper()
+            if verb == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                body = b""
+                while not body.endswith(b"\r\n.\r\n"):
+                    body += self.rfile.readline()
+                self.server.messages.append(body)
+            self.wfile.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 ok\r\n")
+            if verb == b"QUIT":
+                return
+
+
+@pytest.fixture
+def smtp():
+    with socketserver.TCPServer(("127.0.0.1", 0), _Smtp) as server:
+        server.messages = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_a_message_goes_to_the_mail_server(smtp) -> None:
+    settings = Settings(smtp_url=f"smtp://127.0.0.1:{smtp.server_address[1]}", mail_from="points@example.com")
+    mail.send(settings, to="ann@example.com", subject="Your code", body="123456")
+    assert b"To: ann@example.com" in smtp.messages[0]
+    assert b"123456" in smtp.messages[0]
+
+
+def test_without_a_mail_server_it_goes_to_the_log_of_this_machine(caplog) -> None:
+    caplog.set_level(logging.INFO, "mail")
+    mail.send(Settings(), to="ann@example.com", subject="Your code", body="123456")
+    assert caplog.records[0].facts == {"subject": "Your code", "body": "123456"}
+    with pytest.raises(MailUnavailable):
+        mail.send(Settings(http_host="0.0.0.0"), to="ann@example.com", subject="Your code", body="123456")
+
+
+def test_a_mail_server_that_is_away_is_an_error_that_may_pass() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"smtp://127.0.0.1:{probe.getsockname()[1]}"
+    with pytest.raises(MailUnavailable):
+        mail.send(Settings(smtp_url=url), to="ann@example.com", subject="Your code", body="123456")
