@@ -15,6 +15,7 @@ from kit import embedded, schema, settings
 from kit.terminal import one_line_errors, say
 from partners.cli import client, partner, rate
 from partners.members_cli import member
+from partners.oauth.cli import oauth
 from settlement.cli import agreement, settlement
 
 
@@ -60,7 +61,7 @@ def distribute() -> None:
     say("the database is distributed by member" if done else "the database was distributed before")
 
 
-for command in (ledger, programme_rules, member, partner, client, rate, agreement, settlement, replay, demo):
+for command in (ledger, programme_rules, member, partner, client, rate, oauth, agreement, settlement, replay, demo):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -15,15 +15,22 @@ from kit.nudge import Nudge
 from kit.secrets import keyring
 from kit.settings import Settings
 from kit.supervisor import exit_with_parent
+from partners import pages
 from partners.http.batches import batches_api
 from partners.http.burns import burns_api
 from partners.http.earns import earns_api
 from partners.http.holds import holds_api
+from partners.http.me import me_api
 from partners.http.members import members_api
 from partners.http.reversals import reversals_api
 from partners.http.transactions import transactions_api
 from partners.oauth import server as oauth_server
-from partners.scopes import SCOPES
+from partners.oauth.consent_pages import consent_pages
+from partners.oauth.device_pages import device_pages
+from partners.scopes import MEMBER_SCOPES, SCOPES
+from partners.sign_in import postman
+from partners.sign_in.passkey_pages import passkey_pages
+from partners.sign_in.sign_in_pages import sign_in_pages
 from settlement.http.explanations import explanations_api
 from webhooks import deliveries
 from webhooks.http.deliveries import deliveries_api
@@ -51,7 +58,11 @@ def create_app(chosen: Settings) -> Flask:
     problems.install(app)
     health.install(app, deliveries.GAUGES)
     oauth_server.install(app)
-    frame = api.create(app, title="Coalition partner API", version=VERSION, scopes=SCOPES)
+    postman.install(app, chosen)
+    pages.install(app)
+    for page in (sign_in_pages, passkey_pages, consent_pages, device_pages):
+        app.register_blueprint(page)
+    frame = api.create(app, title="Coalition partner API", version=VERSION, scopes=SCOPES, member_scopes=MEMBER_SCOPES)
     for blueprint in (
         members_api,
         earns_api,
@@ -61,6 +72,7 @@ def create_app(chosen: Settings) -> Flask:
         reversals_api,
         transactions_api,
         explanations_api,
+        me_api,
         endpoints_api,
         deliveries_api,
         event_types_api,

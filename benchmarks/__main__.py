@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import click
 
 from benchmarks import (
+    balances_http,
     captures,
     closing_days,
     figures,
@@ -38,6 +39,7 @@ AGAINST_TPCB: dict[str, Callable[[Ground, Tpcb], Figure]] = {
     "batch_http": ledger_http.batch,
 }
 AGAINST_THEIR_OWN: dict[str, Callable[[Ground], Figure]] = {
+    "balance_http": balances_http.balance,
     "earn_during_close": closing_days.earn,
     "earn_db_large": large_books.earn,
     "verify_large": verifying.verify,

@@ -33,7 +33,8 @@ ANSWER_TIMEOUT_S = 10.0
 class Order:
     """What to post where: `points` of random members, each from `least` to `most`.
 
-    With `items` a request is a batch of so many earns, otherwise one posting.
+    With `items` a request is a batch of so many earns, otherwise one posting. The method GET asks instead, at a path
+    that names the `{member}`.
     """
 
     port: int
@@ -45,11 +46,12 @@ class Order:
     seconds: float
     items: int | None = None
     connections: int = CONNECTIONS
+    method: str = "POST"
 
     @property
     def expected(self) -> bytes:
         """How a good answer begins."""
-        return b"HTTP/1.1 200 " if self.items else b"HTTP/1.1 201 "
+        return b"HTTP/1.1 200 " if self.items or self.method == "GET" else b"HTTP/1.1 201 "
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ def _outcome(order: Order, posted: int, latencies: list[float]) -> Outcome:
 def _requests(order: Order) -> Iterator[bytes]:
     run = secrets.token_hex(6)
     members = [ids.show(ids.MEMBER, member_id(n)) for n in range(1, order.members + 1)]
+    if order.method == "GET":
+        yield from _questions(order, members)
     head = (
         f"POST {order.path} HTTP/1.1\r\nHost: 127.0.0.1:{order.port}\r\n"
         f"Authorization: Bearer {order.token}\r\nContent-Type: application/json\r\nIdempotency-Key: "
@@ -154,6 +158,12 @@ def _requests(order: Order) -> Iterator[bytes]:
         else:
             body = _posting(order, members, name)
         yield f"{head}{run}-{number}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+def _questions(order: Order, members: list[str]) -> Iterator[bytes]:
+    rest = f" HTTP/1.1\r\nHost: 127.0.0.1:{order.port}\r\nAuthorization: Bearer {order.token}\r\n\r\n"
+    while True:
+        yield f"GET {order.path.format(member=random.choice(members))}{rest}".encode()
 
 
 def _posting(order: Order, members: list[str], reference: str, kind: str = "") -> str:

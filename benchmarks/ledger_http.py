@@ -37,8 +37,8 @@ MARGIN_S = 60.0
 
 def earn(ground: Ground, tpcb: Tpcb) -> Figure:
     """POST /v1/earns by member_id and points."""
-    with _served(ground, lots=0) as (books, port):
-        order = Order(port, "/v1/earns", _sign_in(books, port), MEMBERS, *EARNED, ground.seconds)
+    with served(ground, lots=0) as (books, port):
+        order = Order(port, "/v1/earns", sign_in(books, port), MEMBERS, *EARNED, ground.seconds)
         runs = _measure(ground, tpcb, books, order)
     return Figure("earn_http", "earns over HTTP", NAME, runs)
 
@@ -46,8 +46,8 @@ def earn(ground: Ground, tpcb: Tpcb) -> Figure:
 def batch(ground: Ground, tpcb: Tpcb) -> Figure:
     """POST /v1/batches of earns by member_id and points."""
     members = ledger_batches.MEMBERS
-    with _served(ground, lots=0, members=members) as (books, port):
-        order = Order(port, "/v1/batches", _sign_in(books, port), members, *EARNED, ground.seconds)
+    with served(ground, lots=0, members=members) as (books, port):
+        order = Order(port, "/v1/batches", sign_in(books, port), members, *EARNED, ground.seconds)
         order = replace(order, items=BATCH_ITEMS, connections=BATCH_CONNECTIONS)
         runs = _measure(ground, tpcb, books, order)
     unit = f"items over HTTP, earns {BATCH_ITEMS} a request on {BATCH_CONNECTIONS} connections"
@@ -57,15 +57,15 @@ def batch(ground: Ground, tpcb: Tpcb) -> Figure:
 def burn(ground: Ground, tpcb: Tpcb) -> Figure:
     """POST /v1/burns by member_id and points, each from 1 to 3 lots."""
     lots = lots_for(EXPECTED_BURNS_PER_S * (ground.seconds + int(WARM_UP_S)) * ground.runs)
-    with _served(ground, lots=lots) as (books, port):
-        order = Order(port, "/v1/burns", _sign_in(books, port), MEMBERS, *SPENT, ground.seconds)
+    with served(ground, lots=lots) as (books, port):
+        order = Order(port, "/v1/burns", sign_in(books, port), MEMBERS, *SPENT, ground.seconds)
         runs = _measure(ground, tpcb, books, order)
         mean = lots_per_transaction(books, "redemption")
     return Figure("burn_http", f"burns over HTTP, mean {mean:.2f} lots", NAME, runs)
 
 
 @contextmanager
-def _served(ground: Ground, *, lots: int, members: int = MEMBERS) -> Iterator[tuple[Books, int]]:
+def served(ground: Ground, *, lots: int, members: int = MEMBERS) -> Iterator[tuple[Books, int]]:
     """A coalition that is up, with its members' wallets stocked, and its port."""
     now = clock.now()
     with ground.new_books("http", now=now) as books:
@@ -86,7 +86,7 @@ def _measure(ground: Ground, tpcb: Tpcb, books: Books, order: Order) -> list[Run
     for _ in range(ground.runs):
         reference = tpcb.run()
         before = _postings(books)
-        outcome = _post(order)
+        outcome = post(order)
         if (kept := _postings(books) - before) != outcome.posted * each:
             raise BenchmarkError(f"{outcome.posted} requests of {each} were answered well, {kept} items were posted")
         tell(f"  measured    {outcome.answered * each / outcome.seconds:>9,.0f} items/s, p99 {outcome.p99_ms} ms")
@@ -95,12 +95,13 @@ def _measure(ground: Ground, tpcb: Tpcb, books: Books, order: Order) -> list[Run
     return runs
 
 
-def _post(order: Order) -> Outcome:
+def post(order: Order) -> Outcome:
+    """What a client in a process of its own got done."""
     with child("benchmarks.http_client") as client:
         return Outcome(**json.loads(answer_of(client, json.dumps(asdict(order)), timeout_s=order.seconds + MARGIN_S)))
 
 
-def _sign_in(books: Books, port: int) -> str:
+def sign_in(books: Books, port: int) -> str:
     """An access token of the first partner, got as partners get theirs."""
     with books.database.transaction() as session:
         partner_id = stock.first_partner(session)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from coalition.ledger import Transaction
 from coalition.refusals import refusal_of
-from kit.db import Session
+from kit.db import Session, fetch
 from kit.errors import NotFound
 
 
@@ -47,34 +47,36 @@ class Balance:
     expiring: tuple[ExpiringPoints, ...]
 
 
+_BALANCE = """
+    SELECT w.available, w.held, w.pending, w.owed, l.expires_on, l.issuer_id = %(partner_id)s AS own,
+           sum(l.remaining - l.held)::bigint AS points
+    FROM coalition.wallet w
+    LEFT JOIN coalition.lot l ON l.member_id = w.member_id AND l.is_open
+    WHERE w.member_id = %(member_id)s
+    GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 5
+"""
+
+
 def balance(session: Session, *, member_id: UUID, partner_id: UUID) -> Balance:
     """The balance and when it expires, soonest first, as one consistent picture; raises MemberNotFound."""
-    rows = session.execute(
-        text("""
-            SELECT w.available, w.held, w.pending, w.owed, l.expires_on, l.issuer_id = :partner_id AS own,
-                   sum(l.remaining - l.held)::bigint AS points
-            FROM coalition.wallet w
-            LEFT JOIN coalition.lot l ON l.member_id = w.member_id AND l.is_open
-            WHERE w.member_id = :member_id
-            GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 5
-        """),
-        {"member_id": member_id, "partner_id": partner_id},
-    ).all()
+    rows = fetch(session, _BALANCE, {"member_id": member_id, "partner_id": partner_id})
     if not rows:
         raise refusal_of("member_not_found", {})
+    available, held, pending, owed = rows[0][:4]
     schedule: dict[date, int] = {}
-    for row in rows:
-        if row.expires_on is not None:
-            schedule[row.expires_on] = schedule.get(row.expires_on, 0) + row.points
-    own = sum(row.points for row in rows if row.own)
+    own = 0
+    for *_, expires_on, is_own, points in rows:
+        if expires_on is not None:
+            schedule[expires_on] = schedule.get(expires_on, 0) + points
+            own += points if is_own else 0
     return Balance(
         member_id=member_id,
-        available=rows[0].available,
-        held=rows[0].held,
-        pending=rows[0].pending,
-        owed=rows[0].owed,
+        available=available,
+        held=held,
+        pending=pending,
+        owed=owed,
         issued_by_partner=own,
-        issued_by_others=rows[0].available - own,
+        issued_by_others=available - own,
         expiring=tuple(ExpiringPoints(day, points) for day, points in schedule.items()),
     )
 
@@ -139,7 +141,7 @@ def balance_at(session: Session, *, member_id: UUID, at: datetime) -> PastBalanc
 _TRANSACTION = text("SELECT t.* FROM coalition.txn t WHERE t.txn_id = :txn_id AND t.partner_id = :partner_id")
 _HISTORY = text("""
     SELECT t.* FROM coalition.txn t
-    WHERE t.member_id = :member_id AND t.partner_id = :partner_id AND t.member_seq < :before
+    WHERE t.member_id = :member_id AND t.partner_id = coalesce(:partner_id, t.partner_id) AND t.member_seq < :before
     ORDER BY t.member_seq DESC LIMIT :limit
 """)
 _BY_REFERENCE = text("""
@@ -158,9 +160,9 @@ def transaction(session: Session, *, transaction_id: UUID, partner_id: UUID) -> 
 
 
 def history(
-    session: Session, *, member_id: UUID, partner_id: UUID, before: int = FROM_THE_NEWEST, limit: int
+    session: Session, *, member_id: UUID, partner_id: UUID | None, before: int = FROM_THE_NEWEST, limit: int
 ) -> list[Transaction]:
-    """The partner's own transactions with a member, newest first, those with `member_seq` < `before`."""
+    """A partner's transactions with a member (None: all partners'), newest first, with `member_seq` < `before`."""
     parameters = {"member_id": member_id, "partner_id": partner_id, "before": before, "limit": limit}
     return [Transaction(*row) for row in session.execute(_HISTORY, parameters)]
 

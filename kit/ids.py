@@ -22,6 +22,7 @@ DELIVERY = "dlv"
 STATEMENT = "stm"
 HOLD = "hld"
 BATCH = "bat"
+PASSKEY = "pky"
 
 # How the fields of events and responses that hold an id are shown.
 PREFIX_OF_FIELD = {

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from kit.db import Session
-from kit.errors import Invalid, NotFound
+from kit.errors import Conflict, Invalid, NotFound
 from kit.secrets import Keyring, new_token, same, token_is_wellformed
-from partners.scopes import SCOPES
+from partners import client_rules
+from partners.scopes import MEMBER_SCOPES, SCOPES, TILL_SCOPES
 
 TOKEN_PREFIX = "co_at_live"  # noqa: S105 -- what tokens begin with
 SECRET_PREFIX = "co_secret"  # noqa: S105
-CACHE_S = 2.0
+CACHE_S = 0.5  # so what is revoked is refused by every process in less than a second
+SECRETS_OVERLAP = timedelta(days=7)
+MOST_SECRETS = 2
 CACHE_ENTRIES = 10_000
 
 
@@ -36,53 +41,183 @@ class ClientNotFound(NotFound):
     title = "Client not found"
 
 
+class SecretsOverlap(Conflict):
+    """The client has two secrets already; the older one has to end before there can be another."""
+
+    code = "secrets_overlap"
+    title = "Two secrets already"
+
+
 @dataclass(frozen=True)
 class Client:
-    """A partner's program: what it may ask tokens for."""
+    """A partner's program: its back end, a member-facing app, or its tills.
+
+    An app or till on somebody's device can keep no secret: its `auth_method` is `none`.
+    """
 
     client_id: str
     partner_id: UUID
     scopes: tuple[str, ...]
+    kind: str = "backend"
+    name: str = ""
+    redirect_uris: tuple[str, ...] = ()
+    auth_method: str = "client_secret_basic"
+    jwks: dict[str, Any] | None = None
+
+    @property
+    def is_public(self) -> bool:
+        """Whether anybody can pretend to be it."""
+        return self.auth_method == "none"
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Who stands behind a request."""
+    """Who stands behind a request: a partner's client, and with a consent the member who gave it."""
 
     client_id: str
     partner_id: UUID
     scopes: frozenset[str]
     is_issuer: bool
     is_redeemer: bool
+    grant_id: UUID | None = None
+    member_id: UUID | None = None
+
+    @property
+    def subject(self) -> UUID:
+        """The member who gave the consent behind this token; only for routes that ask for a member's scope."""
+        if self.member_id is None:
+            raise LookupError("no member stands behind this token")
+        return self.member_id
 
 
 def create(
     session: Session, *, partner_id: UUID, scopes: Sequence[str] | None, now: datetime, keyring: Keyring
 ) -> tuple[Client, str]:
-    """A new client and its secret, which can't be had again. Without `scopes` it gets all. Raises UnknownScope."""
-    wanted = tuple(sorted(set(scopes or SCOPES)))
-    if unknown := [scope for scope in wanted if scope not in SCOPES]:
-        raise UnknownScope(f"there is no scope {unknown[0]}; there are {', '.join(SCOPES)}")
-    client = Client(f"co_client_{secrets.token_urlsafe(16)}", partner_id, wanted)
-    secret = new_token(SECRET_PREFIX)
+    """A new back end and its secret, which can't be had again. Without `scopes` it gets all. Raises UnknownScope."""
+    client = Client(_new_id(), partner_id, _known(scopes, SCOPES))
+    _insert(session, client, now=now)
+    return client, _new_secret(session, client.client_id, now=now, keyring=keyring)
+
+
+def create_with_keys(
+    session: Session, *, partner_id: UUID, scopes: Sequence[str] | None, jwks: dict[str, Any], now: datetime
+) -> Client:
+    """A new back end that signs in with its private key (RFC 7523); `jwks` holds the public ones.
+
+    Raises UnknownScope, MalformedClient.
+    """
+    kept = client_rules.check_jwks(jwks)
+    client = Client(_new_id(), partner_id, _known(scopes, SCOPES), auth_method="private_key_jwt", jwks=kept)
+    _insert(session, client, now=now)
+    return client
+
+
+def create_app(
+    session: Session,
+    *,
+    partner_id: UUID,
+    name: str,
+    redirect_uris: Sequence[str],
+    now: datetime,
+    keyring: Keyring | None,
+) -> tuple[Client, str | None]:
+    """A new member-facing app; with a `keyring` it runs on a server and gets a secret. Raises MalformedClient."""
+    client = Client(
+        _new_id(),
+        partner_id,
+        tuple(sorted(MEMBER_SCOPES)),
+        kind="app",
+        name=client_rules.check_name(name),
+        redirect_uris=client_rules.check_redirect_uris(redirect_uris),
+        auth_method="client_secret_basic" if keyring else "none",
+    )
+    _insert(session, client, now=now)
+    return client, _new_secret(session, client.client_id, now=now, keyring=keyring) if keyring else None
+
+
+def create_tills(
+    session: Session, *, partner_id: UUID, name: str, scopes: Sequence[str] | None, now: datetime
+) -> Client:
+    """A new client for a partner's tills, each let in by its staff. Raises UnknownScope, MalformedClient."""
+    wanted = _known(scopes or TILL_SCOPES, SCOPES)
+    client = Client(_new_id(), partner_id, wanted, kind="till", name=client_rules.check_name(name), auth_method="none")
+    _insert(session, client, now=now)
+    return client
+
+
+def get(session: Session, client_id: str) -> Client | None:
+    """The client with this id, unless it was revoked; None when there is none."""
+    row = session.execute(
+        text(f"{_SELECT} WHERE client_id = :client_id AND revoked_at IS NULL"), {"client_id": client_id[:100]}
+    ).first()
+    return _client(row) if row else None
+
+
+def add_secret(session: Session, *, client_id: str, now: datetime, keyring: Keyring) -> str:
+    """One more secret for a client, valid beside the one it has; that ends after SECRETS_OVERLAP at the latest.
+
+    Raises ClientNotFound, SecretsOverlap.
+    """
+    session.execute(text("SELECT FROM partners.oauth_client WHERE client_id = :id FOR UPDATE"), {"id": client_id})
+    client = get(session, client_id)
+    if client is None or client.auth_method != "client_secret_basic":
+        raise ClientNotFound(f"there is no client {client_id} with a secret")
+    valid = session.scalar(
+        text("SELECT count(*) FROM partners.client_secret WHERE client_id = :id AND coalesce(expires_at > :now, true)"),
+        {"id": client_id, "now": now},
+    )
+    if valid and valid >= MOST_SECRETS:
+        raise SecretsOverlap(f"{client_id} has {valid} valid secrets")
+    session.execute(
+        text("UPDATE partners.client_secret SET expires_at = :end WHERE client_id = :id AND expires_at IS NULL"),
+        {"id": client_id, "end": now + SECRETS_OVERLAP},
+    )
+    return _new_secret(session, client_id, now=now, keyring=keyring)
+
+
+def _known(scopes: Sequence[str] | None, among: Mapping[str, str]) -> tuple[str, ...]:
+    wanted = tuple(sorted(set(scopes or among)))
+    if unknown := [scope for scope in wanted if scope not in among]:
+        raise UnknownScope(f"there is no scope {unknown[0]}; there are {', '.join(among)}")
+    return wanted
+
+
+def _new_id() -> str:
+    return f"co_client_{secrets.token_urlsafe(16)}"
+
+
+def _insert(session: Session, client: Client, *, now: datetime) -> None:
     session.execute(
         text("""
-            INSERT INTO partners.oauth_client (client_id, partner_id, secret_hash, scopes, created_at)
-            VALUES (:client_id, :partner_id, :secret_hash, :scopes, :now)
+            INSERT INTO partners.oauth_client
+                (client_id, partner_id, scopes, kind, name, redirect_uris, auth_method, jwks, created_at)
+            VALUES (:client_id, :partner_id, :scopes, :kind, :name, :redirect_uris, :auth_method,
+                    CAST(:jwks AS jsonb), :now)
         """),
         {
-            "client_id": client.client_id,
-            "partner_id": partner_id,
-            "secret_hash": _secret_hash(keyring, secret),
-            "scopes": list(wanted),
+            **vars(client),
+            "scopes": list(client.scopes),
+            "redirect_uris": list(client.redirect_uris),
+            "jwks": json.dumps(client.jwks) if client.jwks else None,
             "now": now,
         },
     )
-    return client, secret
+
+
+def _new_secret(session: Session, client_id: str, *, now: datetime, keyring: Keyring) -> str:
+    secret = new_token(SECRET_PREFIX)
+    session.execute(
+        text("""
+            INSERT INTO partners.client_secret (secret_hash, client_id, created_at)
+            VALUES (:secret_hash, :client_id, :now)
+        """),
+        {"secret_hash": _secret_hash(keyring, secret), "client_id": client_id, "now": now},
+    )
+    return secret
 
 
 def revoke(session: Session, *, client_id: str, now: datetime) -> None:
-    """End a client, and its tokens within the two seconds a process remembers them. Raises ClientNotFound."""
+    """End a client, and its tokens within the half second a process remembers them. Raises ClientNotFound."""
     done = session.execute(
         text("UPDATE partners.oauth_client SET revoked_at = :now WHERE client_id = :client_id AND revoked_at IS NULL"),
         {"client_id": client_id, "now": now},
@@ -91,17 +226,38 @@ def revoke(session: Session, *, client_id: str, now: datetime) -> None:
         raise ClientNotFound(f"there is no client {client_id}")
 
 
-def authenticate(session: Session, *, client_id: str, secret: str, keyring: Keyring) -> Client | None:
+_SELECT = """
+    SELECT client_id, partner_id, scopes, kind, name, redirect_uris, auth_method, jwks FROM partners.oauth_client
+"""
+
+
+def _client(row: Row[Any]) -> Client:
+    return Client(
+        client_id=row.client_id,
+        partner_id=row.partner_id,
+        scopes=tuple(row.scopes),
+        kind=row.kind,
+        name=row.name,
+        redirect_uris=tuple(row.redirect_uris),
+        auth_method=row.auth_method,
+        jwks=row.jwks,
+    )
+
+
+def authenticate(session: Session, *, client_id: str, secret: str, now: datetime, keyring: Keyring) -> Client | None:
     """The client with this id and secret, or None; an unknown id takes as long as a wrong secret."""
-    row = session.execute(
+    client = get(session, client_id)
+    kept = session.scalars(
         text("""
-            SELECT client_id, partner_id, scopes, secret_hash FROM partners.oauth_client
-            WHERE client_id = :client_id AND revoked_at IS NULL
+            SELECT secret_hash FROM partners.client_secret
+            WHERE client_id = :id AND coalesce(expires_at > :now, true)
         """),
-        {"client_id": client_id[:100]},
-    ).first()
-    right = same(bytes(row.secret_hash) if row else bytes(32), _secret_hash(keyring, secret))
-    return Client(row.client_id, row.partner_id, tuple(row.scopes)) if row and right else None
+        {"id": client_id[:100], "now": now},
+    ).all()
+    given = _secret_hash(keyring, secret)
+    # Every secret is compared, and one where there is none.
+    right = [same(bytes(hash_), given) for hash_ in kept or [bytes(32)]]
+    return client if client and client.auth_method == "client_secret_basic" and any(right) else None
 
 
 def issue_token(
@@ -112,13 +268,14 @@ def issue_token(
     lifetime_s: int,
     now: datetime,
     keyring: Keyring,
+    grant_id: UUID | None = None,
 ) -> str:
-    """A new access token for `client`, good for `scopes` and `lifetime_s` seconds."""
+    """A new access token for `client`, good for `scopes` and `lifetime_s` seconds, or until its grant ends."""
     token = new_token(TOKEN_PREFIX)
     session.execute(
         text("""
-            INSERT INTO partners.access_token (token_hash, client_id, scopes, issued_at, expires_at)
-            VALUES (:token_hash, :client_id, :scopes, :now, :expires_at)
+            INSERT INTO partners.access_token (token_hash, client_id, scopes, issued_at, expires_at, grant_id)
+            VALUES (:token_hash, :client_id, :scopes, :now, :expires_at, :grant_id)
         """),
         {
             "token_hash": _token_hash(keyring, token),
@@ -126,17 +283,20 @@ def issue_token(
             "scopes": list(scopes),
             "now": now,
             "expires_at": now + timedelta(seconds=lifetime_s),
+            "grant_id": grant_id,
         },
     )
     return token
 
 
 _PRINCIPAL = text("""
-    SELECT c.client_id, c.partner_id, t.scopes, p.is_issuer, p.is_redeemer, t.expires_at
+    SELECT c.client_id, c.partner_id, t.scopes, p.is_issuer, p.is_redeemer, t.expires_at, t.grant_id,
+           CASE g.subject_kind WHEN 'member' THEN g.subject_id END AS member_id
     FROM partners.access_token t
     JOIN partners.oauth_client c USING (client_id)
     JOIN partners.partner p USING (partner_id)
-    WHERE t.token_hash = :token_hash AND t.expires_at > :now AND c.revoked_at IS NULL
+    LEFT JOIN partners.oauth_grant g ON g.grant_id = t.grant_id
+    WHERE t.token_hash = :token_hash AND t.expires_at > :now AND c.revoked_at IS NULL AND g.revoked_at IS NULL
 """)
 
 
@@ -145,8 +305,16 @@ def find_principal(session: Session, *, token_hash: bytes, now: datetime) -> tup
     row = session.execute(_PRINCIPAL, {"token_hash": token_hash, "now": now}).first()
     if row is None:
         return None
-    scopes = frozenset(row.scopes)
-    return Principal(row.client_id, row.partner_id, scopes, row.is_issuer, row.is_redeemer), row.expires_at
+    found = Principal(
+        client_id=row.client_id,
+        partner_id=row.partner_id,
+        scopes=frozenset(row.scopes),
+        is_issuer=row.is_issuer,
+        is_redeemer=row.is_redeemer,
+        grant_id=row.grant_id,
+        member_id=row.member_id,
+    )
+    return found, row.expires_at
 
 
 def delete_expired_tokens(session: Session, *, now: datetime, limit: int = 10_000) -> int:
@@ -162,7 +330,7 @@ def delete_expired_tokens(session: Session, *, now: datetime, limit: int = 10_00
 
 
 class TokenCache:
-    """Remembers for two seconds who a token belongs to; keyed by its hash, never by the token."""
+    """Remembers for half a second who a token belongs to; keyed by its hash, never by the token."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, tuple[Principal, datetime, float]] = {}
@@ -175,7 +343,7 @@ class TokenCache:
         return found[0]
 
     def put(self, token_hash: bytes, principal: Principal, expires_at: datetime) -> None:
-        """Remember it for two seconds."""
+        """Remember it for half a second."""
         if len(self._known) >= CACHE_ENTRIES:
             self._known.clear()
         self._known[token_hash] = (principal, expires_at, time.monotonic() + CACHE_S)

@@ -12,6 +12,8 @@ from kit.db import Database
 from kit.secrets import keyring
 from kit.settings import Settings
 from partners import batch_files, clients
+from partners.oauth import upkeep as oauth_upkeep
+from partners.sign_in import upkeep
 
 log = logging.getLogger("partners")
 
@@ -25,10 +27,12 @@ def post_batch_files() -> None:
 
 
 def forget_what_is_over() -> None:
-    """Forget access tokens that expired more than a day ago, and files that were done long ago."""
+    """Forget access tokens that expired more than a day ago, files done long ago, and sign-ins that are over."""
     with _database() as (database, _), database.transaction() as session:
         clients.delete_expired_tokens(session, now=clock.now())
         batch_files.forget(session, now=clock.now())
+        oauth_upkeep.forget(session, now=clock.now())
+        upkeep.forget(session, now=clock.now())
 
 
 @contextmanager

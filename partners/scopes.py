@@ -13,3 +13,15 @@ SCOPES = {
     "transactions:read": "read your own transactions",
     "webhooks:write": "manage your webhook endpoints and see their deliveries",
 }
+
+# What a till asks for, unless its client is made for less.
+TILL_SCOPES = ("members:identify", "members:enrol", "earn:write", "burn:write", "holds:write", "reversals:write")
+
+# What a member may allow a brand's app.
+MEMBER_SCOPES = {
+    "openid": "know that it is you, under a name of their own for you",
+    "profile": "see since when you collect points",
+    "balance:read": "see your balance and when points expire",
+    "history:read": "see what your points came from and went to",
+    "spend": "spend your points up to the limits you agree to, without asking again",
+}

@@ -42,7 +42,7 @@ class Api(flask_smorest.Api):  # type: ignore[misc]
         """Errors are `problems.install`'s."""
 
 
-def create(app: Flask, *, title: str, version: str, scopes: dict[str, str]) -> Api:
+def create(app: Flask, *, title: str, version: str, scopes: dict[str, str], member_scopes: dict[str, str]) -> Api:
     """The API of `app`: its description at /openapi.json, a page to read it at /docs."""
     app.config |= {
         "API_TITLE": title,
@@ -51,9 +51,17 @@ def create(app: Flask, *, title: str, version: str, scopes: dict[str, str]) -> A
         "OPENAPI_URL_PREFIX": "/",
         "OPENAPI_JSON_PATH": "openapi.json",
     }
-    flow = {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": scopes}}
+    flows = {
+        "clientCredentials": {"tokenUrl": "/oauth/token", "scopes": scopes},
+        "authorizationCode": {
+            "authorizationUrl": "/oauth/authorize",
+            "tokenUrl": "/oauth/token",
+            "refreshUrl": "/oauth/token",
+            "scopes": member_scopes,
+        },
+    }
     api = Api(app, spec_kwargs={"info": {"license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}}})
-    api.spec.components.security_scheme("oauth2", {"type": "oauth2", "flows": flow})
+    api.spec.components.security_scheme("oauth2", {"type": "oauth2", "flows": flows})
     _serve_page(app, title)
     return api
 

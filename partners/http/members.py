@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Response
+
 from coalition import members, programme, wallets
 from kit import clock, ids
 from kit.http import paging
 from kit.http.api import Blueprint
 from kit.http.paging import Page, PageQuery
 from kit.http.services import services
+from partners.http import balances
 from partners.http.auth import principal, requires
 from partners.http.schemas import BalanceSchema, CardSchema, MemberSchema, PastBalanceQuery, TransactionPageSchema
 
@@ -54,13 +57,9 @@ def get(member_id: str) -> members.Member:
 @requires(members_api, "members:identify")
 @members_api.arguments(PastBalanceQuery(), location="query")
 @members_api.response(200, BalanceSchema)
-def balance(query: dict[str, Any], member_id: str) -> wallets.Balance | wallets.PastBalance:
+def balance(query: dict[str, Any], member_id: str) -> Response | wallets.PastBalance:
     """What the member can spend, whose points they are, and when they expire; with `at`, what it held at that time."""
-    member = ids.parse(ids.MEMBER, member_id)
-    with services().reading() as session:
-        if "at" in query:
-            return wallets.balance_at(session, member_id=member, at=query["at"])
-        return wallets.balance(session, member_id=member, partner_id=principal().partner_id)
+    return balances.answer(query, member_id=ids.parse(ids.MEMBER, member_id), partner_id=principal().partner_id)
 
 
 @members_api.get("/<member_id>/transactions")

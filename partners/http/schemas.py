@@ -6,7 +6,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from coalition import ledger
+from coalition import ledger, wallets
 from kit import ids
 from kit.http.fields import Id, Instant, WholeNumber, currency, reference
 
@@ -136,6 +136,20 @@ class BalanceSchema(ma.Schema):
     issued_by_partner = ma.fields.Integer(metadata={"description": "of it, issued by you"})
     issued_by_others = ma.fields.Integer(metadata={"description": "of it, issued by other partners"})
     expiring = ma.fields.List(ma.fields.Nested(ExpiringSchema))
+
+
+def show_balance(balance: wallets.Balance) -> dict[str, Any]:
+    """What BalanceSchema dumps, in a tenth of its time: tills ask for little else."""
+    return {
+        "member_id": ids.show(ids.MEMBER, balance.member_id),
+        "available": balance.available,
+        "held": balance.held,
+        "pending": balance.pending,
+        "owed": balance.owed,
+        "issued_by_partner": balance.issued_by_partner,
+        "issued_by_others": balance.issued_by_others,
+        "expiring": [{"expires_on": each.expires_on.isoformat(), "points": each.points} for each in balance.expiring],
+    }
 
 
 class TransactionSchema(ma.Schema):

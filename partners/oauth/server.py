@@ -1,147 +1,225 @@
-"""The authorization server: client credentials (RFC 6749 §4.4) through Authlib, and its metadata (RFC 8414).
+"""The authorization server's endpoints for programs, and what it says about itself.
 
-Authlib's own answers are tightened where it is lenient: one answer for every failed authentication, parameters given
-once only, unknown scopes refused, our lifetimes and tokens.
+Tokens (RFC 6749, 8628), revocation (7009), introspection (7662), keys (7517), user info and both metadata documents
+(8414, OpenID Connect Discovery). Pages for people are in `pages`.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
-from urllib.parse import unquote
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, InvalidScopeError
-from authlib.oauth2.rfc6749.errors import OAuth2Error
-from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
+from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError, OAuth2Payload, OAuth2Request
+from authlib.oauth2.rfc6749.errors import OAuth2Error, UnauthorizedClientError
 from flask import Blueprint, Flask, Response, g, jsonify, request
 
 from kit import clock
 from kit.http.requests import note
 from kit.http.services import services
-from partners import clients
-from partners.scopes import SCOPES
+from partners.clients import Client
+from partners.http.auth import authorise, principal
+from partners.oauth import devices, id_tokens, keys, token_grants, tokens
+from partners.oauth.authentication import CONFIDENTIAL, METHODS, NONE, authenticator, session
+from partners.oauth.authorization import DETAILS_TYPE
+from partners.scopes import MEMBER_SCOPES, SCOPES
 
-LONGEST_HEADER = 1_000
-AUTH_METHOD = "client_secret_basic"
-GRANT_TYPE = "client_credentials"
-
-
-class OAuthClient:
-    """What Authlib wants to know of a client."""
-
-    def __init__(self, client: clients.Client) -> None:
-        self.client = client
-
-    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        """Whether this client may sign in like that: with its secret, in the header."""
-        return method == AUTH_METHOD
-
-    def check_grant_type(self, grant_type: str) -> bool:
-        """Whether this client may use this grant."""
-        return grant_type == GRANT_TYPE
+LONGEST_TOKEN = 500
+View = Callable[[], dict[str, Any]]
 
 
-class StrictClientCredentials(ClientCredentialsGrant):  # type: ignore[misc]
-    """Client credentials whose scopes have to exist and be the client's, each."""
+class _Payload(OAuth2Payload):  # type: ignore[misc]
+    data: Any = property(lambda self: request.form)
 
-    TOKEN_ENDPOINT_AUTH_METHODS = (AUTH_METHOD,)
 
-    def validate_requested_scope(self) -> None:
-        """Raise invalid_scope for one that is unknown or not the client's; no scope means all of the client's."""
-        allowed = self.request.client.client.scopes
-        asked = (self.request.payload.scope or " ".join(allowed)).split()
-        if not asked or not set(asked) <= set(allowed):
-            raise InvalidScopeError
-        self.request.scope = " ".join(sorted(set(asked)))
+class _Request(OAuth2Request):  # type: ignore[misc]
+    """A request as Authlib reads it: parameters from the body only, at the address we are known by."""
 
-    def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        """The token, made and stored in the open transaction."""
-        parts = services()
-        lifetime_s = parts.settings.access_token_lifetime_s
-        scope = self.request.scope
-        token = clients.issue_token(
-            g.oauth_session,
-            client=self.request.client.client,
-            scopes=scope.split(),
-            lifetime_s=lifetime_s,
-            now=clock.now(),
-            keyring=parts.keyring,
-        )
-        note(client_id=self.request.client.client.client_id)
-        body = {"access_token": token, "token_type": "Bearer", "expires_in": lifetime_s, "scope": scope}
-        return 200, body, self.TOKEN_RESPONSE_HEADER
+    def __init__(self) -> None:
+        super().__init__(request.method, services().settings.issuer + request.path, headers=request.headers)
+        self.payload = _Payload()
+
+    form: Any = property(lambda self: request.form)
+
+
+class Server(AuthorizationServer):  # type: ignore[misc]
+    """Authlib's server: it finds the grant and the client's way to authenticate, and writes errors down."""
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__(app, query_client=lambda client_id: None, save_token=lambda token, request: None)
+        for method in METHODS:
+            self.register_client_auth_method(method, authenticator(method))
+        for grant in token_grants.ALL:
+            self.register_grant(grant)
+
+    def create_oauth2_request(self, request: object) -> OAuth2Request:
+        """The current request."""
+        return _Request()
+
+    def client(self, methods: tuple[str, ...], endpoint: str) -> Client:
+        """Who asks at an endpoint that isn't a grant's; raises invalid_client."""
+        found: Client = self.authenticate_client(_Request(), methods, endpoint).client
+        note(client_id=found.client_id)
+        return found
 
 
 def install(app: Flask) -> None:
-    """Serve `/oauth/token` and the metadata in `app`."""
-    server = AuthorizationServer(app, query_client=lambda client_id: None, save_token=lambda token, request: None)
-    server.register_client_auth_method(AUTH_METHOD, _authenticate)
-    server.register_grant(StrictClientCredentials)
+    """Serve the authorization server in `app`."""
+    server = Server(app)
     routes = Blueprint("oauth", __name__)
-
-    @routes.post("/oauth/token")
-    def token() -> Response:
-        with services().reading() as session:
-            g.oauth_session = session
-            try:
-                _refuse_repetition()
-            except OAuth2Error as error:
-                return _plain(server.handle_error_response(server.create_oauth2_request(None), error))
-            return _plain(server.create_token_response())
-
-    @routes.get("/.well-known/oauth-authorization-server")
-    def metadata() -> Response:
-        base = request.host_url.rstrip("/")
-        return jsonify(
-            {
-                "issuer": base,
-                "token_endpoint": f"{base}/oauth/token",
-                "token_endpoint_auth_methods_supported": [AUTH_METHOD],
-                "grant_types_supported": [GRANT_TYPE],
-                "response_types_supported": [],
-                "scopes_supported": list(SCOPES),
-                "service_documentation": f"{base}/docs",
-            }
-        )
-
+    for path, view in (
+        ("/oauth/device_authorization", _device_authorization),
+        ("/oauth/revoke", _revoke),
+        ("/oauth/introspect", _introspect),
+    ):
+        routes.post(path, endpoint=path.rpartition("/")[2])(_answering(server, view))
+    routes.post("/oauth/token", endpoint="token")(_answering(server, None))
+    routes.get("/oauth/jwks")(jwks)
+    routes.route("/oauth/userinfo", methods=["GET", "POST"])(userinfo)
+    routes.get("/.well-known/oauth-authorization-server", endpoint="metadata")(lambda: jsonify(metadata()))
+    routes.get("/.well-known/openid-configuration", endpoint="discovery")(lambda: jsonify(discovery()))
     app.register_blueprint(routes)
 
 
-def _plain(response: Response) -> Response:
-    response.headers["Content-Type"] = "application/json"
-    response.headers["Cache-Control"] = "no-store"
-    return response
+def _answering(server: Server, view: Callable[[Server], dict[str, Any]] | None) -> Callable[[], Response]:
+    """A view in one transaction, its errors RFC 6749's.
+
+    What it wrote before it said no is kept: a code that comes twice is refused, and ends its grant.
+    """
+
+    @wraps(view or server.create_token_response)
+    def answer() -> Response:
+        with services().reading() as opened:
+            g.oauth_session = opened
+            try:
+                _check_form()
+                response = jsonify(view(server)) if view else server.create_token_response()
+            except OAuth2Error as error:
+                response = server.handle_error_response(_Request(), error)
+        response.headers["Content-Type"] = "application/json"
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return answer
 
 
-def _refuse_repetition() -> None:
+def _check_form() -> None:
     # RFC 6749 §3.2: parameters must not be included more than once; Authlib takes the first in silence.
-    for name in {*request.form, *request.args}:
-        if len(request.form.getlist(name)) + len(request.args.getlist(name)) > 1:
-            raise InvalidRequestError("a parameter occurs more than once")
+    if any(len(values) > 1 for _, values in request.form.lists()):
+        raise InvalidRequestError("a parameter occurs more than once")
     if request.args:
         raise InvalidRequestError("parameters belong into the body")
 
 
-def _authenticate(query_client: object, oauth_request: object) -> OAuthClient:
-    """HTTP Basic with form-encoded halves (RFC 6749 §2.3.1); every failure looks the same to the caller."""
-    halves = _basic(request.headers.get("Authorization", ""))
-    client = halves and clients.authenticate(
-        g.oauth_session, client_id=halves[0], secret=halves[1], keyring=services().keyring
+def _device_authorization(server: Server) -> dict[str, Any]:
+    client = server.client((NONE,), "device_authorization")
+    if client.kind != "till":
+        raise UnauthorizedClientError("this client may not use this grant")
+    scopes = (request.form.get("scope") or " ".join(client.scopes)).split()
+    if not set(scopes) <= set(client.scopes):
+        raise InvalidScopeError
+    parts = services()
+    made = devices.begin(
+        session(),
+        client_id=client.client_id,
+        scopes=tuple(sorted(set(scopes))),
+        now=clock.now(),
+        keyring=parts.keyring,
     )
-    if not client:
-        raise InvalidClientError(status_code=401, description="client authentication failed")
-    return OAuthClient(client)
+    page = f"{parts.settings.issuer}/device"
+    return {
+        "device_code": made.device,
+        "user_code": made.user,
+        "verification_uri": page,
+        "verification_uri_complete": f"{page}?user_code={made.user}",
+        "expires_in": int(devices.LIFETIME.total_seconds()),
+        "interval": devices.INTERVAL_S,
+    }
 
 
-def _basic(header: str) -> tuple[str, str] | None:
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic" or len(header) > LONGEST_HEADER:
-        return None
-    try:
-        name, separator, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, ValueError):
-        return None
-    name, secret = unquote(name), unquote(secret)
-    return (name, secret) if separator and "\x00" not in name + secret else None
+def _token() -> str:
+    token = request.form.get("token", "")
+    if not token or len(token) > LONGEST_TOKEN:
+        raise InvalidRequestError("token is missing")
+    return token
+
+
+def _revoke(server: Server) -> dict[str, Any]:
+    client = server.client(METHODS, "revoke")
+    tokens.revoke(session(), token=_token(), client_id=client.client_id, now=clock.now(), keyring=services().keyring)
+    return {}
+
+
+def _introspect(server: Server) -> dict[str, Any]:
+    client = server.client(CONFIDENTIAL, "introspect")
+    parts = services()
+    return tokens.introspect(
+        session(),
+        token=_token(),
+        partner_id=client.partner_id,
+        issuer=parts.settings.issuer,
+        now=clock.now(),
+        keyring=parts.keyring,
+    )
+
+
+def jwks() -> Response:
+    """The keys id tokens are signed with."""
+    with services().reading() as opened:
+        found = keys.published(opened, now=clock.now(), keyring=services().keyring)
+    response = jsonify(found)
+    response.headers["Cache-Control"] = f"public, max-age={keys.CACHE_S}"
+    return response
+
+
+def userinfo() -> Response:
+    """Who allowed this token (OpenID Connect Core §5.3)."""
+    authorise("openid")
+    found = principal()
+    subject = id_tokens.subject_of(found.subject, partner_id=found.partner_id, keyring=services().keyring)
+    return jsonify({"sub": subject})
+
+
+def metadata() -> dict[str, Any]:
+    """What an OAuth client has to know of us (RFC 8414)."""
+    issuer = services().settings.issuer
+    signing = sorted({"ES256", "PS256", "RS256", "EdDSA"})
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/oauth/authorize",
+        "token_endpoint": f"{issuer}/oauth/token",
+        "device_authorization_endpoint": f"{issuer}/oauth/device_authorization",
+        "revocation_endpoint": f"{issuer}/oauth/revoke",
+        "introspection_endpoint": f"{issuer}/oauth/introspect",
+        "jwks_uri": f"{issuer}/oauth/jwks",
+        "token_endpoint_auth_methods_supported": list(METHODS),
+        "token_endpoint_auth_signing_alg_values_supported": signing,
+        "revocation_endpoint_auth_methods_supported": list(METHODS),
+        "revocation_endpoint_auth_signing_alg_values_supported": signing,
+        "introspection_endpoint_auth_methods_supported": list(CONFIDENTIAL),
+        "introspection_endpoint_auth_signing_alg_values_supported": signing,
+        "grant_types_supported": [grant.GRANT_TYPE for grant in token_grants.ALL],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "authorization_details_types_supported": [DETAILS_TYPE],
+        "scopes_supported": [*SCOPES, *MEMBER_SCOPES],
+        "service_documentation": f"{issuer}/docs",
+    }
+
+
+def discovery() -> dict[str, Any]:
+    """The same for OpenID Connect (Discovery 1.0 §3)."""
+    issuer = services().settings.issuer
+    return {
+        **metadata(),
+        "userinfo_endpoint": f"{issuer}/oauth/userinfo",
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": [keys.ALGORITHM],
+        "claims_supported": ["iss", "sub", "aud", "iat", "exp", "auth_time", "amr", "nonce"],
+        "prompt_values_supported": ["none", "login", "consent"],
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+    }

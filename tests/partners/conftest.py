@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from kit import clock
 from partners import clients
 from tests.conftest import World
+from tests.partners.sign_in_kit import HTTPS, Browser, Mailbox, SmtpServer
 from wsgi import create_app
 
 
@@ -80,3 +81,25 @@ def caller(http: FlaskClient, credentials) -> Callable[..., Caller]:
         return Caller(http, answer.json["access_token"], partner.partner_id)
 
     return make
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    """What our mail server took."""
+    with SmtpServer() as server:
+        yield server.mailbox
+        server.shutdown()
+
+
+@pytest.fixture
+def site(world: World, mailbox: Mailbox):
+    """The service at https://localhost, with a mail server."""
+    made = create_app(replace(world.settings, public_url=HTTPS, smtp_url=mailbox.url))
+    yield made
+    made.extensions["coalition"].database.close()
+
+
+@pytest.fixture
+def browser(site) -> Browser:
+    """A person's browser."""
+    return Browser(site)

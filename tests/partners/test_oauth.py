@@ -104,7 +104,9 @@ def test_an_expired_token_is_401_even_from_the_cache(world, credentials) -> None
     client_id, secret, _ = credentials()
     now = clock.now()
     with world.transaction() as session:
-        client = clients.authenticate(session, client_id=client_id, secret=secret, keyring=world.keyring)
+        client = clients.authenticate(
+            session, client_id=client_id, secret=secret, now=clock.now(), keyring=world.keyring
+        )
         token = clients.issue_token(
             session, client=client, scopes=["earn:write"], lifetime_s=60, now=now, keyring=world.keyring
         )
@@ -131,7 +133,7 @@ def test_a_revoked_clients_token_is_no_longer_found(world, http, credentials) ->
 def test_the_metadata_names_what_there_is(http) -> None:
     answer = http.get("/.well-known/oauth-authorization-server").json
     assert answer["token_endpoint"] == answer["issuer"] + "/oauth/token"
-    assert answer["token_endpoint_auth_methods_supported"] == ["client_secret_basic"]
+    assert answer["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "private_key_jwt", "none"]
 
 
 def test_an_independent_client_gets_in(app, credentials, monkeypatch) -> None:

@@ -1,0 +1,54 @@
+"""Members by their e-mail address, for signing them in: found by its fingerprint, confirmed by a code sent to it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from kit.db import Session
+from kit.secrets import Keyring
+
+
+def member_of(session: Session, *, address: str, keyring: Keyring) -> UUID | None:
+    """The member with this address (in small letters), or None."""
+    row = session.execute(
+        text("SELECT member_id FROM coalition.member_identifier WHERE kind = 'email' AND fingerprint = :fingerprint"),
+        {"fingerprint": _fingerprint(address, keyring)},
+    ).first()
+    return row.member_id if row else None
+
+
+def confirm(session: Session, *, address: str, now: datetime, keyring: Keyring) -> None:
+    """Note that the member with this address reads the mail sent to it."""
+    session.execute(
+        text("""
+            UPDATE coalition.member_identifier SET verified_at = :now
+            WHERE kind = 'email' AND fingerprint = :fingerprint AND verified_at IS NULL
+        """),
+        {"fingerprint": _fingerprint(address, keyring), "now": now},
+    )
+
+
+def masked(session: Session, *, member_id: UUID) -> str | None:
+    """The member's address as it may be shown, or None without one."""
+    row = session.execute(
+        text("SELECT masked FROM coalition.member_identifier WHERE kind = 'email' AND member_id = :id ORDER BY 1"),
+        {"id": member_id},
+    ).first()
+    return row.masked if row else None
+
+
+def is_somebody(session: Session, *, member_id: UUID) -> bool:
+    """Whether there is such a member still, rather than one that was merged into another."""
+    return bool(
+        session.scalar(
+            text("SELECT EXISTS (SELECT FROM coalition.wallet WHERE member_id = :id AND state <> 'merged')"),
+            {"id": member_id},
+        )
+    )
+
+
+def _fingerprint(address: str, keyring: Keyring) -> bytes:
+    return keyring.fingerprint(purpose="email", value=address)

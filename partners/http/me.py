@@ -1,0 +1,44 @@
+"""/v1/me: what a member lets a brand's app see; the token says who it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from coalition import wallets
+from kit.http import paging
+from kit.http.api import Blueprint
+from kit.http.paging import Page, PageQuery
+from kit.http.services import services
+from partners.http import balances
+from partners.http.auth import principal, requires
+from partners.http.schemas import BalanceSchema, PastBalanceQuery, TransactionPageSchema
+
+me_api = Blueprint("me", __name__, url_prefix="/v1/me", description="The member who gave an app its consent")
+
+
+@me_api.get("/balance")
+@requires(me_api, "balance:read")
+@me_api.arguments(PastBalanceQuery(), location="query")
+@me_api.response(200, BalanceSchema)
+def balance(query: dict[str, Any]) -> Response | wallets.PastBalance:
+    """What the member can spend, how much of it the app's brand issued, and when it expires; with `at`, then."""
+    return balances.answer(query, member_id=principal().subject, partner_id=principal().partner_id)
+
+
+@me_api.get("/transactions")
+@requires(me_api, "history:read")
+@me_api.arguments(PageQuery(), location="query")
+@me_api.response(200, TransactionPageSchema)
+def history(query: dict[str, Any]) -> Page:
+    """What the member's points came from and went to, at all partners, newest first."""
+    parts, member = services(), principal().subject
+    bound_to = ["my history", member, principal().client_id]
+    before = paging.unseal(parts.keyring, query["cursor"], bound_to=bound_to, start=wallets.FROM_THE_NEWEST)
+    with parts.reading() as session:
+        found = wallets.history(session, member_id=member, partner_id=None, before=before, limit=query["limit"] + 1)
+    page = found[: query["limit"]]
+    more = len(found) > len(page)
+    cursor = paging.seal(parts.keyring, bound_to=bound_to, position=page[-1].member_seq) if more else None
+    return Page(page, cursor)

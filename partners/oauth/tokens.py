@@ -1,0 +1,66 @@
+"""Tokens from the outside: ended (RFC 7009), and asked about (RFC 7662)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from kit.db import Session
+from kit.secrets import Keyring
+from partners import clients
+from partners.oauth import authorization, grants, id_tokens, refresh_tokens
+from partners.oauth.grants import Spend
+
+
+def revoke(session: Session, *, token: str, client_id: str, now: datetime, keyring: Keyring) -> None:
+    """End a client's access token, or with its refresh token the whole grant; anything else is left in silence."""
+    grant_id = refresh_tokens.grant_of(session, token=token, client_id=client_id, keyring=keyring)
+    if grant_id is not None:
+        grants.revoke(session, grant_id=grant_id, because="the client revoked it", now=now)
+    elif (token_hash := clients.token_hash_of(keyring, token)) is not None:
+        session.execute(
+            text("DELETE FROM partners.access_token WHERE token_hash = :hash AND client_id = :client_id"),
+            {"hash": token_hash, "client_id": client_id},
+        )
+
+
+def introspect(
+    session: Session, *, token: str, partner_id: UUID, issuer: str, now: datetime, keyring: Keyring
+) -> dict[str, Any]:
+    """What an access token of the partner's own clients is good for; nothing is said of any other."""
+    token_hash = clients.token_hash_of(keyring, token)
+    row = (
+        token_hash
+        and session.execute(
+            text("""
+            SELECT t.client_id, t.scopes, t.issued_at, t.expires_at, g.subject_kind, g.subject_id,
+                   g.most_per_purchase, g.most_per_day
+            FROM partners.access_token t
+            JOIN partners.oauth_client c USING (client_id)
+            LEFT JOIN partners.oauth_grant g USING (grant_id)
+            WHERE t.token_hash = :hash AND c.partner_id = :partner_id AND t.expires_at > :now
+              AND c.revoked_at IS NULL AND g.revoked_at IS NULL
+        """),
+            {"hash": token_hash, "partner_id": partner_id, "now": now},
+        ).first()
+    )
+    if not row:
+        return {"active": False}
+    found = {
+        "active": True,
+        "scope": " ".join(row.scopes),
+        "client_id": row.client_id,
+        "token_type": "Bearer",
+        "iss": issuer,
+        "iat": int(row.issued_at.timestamp()),
+        "exp": int(row.expires_at.timestamp()),
+        "sub": row.client_id,
+    }
+    if row.subject_kind == "member":
+        found["sub"] = id_tokens.subject_of(row.subject_id, partner_id=partner_id, keyring=keyring)
+    if row.most_per_purchase:
+        found["authorization_details"] = authorization.details_of(Spend(row.most_per_purchase, row.most_per_day))
+    return found

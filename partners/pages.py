@@ -1,0 +1,132 @@
+"""Pages for people: one layout, one style sheet, strict headers, and errors that are pages too.
+
+Templates lie in `templates/`, and extend `layout.html`; they get `csrf_token()` for their forms. What they load lies in
+`assets/`. Nothing comes from another host, nothing is inline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import jinja2
+from flask import Blueprint, Flask, Response, redirect, request, send_from_directory
+
+from kit.errors import CoalitionError, Invalid
+from kit.http import problems
+from kit.http.problems import RouteNotFound, status_of
+from partners.sign_in import cookies
+from partners.sign_in.sessions import CSRF_FIELD, CrossSiteRequest, SignInNeeded, csrf_token
+
+LONGEST_FIELD = 4_096
+_HERE = Path(__file__).parent
+_ASSETS = {path.name: sha256(path.read_bytes()).hexdigest()[:12] for path in sorted((_HERE / "assets").iterdir())}
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action {targets}; frame-ancestors 'none'; base-uri 'none'"
+)
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+
+
+class MalformedForm(Invalid):
+    """A form lacks a field, has one twice or a strange one, or one is too long or holds control characters."""
+
+    code = "malformed_form"
+    title = "Malformed form"
+
+
+def page(template: str, *, title: str, status: int = 200, form_targets: Sequence[str] = (), **values: Any) -> Response:
+    """The page `template` makes of `values`.
+
+    `form_targets` are addresses that the answer to a form on it may redirect to, besides our own: Chromium applies the
+    policy's form-action to such redirects, too.
+    """
+    response = Response(_templates.get_template(template).render(title=title, **values), status, mimetype="text/html")
+    targets = " ".join(["'self'", *(source_of(target) for target in form_targets)])
+    response.headers["Content-Security-Policy"] = _POLICY.format(targets=targets)
+    response.headers.update(_HEADERS)
+    return response
+
+
+def source_of(address: str) -> str:
+    """The source expression (CSP §2.3.1) for an absolute address: its origin; the scheme for an app's own."""
+    parts = urlsplit(address)
+    source = f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"
+    if not parts.scheme or not source.isascii() or any(c in source for c in " ;,'\"*@") or not source.isprintable():
+        raise ValueError("form targets are absolute addresses without a user")
+    return source
+
+
+def form(*names: str) -> dict[str, str]:
+    """The fields `names` of the form that was sent, each once and no others; raises MalformedForm."""
+    fields = {name: request.form.getlist(name) for name in request.form if name != CSRF_FIELD}
+    if set(fields) != set(names) or any(len(values) != 1 for values in fields.values()):
+        raise MalformedForm("the form is not the one this page has")
+    found = {name: values[0] for name, values in fields.items()}
+    if any(len(value) > LONGEST_FIELD or not value.isprintable() for value in found.values()):
+        raise MalformedForm("a field is too long or holds control characters")
+    return found
+
+
+def blueprint(name: str, import_name: str) -> Blueprint:
+    """A blueprint whose errors leave as pages, or as problem documents where JSON was sent."""
+    made = Blueprint(name, import_name)
+    made.register_error_handler(CoalitionError, show_error)
+    return made
+
+
+def show_error(error: CoalitionError) -> Response:
+    """`error` as a page; who has to sign in is led to where they can."""
+    if request.is_json:
+        return problems.respond(error)
+    if isinstance(error, SignInNeeded):
+        response = redirect(str(error.fields["location"]), HTTPStatus.SEE_OTHER, Response)
+        response.headers.update(_HEADERS)
+        return response  # type: ignore[return-value]
+    response = page("error.html", title=error.title, status=status_of(type(error)), error=error)
+    if "retry_after_s" in error.fields:
+        response.headers["Retry-After"] = str(error.fields["retry_after_s"])
+    return response
+
+
+def install(app: Flask) -> None:
+    """Serve what pages load in `app`, write their cookies, and lead visitors who have to sign in."""
+    cookies.install(app)
+    app.register_error_handler(SignInNeeded, show_error)
+    app.register_error_handler(CrossSiteRequest, show_error)
+    routes = Blueprint("pages", __name__)
+
+    @routes.get("/pages/<name>")
+    def asset(name: str) -> Response:
+        if name not in _ASSETS:
+            raise RouteNotFound("no such asset")
+        response = send_from_directory(_HERE / "assets", name, max_age=86_400)
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        return response
+
+    app.register_blueprint(routes)
+
+
+def _asset(name: str) -> str:
+    # The address changes with the content, so that caches may keep it.
+    return f"/pages/{name}?v={_ASSETS[name]}"
+
+
+_templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(_HERE / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.globals.update(csrf_token=csrf_token, asset=_asset)

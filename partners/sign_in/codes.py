@@ -1,0 +1,134 @@
+"""One-time codes sent by mail: bound to the browser that asked, good once, for ten minutes and five tries.
+
+Whether an address is anybody's shows neither in the answer nor in what is done before it: every address costs the same
+rows, is counted alike, and mail is handed over behind the answer.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from kit import ids
+from kit.db import Session, wait_for_lock
+from kit.http.problems import HttpError
+from kit.secrets import Keyring, same
+from partners.sign_in import subjects
+from partners.sign_in.subjects import Kind, Subject
+
+DIGITS = 8  # five tries at six digits, at all addresses in turn, would hit somebody's before long
+LIFETIME = timedelta(minutes=10)
+MOST_TRIES = 5
+KEPT = timedelta(days=1)
+# How many codes may be asked for in how long: for one address, and sent in all.
+MOST_FOR_AN_ADDRESS = ((5, timedelta(minutes=15)), (20, timedelta(days=1)))
+MOST_IN_ALL = (300, timedelta(minutes=1))
+_ADDRESS = "sign-in address"
+
+
+class TooManyCodes(HttpError):
+    """More codes were asked for than are sent in that time, to one address or in all; `retry_after_s` says how long."""
+
+    code, title, status, retryable = "too_many_codes", "Too many codes", 429, True
+
+
+def ask(session: Session, *, kind: Kind, address: str, browser: str, now: datetime, keyring: Keyring) -> str | None:
+    """A code for whoever the normalised `address` signs in, to be sent there; None when that is nobody.
+
+    Raises TooManyCodes.
+    """
+    address_hash = keyring.fingerprint(purpose=_ADDRESS, value=f"{kind} {address}")
+    wait_for_lock(session, f"sign-in code {address_hash.hex()}")
+    _check_rates(session, address_hash, now)
+    subject = subjects.find(session, kind, address, keyring)
+    code_id, code = ids.new(), "".join(secrets.choice("0123456789") for _ in range(DIGITS))
+    session.execute(
+        text("""
+            INSERT INTO partners.sign_in_code (code_id, kind, browser_hash, address_hash, address, code_hash, was_sent,
+                                               asked_at, expires_at)
+            VALUES (:id, :kind, :browser_hash, :address_hash, :address, :code_hash, :was_sent, :now, :expires_at)
+        """),
+        {
+            "id": code_id,
+            "kind": kind,
+            "browser_hash": browser_hash(keyring, browser),
+            "address_hash": address_hash,
+            "address": keyring.seal(address.encode(), purpose=_ADDRESS),
+            "code_hash": _hash(keyring, code_id, code),
+            "was_sent": subject is not None,
+            "now": now,
+            "expires_at": now + LIFETIME,
+        },
+    )
+    return code if subject else None
+
+
+def redeem(session: Session, *, kind: Kind, code: str, browser: str, now: datetime, keyring: Keyring) -> Subject | None:
+    """Whom the code this browser asked for last signs in; None when `code` is wrong, used or expired.
+
+    The transaction has to be committed either way: a wrong try is counted in it. Two at once wait for each other at
+    the row.
+    """
+    row = session.execute(
+        text("""
+            UPDATE partners.sign_in_code SET tries = tries + 1 WHERE code_id = (
+                SELECT code_id FROM partners.sign_in_code WHERE browser_hash = :browser_hash AND kind = :kind
+                ORDER BY asked_at DESC, code_id DESC LIMIT 1)
+            AND tries < :most AND used_at IS NULL AND expires_at > :now
+            RETURNING code_id, code_hash, address, was_sent
+        """),
+        {"browser_hash": browser_hash(keyring, browser), "kind": kind, "most": MOST_TRIES, "now": now},
+    ).first()
+    given = "".join(code.split())
+    if row is None or not same(_hash(keyring, row.code_id, given), bytes(row.code_hash)) or not row.was_sent:
+        return None
+    session.execute(
+        text("UPDATE partners.sign_in_code SET used_at = :now WHERE code_id = :id"), {"id": row.code_id, "now": now}
+    )
+    address = keyring.unseal(bytes(row.address), purpose=_ADDRESS).decode()
+    subject = subjects.find(session, kind, address, keyring)
+    if subject is not None:
+        subjects.confirm(session, subject, email=address, now=now, keyring=keyring)
+    return subject
+
+
+def forget(session: Session, *, now: datetime, limit: int) -> int:
+    """Delete codes that count for nothing any more; returns how many."""
+    return session.execute(
+        text("""
+            DELETE FROM partners.sign_in_code WHERE code_id IN (
+                SELECT code_id FROM partners.sign_in_code WHERE asked_at < :before LIMIT :limit)
+        """),
+        {"before": now - KEPT, "limit": limit},
+    ).rowcount
+
+
+def browser_hash(keyring: Keyring, browser: str) -> bytes:
+    """What a browser's name is stored as."""
+    return keyring.fingerprint(purpose="sign-in browser", value=browser)
+
+
+def _check_rates(session: Session, address_hash: bytes, now: datetime) -> None:
+    for most, within in MOST_FOR_AN_ADDRESS:
+        asked = session.scalar(
+            text("SELECT count(*) FROM partners.sign_in_code WHERE address_hash = :hash AND asked_at > :since"),
+            {"hash": address_hash, "since": now - within},
+        )
+        if (asked or 0) >= most:
+            raise TooManyCodes("this address has had many codes lately; wait a while", retry_after_s=_seconds(within))
+    most, within = MOST_IN_ALL
+    sent = session.scalar(
+        text("SELECT count(*) FROM partners.sign_in_code WHERE asked_at > :since AND was_sent"), {"since": now - within}
+    )
+    if (sent or 0) >= most:
+        raise TooManyCodes("many people sign in just now; wait a while", retry_after_s=_seconds(within))
+
+
+def _seconds(within: timedelta) -> int:
+    return int(within.total_seconds())
+
+
+def _hash(keyring: Keyring, code_id: object, code: str) -> bytes:
+    return keyring.fingerprint(purpose="sign-in code", value=f"{code_id} {code}")

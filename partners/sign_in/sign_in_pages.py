@@ -1,0 +1,234 @@
+"""/sign-in and /sign-out: a code by mail, or a passkey; for members and for staff, each with a session of their own."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import quote
+
+import marshmallow as ma
+from flask import Response, jsonify, redirect, request
+
+from kit import clock, logs
+from kit.db import Session
+from kit.http.requests import invalid_request, read_json
+from kit.http.services import services
+from partners import pages
+from partners.sign_in import challenges, codes, cookies, destinations, passkeys, sessions, subjects
+from partners.sign_in.passkeys import Answer, PasskeyRefused, PasskeysUnavailable
+from partners.sign_in.postman import postman
+from partners.sign_in.subjects import Kind, Subject
+
+log = logging.getLogger("sign_in")
+sign_in_pages = pages.blueprint("sign_in", __name__)
+KIND = "<any(member, staff):kind>"
+_WRONG_CODE = "That code is not right, was used, or is too old. Try again, or ask for a new one."
+_MAIL = """Your code to sign in is
+
+    {code}
+
+It is good once, for {minutes} minutes, in the browser where you asked for it, at
+{issuer}
+
+Nobody of ours will ever ask you for it. If you didn't ask for it, there is nothing to do.
+"""
+
+
+class PasskeyAnswerSchema(ma.Schema):
+    """A browser's answer to a challenge, and where its user wants to go."""
+
+    credential = ma.fields.Dict(required=True)
+    next = ma.fields.String(load_default="")
+
+
+@sign_in_pages.get(f"/sign-in/{KIND}")
+def start(kind: Kind) -> Response:
+    """Ask for an address, or offer a passkey."""
+    return _start_page(kind, _next(kind, request.args.get("next", "")))
+
+
+@sign_in_pages.post(f"/sign-in/{KIND}")
+def send_code(kind: Kind) -> Response:
+    """Send a code to the address, if it is somebody's; the answer is the same if it is nobody's."""
+    sessions.check_csrf()
+    given = pages.form("email", "next")
+    then, parts = _next(kind, given["next"]), services()
+    try:
+        address = subjects.normalise(given["email"])
+    except subjects.MalformedAddress as error:
+        return _start_page(kind, then, wrong=error.detail, email=given["email"])
+    with parts.reading() as session:
+        code = codes.ask(
+            session, kind=kind, address=address, browser=cookies.browser(), now=clock.now(), keyring=parts.keyring
+        )
+    if code is not None:
+        minutes = int(codes.LIFETIME.total_seconds()) // 60
+        body = _MAIL.format(code=f"{code[:4]} {code[4:]}", minutes=minutes, issuer=parts.settings.issuer)
+        postman().post(to=address, subject="Your code to sign in", body=body)
+    return _see(f"/sign-in/{kind}/code", then)
+
+
+@sign_in_pages.get(f"/sign-in/{KIND}/code")
+def ask_code(kind: Kind) -> Response:
+    """Ask for the code."""
+    return _code_page(kind, _next(kind, request.args.get("next", "")))
+
+
+@sign_in_pages.post(f"/sign-in/{KIND}/code")
+def redeem_code(kind: Kind) -> Response:
+    """Sign in whoever the code was sent to."""
+    sessions.check_csrf()
+    given = pages.form("code", "next")
+    then, parts = _next(kind, given["next"]), services()
+    with parts.reading() as session:
+        subject = codes.redeem(
+            session, kind=kind, code=given["code"], browser=cookies.browser(), now=clock.now(), keyring=parts.keyring
+        )
+        if subject is not None:
+            _let_in(session, subject, ("otp",))
+    if subject is None:
+        logs.event(log, "code refused", kind=kind)
+        return _code_page(kind, then, wrong=_WRONG_CODE)
+    return _see(f"/sign-in/{kind}/done", then)
+
+
+@sign_in_pages.get(f"/sign-in/{KIND}/done")
+def done(kind: Kind) -> Response:
+    """Go on to where the visitor wanted to go.
+
+    A page of its own, not a redirect: Chromium holds every redirect that follows a form against the form's page's
+    policy, and the way on may lead through our authorization endpoint to a client's address.
+    """
+    return pages.page("done.html", title="You are signed in", next=_next(kind, request.args.get("next", "")))
+
+
+@sign_in_pages.post(f"/sign-in/{KIND}/passkey/options")
+def passkey_options(kind: Kind) -> Response:
+    """A challenge for whichever passkey the browser's user chooses."""
+    sessions.check_csrf()
+    parts = services()
+    with parts.reading() as session:
+        options = passkeys.sign_in_options(
+            session,
+            kind=kind,
+            at=passkeys.site(parts.settings.issuer),
+            browser=cookies.browser(),
+            now=clock.now(),
+            keyring=parts.keyring,
+        )
+    return Response(options, mimetype="application/json", headers={"Cache-Control": "no-store"})
+
+
+@sign_in_pages.post(f"/sign-in/{KIND}/passkey")
+def sign_in_with_passkey(kind: Kind) -> Response:
+    """Sign in whoever the passkey belongs to."""
+    sessions.check_csrf()
+    body = load(PasskeyAnswerSchema())
+    then, parts = _next(kind, body["next"]), services()
+    at = passkeys.site(parts.settings.issuer)
+    answer = take_answer(kind, body["credential"], session_id=None)
+    with parts.reading() as session:
+        subject, methods = passkeys.authenticate(
+            session, answer, kind=kind, at=at, now=clock.now(), keyring=parts.keyring
+        )
+        _let_in(session, subject, methods)
+    return jsonify({"next": then})
+
+
+@sign_in_pages.get("/sign-out")
+def ask_sign_out() -> Response:
+    """Ask whether to sign out, and where."""
+    signed_in = [kind for kind in cookies.OF_KIND if sessions.visitor(kind)]
+    return pages.page("sign_out.html", title="Sign out", kinds=signed_in)
+
+
+@sign_in_pages.post("/sign-out")
+def sign_out() -> Response:
+    """Sign out here, or everywhere."""
+    sessions.check_csrf()
+    given = pages.form("kind", "where")
+    if given["kind"] not in cookies.OF_KIND or given["where"] not in ("here", "everywhere"):
+        raise pages.MalformedForm("the form is not the one this page has")
+    kind = given["kind"]
+    found = sessions.visitor(kind)
+    with services().reading() as session:
+        if found is not None and given["where"] == "everywhere":
+            sessions.end_everywhere(session, found)
+        else:
+            sessions.end(session, kind)
+    return redirect("/sign-out", HTTPStatus.SEE_OTHER, Response)  # type: ignore[return-value]
+
+
+def load(schema: ma.Schema) -> dict[str, Any]:
+    """The JSON body as `schema` reads it; raises InvalidRequest and what `read_json` raises."""
+    try:
+        return cast(dict[str, Any], schema.load(read_json(request)))
+    except ma.ValidationError as error:
+        raise invalid_request(error) from None
+
+
+def take_answer(kind: Kind, credential: dict[str, Any], *, session_id: Any) -> Answer:
+    """The answer in `credential`, its challenge taken for good; raises PasskeyRefused."""
+    challenge, parts = passkeys.challenge_in(credential), services()
+    with parts.reading() as session:
+        taken = challenges.take(
+            session,
+            challenge,
+            kind=kind,
+            browser=cookies.browser(),
+            session_id=session_id,
+            now=clock.now(),
+            keyring=parts.keyring,
+        )
+    if not taken:
+        raise PasskeyRefused("the passkey was not accepted")
+    return Answer(credential, challenge)
+
+
+def offers_passkeys() -> bool:
+    """Whether browsers can use passkeys at our address."""
+    try:
+        passkeys.site(services().settings.issuer)
+    except PasskeysUnavailable:
+        return False
+    return True
+
+
+def _let_in(session: Session, subject: Subject, methods: tuple[str, ...]) -> None:
+    sessions.begin(session, subject, methods=methods)
+    logs.event(log, "signed in", kind=subject.kind, subject_id=subject.subject_id, methods=" ".join(methods))
+
+
+def _next(kind: Kind, given: str) -> str:
+    return destinations.checked(given) if given else sessions.home(kind)
+
+
+def _see(path: str, then: str) -> Response:
+    location = f"{path}?next={quote(then, safe='/')}"
+    return redirect(location, HTTPStatus.SEE_OTHER, Response)  # type: ignore[return-value]
+
+
+def _start_page(kind: Kind, then: str, *, wrong: str = "", email: str = "") -> Response:
+    return pages.page(
+        "sign_in.html",
+        title="Sign in" if kind == "member" else "Sign in as staff",
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK,
+        kind=kind,
+        next=then,
+        wrong=wrong,
+        email=email,
+        offers_passkeys=offers_passkeys(),
+    )
+
+
+def _code_page(kind: Kind, then: str, *, wrong: str = "") -> Response:
+    return pages.page(
+        "code.html",
+        title="Enter your code",
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK,
+        kind=kind,
+        next=then,
+        wrong=wrong,
+        again=f"/sign-in/{kind}?next={quote(then, safe='/')}",
+    )
