@@ -13,6 +13,7 @@ from console.cli import demo, replay
 from console.run import coalition_up, describe
 from kit import embedded, schema, settings
 from kit.terminal import one_line_errors, say
+from partners.audit_cli import audit_commands
 from partners.cli import client, partner, rate
 from partners.members_cli import member
 from partners.oauth.cli import oauth
@@ -61,7 +62,20 @@ def distribute() -> None:
     say("the database is distributed by member" if done else "the database was distributed before")
 
 
-for command in (ledger, programme_rules, member, partner, client, rate, oauth, agreement, settlement, replay, demo):
+for command in (
+    ledger,
+    programme_rules,
+    member,
+    partner,
+    client,
+    audit_commands,
+    rate,
+    oauth,
+    agreement,
+    settlement,
+    replay,
+    demo,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

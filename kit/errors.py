@@ -11,10 +11,14 @@ from typing import ClassVar
 
 
 class CoalitionError(Exception):
-    """Root of the tree: `detail` is a sentence for a person, `fields` are facts for a program."""
+    """Root of the tree: `detail` is a sentence for a person, `fields` are facts for a program.
+
+    `remedy` says in a sentence or two what whoever meets it can do.
+    """
 
     code: ClassVar[str] = ""
     title: ClassVar[str] = ""
+    remedy: ClassVar[str] = ""
     retryable: ClassVar[bool] = False
 
     def __init__(self, detail: str, **fields: object) -> None:
@@ -39,11 +43,20 @@ class Forbidden(CoalitionError):
     """Known, but not permitted."""
 
 
+class Stale(CoalitionError):
+    """The resource was changed since you saw it; nothing was done."""
+
+    code = "precondition_failed"
+    title = "Changed in between"
+    remedy = "GET the resource again, see what was changed, and send your change with the new ETag."
+
+
 class Unavailable(CoalitionError):
     """A part we depend on does not answer; the same request may be sent again."""
 
     code = "unavailable"
     title = "Temporarily unavailable"
+    remedy = "Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After."
     retryable = True
 
 

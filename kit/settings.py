@@ -36,6 +36,11 @@ class Settings:
     currency: str = "GBP"
     secret_key: str | None = field(default=None, repr=False)
     access_token_lifetime_s: int = 3600
+    rate_limit_reads_per_s: int = 5000
+    rate_limit_writes_per_s: int = 5000
+    rate_limit_lookups_per_s: int = 200
+    rate_limit_oauth_per_s: int = 50
+    request_retention_days: int = 7
     webhook_timeout_s: int = 15
     webhook_allow_http: bool = False
     webhook_allowed_networks: tuple[Network, ...] = ()
@@ -144,6 +149,11 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "currency": _currency,
     "secret_key": _secret,
     "access_token_lifetime_s": _integer(60, 86_400),
+    "rate_limit_reads_per_s": _integer(1, 100_000),
+    "rate_limit_writes_per_s": _integer(1, 100_000),
+    "rate_limit_lookups_per_s": _integer(1, 100_000),
+    "rate_limit_oauth_per_s": _integer(1, 10_000),
+    "request_retention_days": _integer(1, 90),
     "webhook_timeout_s": _integer(1, 60),
     "webhook_allow_http": _boolean,
     "webhook_allowed_networks": _networks,

@@ -10,7 +10,8 @@ import click
 from coalition import programme, rates
 from kit import clock, ids
 from kit.terminal import answer, desk, fail, json_option, one_line_errors
-from partners import accounts, clients
+from partners import accounts, clients, terms
+from partners.audit_cli import write_down
 
 
 @click.group()
@@ -73,6 +74,7 @@ def create_client(*, partner_code: str, scopes: tuple[str, ...], as_json: bool) 
         made, secret = clients.create(
             session, partner_id=owner.partner_id, scopes=scopes, now=clock.now(), keyring=at.keyring
         )
+        write_down(at, session, "client.created", made.client_id, partner=owner.code, scopes=made.scopes)
     answer(
         {"client_id": made.client_id, "client_secret": secret, "scopes": list(made.scopes)},
         f"client_id      {made.client_id}\nclient_secret  {secret}   (keep it: it is not shown again)\n"
@@ -88,6 +90,18 @@ def revoke_client(*, client_id: str) -> None:
     """End the client CLIENT_ID and its tokens (within two seconds)."""
     with desk() as at, at.database.transaction() as session:
         clients.revoke(session, client_id=client_id, now=clock.now())
+        write_down(at, session, "client.revoked", client_id)
+
+
+@client.command("limit")
+@click.argument("client_id")
+@click.argument("percent", type=click.IntRange(1, 10_000))
+@one_line_errors
+def limit_client(*, client_id: str, percent: int) -> None:
+    """Let CLIENT_ID ask PERCENT of the usual rate limits (within half a minute)."""
+    with desk() as at, at.database.transaction() as session:
+        terms.grant(session, client_id=client_id, rate_limit_percent=percent)
+        write_down(at, session, "client.limited", client_id, percent=percent)
 
 
 @click.group()

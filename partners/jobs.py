@@ -11,7 +11,7 @@ from kit import clock, logs, settings
 from kit.db import Database
 from kit.secrets import keyring
 from kit.settings import Settings
-from partners import batch_files, clients
+from partners import batch_files, clients, request_log
 from partners.oauth import upkeep as oauth_upkeep
 from partners.sign_in import upkeep
 
@@ -27,12 +27,13 @@ def post_batch_files() -> None:
 
 
 def forget_what_is_over() -> None:
-    """Forget access tokens that expired more than a day ago, files done long ago, and sign-ins that are over."""
-    with _database() as (database, _), database.transaction() as session:
+    """Forget what is over: tokens, codes, sign-ins, and files and requests that were done long ago."""
+    with _database() as (database, chosen), database.transaction() as session:
         clients.delete_expired_tokens(session, now=clock.now())
-        batch_files.forget(session, now=clock.now())
         oauth_upkeep.forget(session, now=clock.now())
         upkeep.forget(session, now=clock.now())
+        batch_files.forget(session, now=clock.now())
+        request_log.forget(session, now=clock.now(), days=chosen.request_retention_days)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from coalition import adjustments, ledger, merges
 from kit import clock, ids
 from kit.terminal import answer, desk, json_option, one_line_errors
 from partners import accounts
+from partners.audit_cli import write_down
 
 
 @click.group()
@@ -49,6 +50,8 @@ def merge(*, member_id: str, into: str, reference: str, as_json: bool) -> None:
             reference=reference,
             now=clock.now(),
         )
+        if outcome.refusal is None and not outcome.replayed:
+            write_down(at, session, "member.merged", member_id, into=into)
     done = outcome.unwrap()
     answer({"member_id": member_id, "into": into, "points": done.points},
            f"{done.points} points moved to {into}", as_json=as_json)  # fmt: skip
@@ -96,6 +99,8 @@ def adjust(
                 approved_by=approved_by,
             )
             outcome = adjustments.adjust(session, request, command)
+            if outcome.refusal is None and not outcome.replayed:
+                write_down(at, session, "member.adjusted", member_id, partner=partner_code, points=points)
         done = outcome.unwrap()
     answer(
         {"transaction_id": ids.show(ids.TRANSACTION, done.transaction_id), "available": done.available_after},
@@ -107,6 +112,8 @@ def adjust(
 def _set_blocked(member_id: str, *, blocked: bool, as_json: bool) -> None:
     with desk() as at, at.database.transaction() as session:
         changed = merges.block(session, member_id=ids.parse(ids.MEMBER, member_id), blocked=blocked, now=clock.now())
+        if changed:
+            write_down(at, session, "member.blocked" if blocked else "member.unblocked", member_id)
     state = "blocked" if blocked else "open"
     answer({"member_id": member_id, "state": state, "changed": changed},
            f"{member_id} is {state}{'' if changed else ', as before'}", as_json=as_json)  # fmt: skip

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from kit import ids
 from kit.db import Session
-from kit.errors import Conflict, NotFound
+from kit.errors import Conflict, NotFound, Stale
 from kit.secrets import Keyring
 from webhooks import signing
 
@@ -42,9 +42,11 @@ class Endpoint:
     event_types: list[str]
     status: str
     created_at: datetime
+    version: int = 1
 
 
-_SELECT = "SELECT endpoint_id, partner_id, url, event_types, status, created_at FROM webhooks.endpoint"
+_COLUMNS = "endpoint_id, partner_id, url, event_types, status, created_at, version"
+_SELECT = f"SELECT {_COLUMNS} FROM webhooks.endpoint"  # noqa: S608 -- names of ours
 
 
 def register(
@@ -92,14 +94,23 @@ def get(session: Session, *, endpoint_id: UUID, partner_id: UUID) -> Endpoint:
     return Endpoint(*row)
 
 
-def set_status(session: Session, *, endpoint_id: UUID, partner_id: UUID, status: str) -> Endpoint:
+def set_status(
+    session: Session, *, endpoint_id: UUID, partner_id: UUID, status: str, seen: list[int] | None
+) -> Endpoint:
     """Enable or disable an endpoint. A disabled one keeps gathering its events, and gets them when it is enabled.
 
-    Raises EndpointNotFound.
+    `seen` are the versions it may be changed from, None for any. Raises EndpointNotFound, Stale.
     """
-    get(session, endpoint_id=endpoint_id, partner_id=partner_id)
-    session.execute(
-        text("UPDATE webhooks.endpoint SET status = :status WHERE endpoint_id = :id"),
-        {"status": status, "id": endpoint_id},
-    )
-    return get(session, endpoint_id=endpoint_id, partner_id=partner_id)
+    row = session.execute(
+        text(f"""
+            UPDATE webhooks.endpoint SET status = :status, version = version + 1
+            WHERE endpoint_id = :id AND partner_id = :partner_id
+              AND (CAST(:seen AS int[]) IS NULL OR version = ANY (CAST(:seen AS int[])))
+            RETURNING {_COLUMNS}
+        """),  # noqa: S608
+        {"status": status, "id": endpoint_id, "partner_id": partner_id, "seen": seen},
+    ).first()
+    if row is None:
+        get(session, endpoint_id=endpoint_id, partner_id=partner_id)
+        raise Stale("the endpoint was changed since you saw it")
+    return Endpoint(*row)

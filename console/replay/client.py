@@ -53,8 +53,8 @@ class PartnerClient:
         return await self._call("POST", path, json=body, headers={"Idempotency-Key": key} if key else {})
 
     async def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Change what is at `path`; raises Refused, NoAnswer."""
-        return await self._call("PATCH", path, json=body)
+        """Change what is at `path`, whatever state it is in; raises Refused, NoAnswer."""
+        return await self._call("PATCH", path, json=body, headers={"If-Match": "*"})
 
     async def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         deadline = time.monotonic() + GIVE_UP_AFTER_S

@@ -22,6 +22,7 @@ _STATUS_OF_CATEGORY: dict[type[CoalitionError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Forbidden: 403,
+    errors.Stale: 412,
     errors.Unavailable: 503,
 }
 
@@ -36,60 +37,76 @@ class MalformedRequest(HttpError):
     """The request is not well-formed HTTP or JSON: bad syntax, invalid UTF-8, a name twice in one object."""
 
     code, title, status = "malformed_request", "Malformed request", 400
+    remedy = "Mend the request as `detail` says: UTF-8, valid JSON, no name twice in one object."
 
 
 class IdempotencyKeyMissing(HttpError):
     """A request that moves points needs an Idempotency-Key header of 1 to 128 visible ASCII characters."""
 
     code, title, status = "idempotency_key_missing", "Idempotency-Key missing", 400
+    remedy = (
+        "Send an Idempotency-Key of your own making, one for each thing you do, and the same one when you try it again."
+    )
 
 
 class Unauthenticated(HttpError):
     """The access token is missing, unknown, expired or revoked."""
 
     code, title, status = "unauthenticated", "Unauthenticated", 401
+    remedy = "Ask /oauth/token for a new access token and send the request again with it."
 
 
 class InsufficientScope(HttpError):
     """The access token lacks the scope this route asks for; `required_scope` names it."""
 
     code, title, status = "insufficient_scope", "Insufficient scope", 403
+    remedy = (
+        "Ask for a token with the scope in `required_scope`; if your client doesn't have it, ask the coalition for it."
+    )
 
 
 class RouteNotFound(HttpError):
     """There is nothing at this address."""
 
     code, title, status = "route_not_found", "Route not found", 404
+    remedy = (
+        "Compare the address with the description at /openapi.json; ids belong into the path as they were given to you."
+    )
 
 
 class MethodNotAllowed(HttpError):
     """The address exists, but not with this method."""
 
     code, title, status = "method_not_allowed", "Method not allowed", 405
+    remedy = "Use one of the methods in the Allow header."
 
 
 class BodyTooLarge(HttpError):
     """The request's body is larger than this route takes."""
 
     code, title, status = "body_too_large", "Body too large", 413
+    remedy = "Send less at once; a batch file takes what a batch can't."
 
 
 class UnsupportedMediaType(HttpError):
     """The body has to be `application/json`."""
 
     code, title, status = "unsupported_media_type", "Unsupported media type", 415
+    remedy = "Send the header Content-Type: application/json, or what the route's description asks for."
 
 
 class InvalidRequest(HttpError):
     """Fields of the request are missing, unknown or out of bounds; `errors` points at each."""
 
     code, title, status = "invalid_request", "Invalid request", 422
+    remedy = "Mend each field that `errors` points at; the description at /openapi.json has an example of the request."
 
 
 class InternalError(HttpError):
     """A fault of ours; quote the request_id. The same request with the same key may be sent again."""
 
     code, title, status, retryable = "internal_error", "Internal error", 500, True
+    remedy = "Send the same request again with the same Idempotency-Key; if it stays so, tell us the request_id."
 
 
 _OF_STATUS: dict[int, type[HttpError]] = {
@@ -147,15 +164,15 @@ def respond(error: CoalitionError) -> Response:
     """The response that carries `error` as a problem document."""
     body = {**document(error), "request_id": g.get("request_id", "")}
     status = body["status"]
-    g.problem_code = error.code
+    g.problem = body
     response = Response(json.dumps(body, default=str), status=status, content_type=CONTENT_TYPE)
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     if status == HTTPStatus.FORBIDDEN and "required_scope" in error.fields:
         scope = error.fields["required_scope"]
         response.headers["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{scope}"'
-    if error.retryable and status in (409, 503):
-        response.headers["Retry-After"] = "1"
+    if error.retryable and status in (409, 429, 503):
+        response.headers["Retry-After"] = str(error.fields.get("retry_after_s", 1))
     return response
 
 
@@ -187,7 +204,8 @@ def _fault(error: Exception) -> Response:
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Problems</title>
 <h1>{{ "Problem: " ~ entries[0].title if entries|length == 1 else "Problems" }}</h1>
 <dl>{% for entry in entries %}<dt id="{{ entry.code }}"><a href="/problems/{{ entry.code }}">{{ entry.code }}</a>
-({{ entry.status }}{{ ", may be retried" if entry.retryable }})</dt><dd>{{ entry.text }}</dd>{% endfor %}</dl></html>"""
+({{ entry.status }}{{ ", may be retried" if entry.retryable }})</dt><dd>{{ entry.text }}
+{% if entry.remedy %}<p>What to do: {{ entry.remedy }}</p>{% endif %}</dd>{% endfor %}</dl></html>"""
 
 
 def _pages() -> Blueprint:
@@ -214,4 +232,5 @@ def _entry(kind: type[CoalitionError]) -> dict[str, Any]:
         "status": status_of(kind),
         "retryable": kind.retryable,
         "text": text,
+        "remedy": kind.remedy,
     }

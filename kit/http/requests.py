@@ -14,6 +14,7 @@ from flask import Flask, Request, Response, current_app, g, request
 from webargs.flaskparser import FlaskParser
 
 from kit import ids, logs
+from kit.http import tracing, versions
 from kit.http.problems import BodyTooLarge, InvalidRequest, MalformedRequest, UnsupportedMediaType
 
 log = logging.getLogger("http")
@@ -53,10 +54,12 @@ def _begin() -> None:
     request.max_content_length = getattr(view, "largest_body_bytes", LARGEST_BODY_BYTES)
     given = request.headers.get("Request-Id", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else f"req_{ids.new().hex}"
+    g.trace = tracing.begin(request.headers.get("traceparent", ""))
 
 
 def _end(response: Response) -> Response:
     response.headers["Request-Id"] = g.request_id
+    response.headers["traceresponse"] = g.trace.header
     response.headers["X-Content-Type-Options"] = "nosniff"
     if g.get("dry_run"):
         response.headers["Dry-Run"] = "true"
@@ -67,6 +70,7 @@ def _end(response: Response) -> Response:
             status=response.status_code,
             ms=round((time.perf_counter() - g.began) * 1000, 1),
             request_id=g.request_id,
+            trace_id=g.trace.trace_id,
             **g.get("log_facts", {}),
         )
     return response
@@ -98,12 +102,14 @@ def read_json(req: Request) -> Any:
     if (req.content_length or 0) > largest:
         raise BodyTooLarge(f"the body may have up to {largest} bytes")
     try:
-        g.json = json.loads(
+        sent = json.loads(
             req.get_data(cache=True).decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
         )
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
         raise MalformedRequest(f"the body is not valid JSON: {reason}") from None
+    g.sent = sent
+    g.json = versions.newer(sent)
     return g.json
 
 

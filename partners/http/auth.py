@@ -15,6 +15,7 @@ from kit.http.requests import note
 from kit.http.services import services
 from partners import clients
 from partners.clients import Principal, TokenCache
+from partners.http.admission import admit
 
 _CACHE = "coalition.tokens"
 View = TypeVar("View", bound=Callable[..., Any])
@@ -40,6 +41,7 @@ def authorise(scope: str) -> None:
     """Put the principal of this request's token into place; raises Unauthenticated, InsufficientScope."""
     found = _authenticate(request.headers.get("Authorization", ""))
     note(client_id=found.client_id, partner_id=found.partner_id)
+    admit(found)
     if scope not in found.scopes:
         raise InsufficientScope(f"this needs the scope {scope}", required_scope=scope)
     g.principal = found

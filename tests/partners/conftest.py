@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from kit import clock
 from partners import clients
+from partners.http import admission
 from tests.conftest import World
 from tests.partners.sign_in_kit import HTTPS, Browser, Mailbox, SmtpServer
 from wsgi import create_app
@@ -35,14 +36,16 @@ class Caller:
         headers = {"Authorization": f"Bearer {self.token}", "Idempotency-Key": key or f"key-{self.keys}"}
         return self.http.post(path, json=body, headers={**headers, **more})
 
-    def patch(self, path: str, body: Any) -> TestResponse:
-        return self.http.patch(path, json=body, headers={"Authorization": f"Bearer {self.token}"})
+    def patch(self, path: str, body: Any, **headers: Any) -> TestResponse:
+        headers = {"Authorization": f"Bearer {self.token}", "If-Match": "*", **headers}
+        return self.http.patch(path, json=body, headers=headers)
 
 
 @pytest.fixture
 def app(world: World):
     made = create_app(world.settings)
     yield made
+    admission.close(made)
     made.extensions["coalition"].database.close()
 
 

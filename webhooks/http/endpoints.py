@@ -8,9 +8,11 @@ import marshmallow as ma
 
 from coalition import programme
 from kit import clock, ids
+from kit.http import etags
 from kit.http.api import Blueprint
 from kit.http.fields import Id
 from kit.http.services import services
+from partners.http.admission import write_down
 from partners.http.auth import principal, requires
 from webhooks import endpoints
 from webhooks.addresses import check_url
@@ -58,8 +60,8 @@ class EndpointListSchema(ma.Schema):
 @endpoints_api.post("")
 @requires(endpoints_api, "webhooks:write")
 @endpoints_api.arguments(NewEndpointSchema())
-@endpoints_api.response(201, EndpointSchema)
-def register(body: dict[str, Any]) -> dict[str, Any]:
+@endpoints_api.response(201, EndpointSchema, headers=etags.ETAG)
+def register(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Register an endpoint; keep the secret, it is shown this once."""
     parts = services()
     with parts.reading() as session:
@@ -72,7 +74,9 @@ def register(body: dict[str, Any]) -> dict[str, Any]:
             now=clock.now(),
             keyring=parts.keyring,
         )
-    return {**vars(endpoint), "secret": secret}
+        shown = ids.show(ids.ENDPOINT, endpoint.endpoint_id)
+        write_down(session, "webhook_endpoint.registered", shown, event_types=endpoint.event_types)
+    return {**vars(endpoint), "secret": secret}, 201, etags.tag_of(endpoint.version)
 
 
 @endpoints_api.get("")
@@ -86,25 +90,31 @@ def everything() -> dict[str, Any]:
 
 @endpoints_api.get("/<endpoint_id>")
 @requires(endpoints_api, "webhooks:write")
-@endpoints_api.response(200, EndpointSchema)
-def get(endpoint_id: str) -> endpoints.Endpoint:
+@endpoints_api.response(200, EndpointSchema, headers=etags.ETAG)
+def get(endpoint_id: str) -> tuple[endpoints.Endpoint, int, dict[str, str]]:
     """One endpoint of yours."""
     with services().reading() as session:
-        return endpoints.get(
+        found = endpoints.get(
             session, endpoint_id=ids.parse(ids.ENDPOINT, endpoint_id), partner_id=principal().partner_id
         )
+    return found, 200, etags.tag_of(found.version)
 
 
 @endpoints_api.patch("/<endpoint_id>")
 @requires(endpoints_api, "webhooks:write")
+@endpoints_api.doc(parameters=[etags.IF_MATCH])
 @endpoints_api.arguments(EndpointChangeSchema())
-@endpoints_api.response(200, EndpointSchema)
-def change(body: dict[str, Any], endpoint_id: str) -> endpoints.Endpoint:
+@endpoints_api.response(200, EndpointSchema, headers=etags.ETAG)
+def change(body: dict[str, Any], endpoint_id: str) -> tuple[endpoints.Endpoint, int, dict[str, str]]:
     """Enable or disable an endpoint; a disabled one keeps its events for when it is enabled again."""
+    seen = etags.seen()
     with services().writing() as session:
-        return endpoints.set_status(
+        changed = endpoints.set_status(
             session,
             endpoint_id=ids.parse(ids.ENDPOINT, endpoint_id),
             partner_id=principal().partner_id,
             status=body["status"],
+            seen=seen,
         )
+        write_down(session, "webhook_endpoint.changed", endpoint_id, status=changed.status)
+    return changed, 200, etags.tag_of(changed.version)

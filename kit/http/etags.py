@@ -1,0 +1,57 @@
+"""Changes that nobody overwrites unseen: a resource's version as ETag, and If-Match on whatever changes it.
+
+A row carries `version`, which every change of what is shown raises. GET answers `tag_of(version)`; PATCH and DELETE
+hand `seen()` to a verb whose UPDATE says `WHERE … AND version = ANY(:seen)`, so that looking and changing are one
+statement, and raise kit.errors.Stale (412) when it changed no row of a resource that is there.
+"""
+
+from __future__ import annotations
+
+import re
+
+from flask import request
+
+from kit.http.problems import HttpError, MalformedRequest
+
+MOST_TAGS = 10
+_TAGS = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,64}"(?:\s*,\s*(?:W/)?"[\x21\x23-\x7e]{0,64}")*')
+_TAG = re.compile(r'(W/)?"([^"]*)"')
+_OURS = re.compile(r"v([1-9][0-9]{0,8})")
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "required": True,
+    "schema": {"type": "string", "maxLength": 1000},
+    "example": '"v1"',
+    "description": "The ETag of what you saw and want to change, or `*` to change it whatever it is.",
+}
+ETAG = {"ETag": {"description": "Name of this state; send it as If-Match to change it.", "schema": {"type": "string"}}}
+
+
+class PreconditionRequired(HttpError):
+    """A change of this resource needs an If-Match header (RFC 6585)."""
+
+    code, title, status = "precondition_required", "If-Match missing", 428
+    remedy = "GET the resource, and send its ETag as If-Match with the change."
+
+
+def tag_of(version: int) -> dict[str, str]:
+    """The header that names a row's version."""
+    return {"ETag": f'"v{version}"'}
+
+
+def seen() -> list[int] | None:
+    """The versions the request's If-Match lets through, None for any (`*`).
+
+    Compared strongly (RFC 9110 §13.1.1): weak tags and tags that aren't ours match nothing. Raises
+    PreconditionRequired, MalformedRequest.
+    """
+    given = request.headers.get("If-Match", "").strip()
+    if not given:
+        raise PreconditionRequired("send the resource's ETag as If-Match")
+    if given == "*":
+        return None
+    if len(given) > 1000 or not _TAGS.fullmatch(given):
+        raise MalformedRequest("If-Match is one or more ETags in quotation marks, or *")
+    tags = [tag for weak, tag in _TAG.findall(given)[:MOST_TAGS] if not weak]
+    return [int(ours[1]) for tag in tags if (ours := _OURS.fullmatch(tag))]

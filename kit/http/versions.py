@@ -1,0 +1,159 @@
+"""Dated versions of the API, and what is going to end.
+
+There is one code: the newest version's. A client that stays with an older version is served by it too, through pure
+functions that turn the older request into the newer one and the newer answer into the older one, version by version.
+A client keeps the version it began with until it asks for another in `Coalition-Version`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from flask import Flask, Response, current_app, g, request
+from werkzeug.http import http_date
+
+from kit.http.problems import HttpError
+
+HEADER = "Coalition-Version"
+_NAME = "coalition.versions"
+View = TypeVar("View", bound=Callable[..., Any])
+Reshape = Callable[[Any], Any]
+
+
+class UnknownVersion(HttpError):
+    """`Coalition-Version` names no version there is; `versions` lists them."""
+
+    code, title, status = "unknown_version", "Unknown version", 400
+    remedy = "Leave the header out to stay with your client's version, or name one of those in `versions`."
+
+
+@dataclass(frozen=True)
+class Deprecation:
+    """Since when something is not to be used for new work, when it ends, and where to read what to do instead."""
+
+    since: datetime
+    sunset: datetime | None = None
+    link: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """`Deprecation` (RFC 9745) and `Sunset` (RFC 8594)."""
+        found = {"Deprecation": f"@{int(self.since.timestamp())}"}
+        if self.sunset:
+            found["Sunset"] = http_date(self.sunset)
+        if self.link:
+            found["Link"] = f'<{self.link}>; rel="deprecation"; type="text/html"'
+        return found
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing a version changed for some endpoints: an older request made new, a new answer made old."""
+
+    endpoints: frozenset[str]
+    description: str
+    request: Reshape | None = None
+    response: Reshape | None = None
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version, called by its date, with what it changed against the one before."""
+
+    date: str
+    description: str
+    changes: tuple[Change, ...] = ()
+    deprecation: Deprecation | None = None
+
+
+# Oldest first. The last is what this code speaks.
+VERSIONS = (Version("2026-11-01", "The first."),)
+
+
+def deprecated(since: datetime, *, sunset: datetime | None = None, link: str | None = None) -> Callable[[View], View]:
+    """Say in every answer of a view, and in the description, that it is going to end."""
+
+    def decorate(view: View) -> View:
+        view.deprecation = Deprecation(since, sunset, link)  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+def install(app: Flask, versions: Sequence[Version] = VERSIONS) -> None:
+    """Serve `versions` in `app`: each request in one of them, named in its answer."""
+    app.extensions[_NAME] = tuple(versions)
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def current() -> str:
+    """The newest version's date: what a client that comes for the first time is pinned to."""
+    return _versions()[-1].date
+
+
+def pin(date: str) -> None:
+    """Serve this request in the version its client keeps, unless it asked for another by itself."""
+    if not g.version_was_asked and date != g.version.date:
+        # A version that was withdrawn leaves its clients with the oldest there is.
+        g.version = _find(date) or _versions()[0]
+
+
+def newer(body: Any) -> Any:
+    """The request's body as the newest version has it."""
+    for change in _changes_since(g.version):
+        if change.request is not None:
+            body = change.request(body)
+    return body
+
+
+def _older(response: Response) -> None:
+    changes = [change.response for change in _changes_since(g.version) if change.response is not None]
+    if changes and response.is_json and response.status_code < 300:
+        body = response.get_json()
+        for reshape in reversed(changes):
+            body = reshape(body)
+        response.set_data(json.dumps(body))
+
+
+def _changes_since(version: Version) -> list[Change]:
+    there_are = _versions()
+    if version is there_are[-1]:
+        return []
+    later = there_are[there_are.index(version) + 1 :]
+    return [change for one in later for change in one.changes if request.endpoint in change.endpoints]
+
+
+def _begin() -> None:
+    there_are = _versions()
+    asked = request.headers.get(HEADER)
+    g.version_was_asked = asked is not None
+    g.version = there_are[-1]
+    if asked is not None:
+        found = _find(asked) if re.fullmatch(r"\d{4}-\d{2}-\d{2}", asked, re.ASCII) else None
+        if found is None:
+            raise UnknownVersion("there is no such version", versions=[version.date for version in there_are])
+        g.version = found
+
+
+def _end(response: Response) -> Response:
+    version: Version = g.version
+    response.headers[HEADER] = version.date
+    if version is not _versions()[-1]:
+        _older(response)
+    ends = getattr(current_app.view_functions.get(request.endpoint or ""), "deprecation", None) or version.deprecation
+    if ends is not None:
+        response.headers.update(ends.headers())
+    return response
+
+
+def _find(date: str) -> Version | None:
+    return next((version for version in _versions() if version.date == date), None)
+
+
+def _versions() -> tuple[Version, ...]:
+    return cast(tuple[Version, ...], current_app.extensions[_NAME])

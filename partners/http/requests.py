@@ -1,0 +1,76 @@
+"""GET /v1/requests/{request_id}: what you sent, what was decided, and how to mend it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import marshmallow as ma
+
+from kit import errors
+from kit.http.api import Blueprint
+from kit.http.requests import REQUEST_ID
+from kit.http.services import services
+from partners import request_log
+from partners.http import admission
+from partners.http.auth import principal, requires
+from partners.request_log import Record, RequestNotFound
+
+requests_api = Blueprint("requests", __name__, url_prefix="/v1/requests", description="What you asked, and what came")
+OTHER_PROCESSES_WRITE_WITHIN_S = 0.25
+
+
+class RequestSchema(ma.Schema):
+    """One request of yours."""
+
+    request_id = ma.fields.String()
+    at = ma.fields.AwareDateTime()
+    client_id = ma.fields.String(metadata={"description": "which of your clients made it"})
+    method = ma.fields.String()
+    path = ma.fields.String()
+    status = ma.fields.Integer()
+    code = ma.fields.String(allow_none=True, metadata={"description": "of the problem, if it was refused"})
+    duration_us = ma.fields.Integer(metadata={"description": "microseconds we took"})
+    idempotency_key = ma.fields.String(allow_none=True)
+    trace_id = ma.fields.String()
+    sent = ma.fields.Dict(
+        allow_none=True,
+        metadata={"description": "`query` and `body`; what identifies people and what is secret is masked"},
+    )
+    answer = ma.fields.Dict(
+        allow_none=True, metadata={"description": "the problem document, or the ids of what came about"}
+    )
+    remedy = ma.fields.String(allow_none=True, metadata={"description": "what you can do about the problem"})
+    documentation = ma.fields.String(allow_none=True, metadata={"description": "the page about the problem"})
+
+
+@requests_api.get("/<request_id>")
+@requires(requests_api, "transactions:read")
+@requests_api.response(200, RequestSchema)
+def get(request_id: str) -> dict[str, Any]:
+    """One request of your partner account, by the Request-Id of its answer: what you sent, what was decided, a remedy.
+
+    Kept for some days are requests that changed something and requests that were refused, except those refused for
+    having no valid token or being too many. If you send the same Request-Id twice, the newer request is shown.
+    """
+    if not REQUEST_ID.fullmatch(request_id):
+        raise RequestNotFound("no request of yours has this id")
+    admission.write_out()
+    try:
+        found = _find(request_id)
+    except RequestNotFound:
+        # Another process may have answered it a moment ago, and be about to write it down.
+        time.sleep(OTHER_PROCESSES_WRITE_WITHIN_S)
+        found = _find(request_id)
+    kind = errors.catalogue().get(found.code or "")
+    return {
+        **vars(found),
+        "remedy": (kind and kind.remedy) or None,
+        "documentation": kind and f"/problems/{kind.code}",
+    }
+
+
+def _find(request_id: str) -> Record:
+    with services().reading() as session:
+        owner = principal().partner_id or admission.COALITION
+        return request_log.find(session, request_id=request_id, partner_id=owner)
