@@ -22,6 +22,7 @@ from partners.http.batches import batches_api
 from partners.http.burns import burns_api
 from partners.http.earns import earns_api
 from partners.http.holds import holds_api
+from partners.http.identifiers import identifiers_api
 from partners.http.me import me_api
 from partners.http.members import members_api
 from partners.http.requests import requests_api
@@ -72,6 +73,7 @@ def create_app(chosen: Settings) -> Flask:
     frame = api.create(app, title="Coalition partner API", version=VERSION, scopes=SCOPES, member_scopes=MEMBER_SCOPES)
     for blueprint in (
         members_api,
+        identifiers_api,
         earns_api,
         burns_api,
         holds_api,

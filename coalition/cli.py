@@ -78,11 +78,17 @@ def verify(*, as_json: bool) -> None:
 @click.option("--grace-days", type=click.IntRange(1, 3650), help="How long points live that return after their expiry.")
 @click.option("--warn-days", type=click.IntRange(1, 3650), help="How long before an expiry issuers hear of it.")
 @click.option("--adjustment-limit", type=click.IntRange(0), help="Points one person may adjust alone.")
+@click.option("--pin-free-points", type=click.IntRange(0), help="Points spent without PIN, rotating code or consent.")
+@click.option("--no-pin-limit", is_flag=True, help="Any number of points may be spent without them (the default).")
 @json_option
 @one_line_errors
-def programme_rules(*, as_json: bool, **wanted: str | int | None) -> None:
+def programme_rules(*, as_json: bool, no_pin_limit: bool, **wanted: str | int | None) -> None:
     """Show the programme's rules, or change those that are given."""
-    given = {name: value for name, value in wanted.items() if value is not None}
+    given: dict[str, str | int | None] = {name: value for name, value in wanted.items() if value is not None}
+    if no_pin_limit:
+        if "pin_free_points" in given:
+            raise click.UsageError("--pin-free-points and --no-pin-limit contradict each other")
+        given["pin_free_points"] = None
     with desk() as at, at.database.transaction() as session:
         rules = replace(programme.rules(session), **given)  # type: ignore[arg-type]
         if given:

@@ -261,6 +261,19 @@ def post(session: Session, request: Request, command: Command) -> Outcome:
     return _call(session, _FUNCTION_OF_KIND.get(command.kind, "ledger_post"), request, command)
 
 
+_ANSWERED = """
+    SELECT EXISTS (SELECT FROM coalition.idempotency WHERE partner_id = %(partner_id)s AND key = %(key)s)
+        OR EXISTS (SELECT FROM coalition.txn
+                   WHERE partner_id = %(partner_id)s AND reference = %(reference)s AND kind = %(kind)s)
+"""
+
+
+def is_answered(session: Session, request: Request, command: Command) -> bool:
+    """Whether the request's key or the command's reference came before: `post` then moves no points any more."""
+    asked = {"partner_id": request.partner_id, "key": request.key, "reference": command.reference, "kind": command.kind}
+    return bool(call(session, _ANSWERED, asked)[0])
+
+
 MOST_AT_ONCE = 250
 
 

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from coalition import identifiers, members
+from coalition.identifiers import Identifier
 from kit.db import Session
 from kit.secrets import Keyring
 
@@ -51,4 +53,4 @@ def is_somebody(session: Session, *, member_id: UUID) -> bool:
 
 
 def _fingerprint(address: str, keyring: Keyring) -> bytes:
-    return keyring.fingerprint(purpose="email", value=address)
+    return members.fingerprint(Identifier(identifiers.EMAIL, address, ""), keyring)

@@ -1,25 +1,30 @@
-"""Members: enrolled with a card, found by it. The number itself is not stored, only a keyed fingerprint and its end."""
+"""Members: enrolled with what they are found by, and found by it. Stored are keyed fingerprints.
+
+What has to be had again, a phone number or an address to write to, is kept sealed beside its fingerprint; a card's
+number is not kept at all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
 
-from coalition import cards
-from coalition.cards import MalformedCard
+from coalition import identifiers
+from coalition.identifiers import CARD, EXTERNAL, Identifier
 from kit import ids, outbox
 from kit.db import Session
-from kit.errors import Conflict, NotFound
+from kit.errors import Conflict, Invalid, NotFound
 from kit.secrets import Keyring
+
+SEALED_FOR = "member identifier"
 
 
 class MemberNotFound(NotFound):
-    """No member has this id or card."""
+    """No member has this id or identifier."""
 
     code = "member_not_found"
     title = "Member not found"
@@ -32,43 +37,56 @@ class CardInUse(Conflict):
     title = "Card in use"
 
 
+class IdentifierInUse(Conflict):
+    """The phone number, e-mail address or external id (`kind`) belongs to a member already; look it up instead."""
+
+    code = "identifier_in_use"
+    title = "Identifier in use"
+
+
+class IdentifierMissing(Invalid):
+    """A member is enrolled with at least one identifier: card, phone, e-mail or your own id."""
+
+    code = "identifier_missing"
+    title = "Identifier missing"
+
+
 @dataclass(frozen=True)
 class Member:
-    """A person who collects points, as partners may see them."""
+    """A person who collects points, as partners may see them; `card_masked` is the card they had last, if any."""
 
     member_id: UUID
     enrolled_at: datetime
-    card_masked: str
+    card_masked: str | None
 
 
-_CARD = "card"
-
-
-def enrol(session: Session, *, card: str, partner_id: UUID, now: datetime, keyring: Keyring) -> Member:
+def enrol(
+    session: Session,
+    *,
+    partner_id: UUID,
+    now: datetime,
+    keyring: Keyring,
+    card: str | None = None,
+    phone: str | None = None,
+    email: str | None = None,
+    external_id: str | None = None,
+) -> Member:
     """A new member with an empty wallet, and the event `member.enrolled` to the enrolling partner.
 
-    Raises MalformedCard, CardInUse.
+    Raises IdentifierMissing, CardInUse, IdentifierInUse, and like `identifiers.parse`.
     """
-    fingerprint = _fingerprint(card, keyring)
-    member = Member(member_id=ids.new(), enrolled_at=now, card_masked=cards.mask(card))
+    given = {"card": card, "phone": phone, "email": email, "external_id": external_id}
+    found_by = identifiers.named(given, partner_id=partner_id)
+    if not found_by:
+        raise IdentifierMissing("give a card, a phone number, an e-mail address or your own id")
+    card_masked = next((one.masked for one in found_by if one.kind == CARD), None)
+    member = Member(member_id=ids.new(), enrolled_at=now, card_masked=card_masked)
     session.execute(
         text("INSERT INTO coalition.member (member_id, enrolled_by, enrolled_at) VALUES (:member_id, :by, :at)"),
         {"member_id": member.member_id, "by": partner_id, "at": now},
     )
-    taken = session.execute(
-        text("""
-            INSERT INTO coalition.member_identifier (kind, fingerprint, member_id, masked)
-            VALUES (:kind, :fingerprint, :member_id, :masked) ON CONFLICT (kind, fingerprint) DO NOTHING
-        """),
-        {
-            "kind": _CARD,
-            "fingerprint": fingerprint,
-            "member_id": member.member_id,
-            "masked": member.card_masked,
-        },
-    )
-    if taken.rowcount == 0:
-        raise CardInUse("this card belongs to a member already")
+    for identifier in found_by:
+        attach(session, member_id=member.member_id, identifier=identifier, now=now, keyring=keyring)
     session.execute(text("SELECT coalition.ledger_open_wallet(:member_id)"), {"member_id": member.member_id})
     outbox.append(
         session,
@@ -83,44 +101,88 @@ def enrol(session: Session, *, card: str, partner_id: UUID, now: datetime, keyri
     return member
 
 
-_SELECT = """
-    SELECT m.member_id, m.enrolled_at, i.masked FROM coalition.member m
-    JOIN coalition.member_identifier i ON i.member_id = m.member_id AND i.kind = 'card'
+def attach(session: Session, *, member_id: UUID, identifier: Identifier, now: datetime, keyring: Keyring) -> UUID:
+    """Let the member be found by `identifier`; returns the id of that row. Raises CardInUse, IdentifierInUse."""
+    sealed = None if identifier.kind == CARD else keyring.seal(identifier.value.encode(), purpose=SEALED_FOR)
+    identifier_id = session.scalar(
+        text("""
+            INSERT INTO coalition.member_identifier
+                (identifier_id, kind, fingerprint, member_id, partner_id, masked, sealed, created_at)
+            VALUES (:identifier_id, :kind, :fingerprint, :member_id, :partner_id, :masked, :sealed, :now)
+            ON CONFLICT (kind, fingerprint) DO NOTHING RETURNING identifier_id
+        """),
+        {
+            "identifier_id": ids.new(),
+            "kind": identifier.kind,
+            "fingerprint": fingerprint(identifier, keyring),
+            "member_id": member_id,
+            "partner_id": identifier.partner_id,
+            "masked": identifier.masked,
+            "sealed": sealed,
+            "now": now,
+        },
+    )
+    if identifier_id is not None:
+        return UUID(str(identifier_id))
+    if identifier.kind == CARD:
+        raise CardInUse("this card belongs to a member already")
+    raise IdentifierInUse("this belongs to a member already", kind=identifier.kind)
+
+
+_LAST_CARD = """
+    (SELECT c.masked FROM coalition.member_identifier c WHERE c.member_id = m.member_id AND c.kind = 'card'
+     ORDER BY c.created_at DESC NULLS LAST, c.identifier_id DESC LIMIT 1)
 """
-_BY_CARD = text(_SELECT + " WHERE i.fingerprint = :fingerprint")
-_BY_ID = text(_SELECT + " WHERE m.member_id = :member_id")
+_BY_IDENTIFIER = text(f"""
+    SELECT m.member_id, m.enrolled_at, CASE WHEN i.kind = 'card' THEN i.masked ELSE {_LAST_CARD} END
+    FROM coalition.member_identifier i JOIN coalition.member m USING (member_id)
+    WHERE i.kind = :kind AND i.fingerprint = :fingerprint
+""")  # noqa: S608 -- made of constants
+_BY_ID = text(f"""
+    SELECT m.member_id, m.enrolled_at, {_LAST_CARD} FROM coalition.member m
+    WHERE m.member_id = :member_id AND m.erased_at IS NULL
+""")  # noqa: S608
 
 
-def by_card(session: Session, *, card: str, keyring: Keyring) -> Member:
-    """The member with this card; raises MalformedCard, MemberNotFound."""
-    return _one(session, _BY_CARD, fingerprint=_fingerprint(card, keyring))
+def find(session: Session, identifier: Identifier, keyring: Keyring) -> Member:
+    """The member with this identifier; raises MemberNotFound."""
+    return _one(session, _BY_IDENTIFIER, kind=identifier.kind, fingerprint=fingerprint(identifier, keyring))
 
 
 def by_id(session: Session, member_id: UUID) -> Member:
-    """The member with this id; raises MemberNotFound."""
+    """The member with this id; raises MemberNotFound, for an erased one too."""
     return _one(session, _BY_ID, member_id=member_id)
 
 
-def by_cards(session: Session, *, cards_: Collection[str], keyring: Keyring) -> dict[str, UUID]:
-    """The members of those `cards_` that are well-formed and known, by card: for many at once; see `of_card`."""
-    prints: dict[bytes, list[str]] = {}
-    for card in cards_:
-        with suppress(MalformedCard):
-            prints.setdefault(_fingerprint(card, keyring), []).append(card)
-    rows = session.execute(
-        text("SELECT fingerprint, member_id FROM coalition.member_identifier WHERE kind = 'card' "
-             "AND fingerprint = ANY(:prints)"),
-        {"prints": list(prints)},
-    )  # fmt: skip
-    return {card: row.member_id for row in rows for card in prints[bytes(row.fingerprint)]}
+def find_many(session: Session, wanted: Collection[Identifier], keyring: Keyring) -> dict[Identifier, UUID]:
+    """The members of those `wanted` that are known, by identifier: for many at once."""
+    found: dict[Identifier, UUID] = {}
+    for kind in {one.kind for one in wanted}:
+        prints = {fingerprint(one, keyring): one for one in wanted if one.kind == kind}
+        rows = session.execute(
+            text("SELECT fingerprint, member_id FROM coalition.member_identifier WHERE kind = :kind "
+                 "AND fingerprint = ANY(:prints)"),
+            {"kind": kind, "prints": list(prints)},
+        )  # fmt: skip
+        found.update({prints[bytes(row.fingerprint)]: row.member_id for row in rows})
+    return found
 
 
-def of_card(found: dict[str, UUID], card: str) -> UUID:
-    """The member of `card` in what `by_cards` found; raises MalformedCard, MemberNotFound."""
-    if card not in found:
-        cards.check(card)
+def lock(session: Session, member_id: UUID) -> UUID:
+    """Keep others from changing what the member is found by until the end of the transaction; who enrolled it.
+
+    Raises MemberNotFound, for an erased one too.
+    """
+    enrolled_by = session.scalar(
+        text("""
+            SELECT enrolled_by FROM coalition.member WHERE member_id = :member_id AND erased_at IS NULL
+            FOR NO KEY UPDATE
+        """),
+        {"member_id": member_id},
+    )
+    if enrolled_by is None:
         raise MemberNotFound("no such member")
-    return found[card]
+    return UUID(str(enrolled_by))
 
 
 def count(session: Session) -> int:
@@ -128,12 +190,22 @@ def count(session: Session) -> int:
     return session.scalar(text("SELECT count(*) FROM coalition.member")) or 0
 
 
+_PURPOSES = {
+    CARD: "card number",
+    identifiers.PHONE: "phone number",
+    identifiers.EMAIL: "e-mail address",
+    EXTERNAL: "external id",
+}
+
+
+def fingerprint(identifier: Identifier, keyring: Keyring) -> bytes:
+    """What is stored of an identifier to find it by: 32 bytes that say nothing without the key."""
+    scope = f"{identifier.partner_id}:" if identifier.kind == EXTERNAL else ""
+    return keyring.fingerprint(purpose=_PURPOSES[identifier.kind], value=scope + identifier.value)
+
+
 def _one(session: Session, statement: object, **parameters: object) -> Member:
     row = session.execute(statement, parameters).first()  # type: ignore[call-overload]
     if row is None:
         raise MemberNotFound("no such member")
     return Member(*row)
-
-
-def _fingerprint(card: str, keyring: Keyring) -> bytes:
-    return keyring.fingerprint(purpose="card number", value=cards.check(card))

@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from sqlalchemy import text
 
-from coalition import ledger
+from coalition import attempts, ledger, members
 from coalition.ledger import Command, Outcome, Request
 from coalition.members import MemberNotFound
 from kit import ids, outbox
@@ -31,11 +31,9 @@ def merge(session: Session, *, member_id: UUID, into: UUID, reference: str, now:
     Two transactions of the partner that enrolled it, and two events `points.merged`. Raises MemberNotFound.
     Refusals: same_member, holds_open, member_merged, member_not_found, reference_reused.
     """
-    partner_id = session.scalar(
-        text("SELECT enrolled_by FROM coalition.member WHERE member_id = :member_id"), {"member_id": member_id}
-    )
-    if partner_id is None:
-        raise MemberNotFound("no such member")
+    # In the order of their ids, so that two merges can't wait for each other.
+    enrolled_by = {one: members.lock(session, one) for one in sorted({member_id, into})}
+    partner_id = enrolled_by[member_id]
     outcome = ledger.post(
         session,
         Request(partner_id=partner_id, key=None, request_hash=None, now=now),
@@ -51,6 +49,8 @@ def merge(session: Session, *, member_id: UUID, into: UUID, reference: str, now:
             text("UPDATE coalition.member_identifier SET member_id = :into WHERE member_id = :member_id"),
             {"into": into, "member_id": member_id},
         )
+        # What the emptied member proved itself with: the other has its own, or none on purpose.
+        attempts.drop(session, member_id)
     return outcome
 
 
@@ -59,6 +59,7 @@ def block(session: Session, *, member_id: UUID, blocked: bool, now: datetime) ->
 
     The event, `member.blocked` or `member.unblocked`, goes to the partner that enrolled it. Raises MemberNotFound.
     """
+    partner_id = members.lock(session, member_id)
     changed = session.scalar(
         text("SELECT coalition.ledger_set_blocked(:member_id, :blocked)"),
         {"member_id": member_id, "blocked": blocked},
@@ -66,9 +67,6 @@ def block(session: Session, *, member_id: UUID, blocked: bool, now: datetime) ->
     if changed is None:
         raise MemberNotFound("no such member, or it was merged into another")
     if changed:
-        partner_id = session.scalar(
-            text("SELECT enrolled_by FROM coalition.member WHERE member_id = :member_id"), {"member_id": member_id}
-        )
         outbox.append(
             session,
             outbox.Event(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 
 from kit import ids
-from kit.db import Session
+from kit.db import Session, fetch
 from kit.errors import Conflict, NotFound
 from kit.secrets import Keyring, same
 
@@ -122,19 +122,24 @@ class Rules:
 
     `return_policy` is about points of a return that are spent: within_balance (written off), owed, refuse. Points that
     return to an expired lot live for `grace_days`; issuers hear `warn_days` before points expire; adjustments of more
-    than `adjustment_limit` points take two people.
+    than `adjustment_limit` points take two people. A burn or hold of more than `pin_free_points` (None: no limit) takes
+    a PIN, a rotating code or a consent.
     """
 
     return_policy: str
     grace_days: int
     warn_days: int
     adjustment_limit: int
+    pin_free_points: int | None
 
 
 def rules(session: Session) -> Rules:
     """The rules in force."""
     row = session.execute(
-        text("SELECT return_policy::text, grace_days, warn_days, adjustment_limit FROM coalition.programme")
+        text("""
+            SELECT return_policy::text, grace_days, warn_days, adjustment_limit, pin_free_points
+            FROM coalition.programme
+        """)
     ).first()
     if row is None:
         raise NoProgramme("the database holds no programme; start it once with `coalition up`")
@@ -146,10 +151,17 @@ def set_rules(session: Session, wanted: Rules) -> None:
     session.execute(
         text("""
             UPDATE coalition.programme SET return_policy = CAST(:return_policy AS coalition.return_policy),
-                grace_days = :grace_days, warn_days = :warn_days, adjustment_limit = :adjustment_limit
+                grace_days = :grace_days, warn_days = :warn_days, adjustment_limit = :adjustment_limit,
+                pin_free_points = :pin_free_points
         """),
         vars(wanted),
     )
+
+
+def pin_free_points(session: Session) -> int | None:
+    """Up to how many points are spent without a proof; None: any number. Asked by every burn and hold."""
+    rows = fetch(session, "SELECT pin_free_points FROM coalition.programme", {})
+    return rows[0][0] if rows else None
 
 
 _CLOCK_REFUSALS = {

@@ -23,6 +23,7 @@ STATEMENT = "stm"
 HOLD = "hld"
 BATCH = "bat"
 PASSKEY = "pky"
+IDENTIFIER = "idn"
 
 # How the fields of events and responses that hold an id are shown.
 PREFIX_OF_FIELD = {
@@ -36,6 +37,7 @@ PREFIX_OF_FIELD = {
     "statement_id": STATEMENT,
     "hold_id": HOLD,
     "batch_id": BATCH,
+    "identifier_id": IDENTIFIER,
 }
 
 

@@ -31,8 +31,8 @@ LONGEST_LINE_BYTES = 4_096
 LINES_PER_PART = 500
 KEPT = timedelta(days=30)
 COLUMNS = (
-    *("kind", "member_id", "card", "hold_id", "transaction_id", "reference", "points", "amount_minor", "currency"),
-    *("effective_at", "vests_at", "expires_at"),
+    *("kind", "member_id", "card", "phone", "email", "external_id", "hold_id", "transaction_id", "reference"),
+    *("points", "amount_minor", "currency", "effective_at", "vests_at", "expires_at"),
 )
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 
@@ -223,7 +223,10 @@ _NEXT_PART = text("""
     WHERE f.batch_id = :id AND f.status IN ('waiting', 'running') AND p.answers IS NULL
     ORDER BY p.first_line LIMIT 1
 """)
-_KEEP = text("UPDATE partners.batch_part SET answers = :answers WHERE batch_id = :id AND first_line = :first")
+# What is answered is not needed any more, and it may name people.
+_KEEP = text("""
+    UPDATE partners.batch_part SET answers = :answers, content = '' WHERE batch_id = :id AND first_line = :first
+""")
 _COUNT = text("""
     UPDATE partners.batch_file SET done = done + :done, posted = posted + :posted, replayed = replayed + :replayed,
         refused = refused + :refused, status = CASE status WHEN 'waiting' THEN 'running' ELSE status END

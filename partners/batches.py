@@ -17,7 +17,8 @@ from uuid import UUID
 
 import marshmallow as ma
 
-from coalition import ledger, members
+from coalition import ledger, members, programme
+from coalition.identifiers import Identifier
 from coalition.ledger import Command, Outcome, Request
 from coalition.refusals import ConcurrentRequest
 from kit import ids
@@ -26,9 +27,11 @@ from kit.errors import CoalitionError, Invalid
 from kit.http.problems import InsufficientScope, document
 from kit.http.requests import invalid_request
 from kit.secrets import Keyring
+from partners import step_up, whom
 from partners.clients import Principal
 from partners.http.commands import OPERATIONS, Operation
 from partners.http.schemas import show_transaction
+from partners.step_up import StepUpRequired
 
 MOST_ITEMS = 1_000
 TRIES = 5
@@ -43,6 +46,13 @@ class UnknownKind(Invalid):
 
     code = "unknown_kind"
     title = "Unknown kind"
+
+
+class ProofInBatch(Invalid):
+    """A wallet's code lives for a minute and a PIN is kept nowhere, so neither is taken in a batch or a file."""
+
+    code = "proof_in_batch"
+    title = "Proof in a batch"
 
 
 @dataclass(frozen=True)
@@ -77,14 +87,15 @@ def post(transactions: Transactions, batch: Batch, items: Sequence[tuple[int, An
         except CoalitionError as error:
             answers[number] = _refused(number, error)
     with transactions() as session:
-        cards = members.by_cards(session, cards_={body["card"] for _, _, _, body in parsed if "card" in body},
-                                 keyring=batch.keyring)  # fmt: skip
+        named = whom.named([body for _, _, _, body in parsed], partner_id=batch.principal.partner_id)
+        found = members.find_many(session, named, batch.keyring)
     ready = []
     for number, raw, operation, body in parsed:
         try:
-            ready.append(_item(batch, number, raw, operation, body, cards))
+            ready.append(_item(batch, number, raw, operation, body, found))
         except CoalitionError as error:
             answers[number] = _refused(number, error)
+    ready = _proved(transactions, ready, answers)
     # Wallets are locked in one order, whoever posts them, and those of one member stay in theirs.
     ready.sort(key=lambda item: (item.lock_order, item.number))
     for start in range(0, len(ready), ledger.MOST_AT_ONCE):
@@ -108,6 +119,8 @@ def _parse(principal: Principal, raw: Any) -> tuple[Operation, dict[str, Any]]:
         body: dict[str, Any] = operation.schema.load({k: v for k, v in raw.items() if k not in ("kind", target)})
     except ma.ValidationError as error:
         raise invalid_request(error) from None
+    if "code" in body or "pin" in body:
+        raise ProofInBatch("give a code or PIN with a posting of its own, not in a batch")
     if operation.target:
         name, prefix = operation.target
         body[name] = ids.parse(prefix, raw[name] if isinstance(raw.get(name), str) else "")
@@ -115,14 +128,12 @@ def _parse(principal: Principal, raw: Any) -> tuple[Operation, dict[str, Any]]:
 
 
 def _item(
-    batch: Batch, number: int, raw: Any, operation: Operation, body: dict[str, Any], cards: dict[str, UUID]
+    batch: Batch, number: int, raw: Any, operation: Operation, body: dict[str, Any], found: dict[Identifier, UUID]
 ) -> _Item:
     if operation.target:
-        whom = body[operation.target[0]]
-    elif "member_id" in body:
-        whom = body["member_id"]
+        about = body[operation.target[0]]
     else:
-        whom = members.of_card(cards, body["card"])
+        about = whom.among(found, body, partner_id=batch.principal.partner_id)
     content = json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()
     request = Request(
         partner_id=batch.principal.partner_id,
@@ -130,7 +141,22 @@ def _item(
         request_hash=sha256(b"batch item\n" + content).digest(),
         now=batch.now,
     )
-    return _Item(number, request, operation.command(body, whom), whom)
+    return _Item(number, request, operation.command(body, about), about)
+
+
+def _proved(transactions: Transactions, ready: list[_Item], answers: dict[int, Answer]) -> list[_Item]:
+    """Those of `ready` that need no proof of the member, or have a consent; the others are answered."""
+    kept = []
+    with transactions() as session:
+        limit = programme.pin_free_points(session)
+        for item in ready:
+            try:
+                if limit is not None:
+                    step_up.require_consent(session, item.request, item.command)
+                kept.append(item)
+            except StepUpRequired as error:
+                answers[item.number] = _refused(item.number, error)
+    return kept
 
 
 def _post(transactions: Transactions, part: list[_Item]) -> list[Outcome]:

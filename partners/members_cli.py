@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
-from coalition import adjustments, ledger, merges
+from coalition import adjustments, attempts, ledger, merges, pins, rotating_codes
 from kit import clock, ids
-from kit.terminal import answer, desk, json_option, one_line_errors
-from partners import accounts
+from kit.terminal import answer, desk, json_option, one_line_errors, say
+from partners import accounts, members_export
 from partners.audit_cli import write_down
 
 
 @click.group()
 def member() -> None:
-    """Members: block, merge, adjust."""
+    """Members: block, merge, adjust, prove, export, erase."""
 
 
 @member.command("block")
@@ -107,6 +109,72 @@ def adjust(
         f"{done.available_after} points available now",
         as_json=as_json,
     )
+
+
+@member.command("pin")
+@click.argument("member_id")
+@click.option("--pin", prompt="PIN", hide_input=True, confirmation_prompt=True, help="Asked for, if left out.")
+@json_option
+@one_line_errors
+def set_pin(*, member_id: str, pin: str, as_json: bool) -> None:
+    """Give MEMBER_ID a PIN, whatever it had; a lock after wrong ones ends."""
+    with desk() as at, at.database.transaction() as session:
+        pins.put(session, member_id=ids.parse(ids.MEMBER, member_id), pin=pin, keyring=at.keyring)
+    answer({"member_id": member_id}, f"{member_id} has a new PIN", as_json=as_json)
+
+
+@member.command("code")
+@click.argument("member_id")
+@click.option("--new", is_flag=True, help="Issue one; the one there was ends.")
+@json_option
+@one_line_errors
+def show_code(*, member_id: str, new: bool, as_json: bool) -> None:
+    """Show what MEMBER_ID's wallet shows now: its rotating code."""
+    wanted = ids.parse(ids.MEMBER, member_id)
+    with desk() as at, at.database.transaction() as session:
+        if new:
+            rotating_codes.issue(session, member_id=wanted, keyring=at.keyring)
+        code = rotating_codes.current(session, member_id=wanted, keyring=at.keyring, now=clock.now())
+    answer({"member_id": member_id, "code": code}, code, as_json=as_json)
+
+
+@member.command("unlock")
+@click.argument("member_id")
+@json_option
+@one_line_errors
+def unlock(*, member_id: str, as_json: bool) -> None:
+    """Let MEMBER_ID try its PIN and code again at once."""
+    with desk() as at, at.database.transaction() as session:
+        attempts.clear(session, ids.parse(ids.MEMBER, member_id))
+    answer({"member_id": member_id}, f"{member_id} may try again", as_json=as_json)
+
+
+@member.command("export")
+@click.argument("member_id")
+@one_line_errors
+def export(*, member_id: str) -> None:
+    """Print everything held about MEMBER_ID as JSON."""
+    with desk() as at, at.database.transaction() as session:
+        held = members_export.everything(session, ids.parse(ids.MEMBER, member_id), at.keyring)
+    say(json.dumps(held, indent=2, default=str, ensure_ascii=False))
+
+
+@member.command("erase")
+@click.argument("member_id")
+@click.option("--forfeit", is_flag=True, help="Even with points or debts: the points expire.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@json_option
+@one_line_errors
+def erase(*, member_id: str, forfeit: bool, yes: bool, as_json: bool) -> None:
+    """Delete all that says who MEMBER_ID is, and close its wallet, for good."""
+    if not yes:
+        click.confirm(f"Erase {member_id}? It can't be undone", abort=True)
+    with desk() as at, at.database.transaction() as session:
+        done = members_export.erase(
+            session, member_id=ids.parse(ids.MEMBER, member_id), forfeit=forfeit, now=clock.now()
+        )
+    answer({"member_id": member_id, **vars(done)},
+           f"{member_id} is erased; {done.forfeited} points expired", as_json=as_json)  # fmt: skip
 
 
 def _set_blocked(member_id: str, *, blocked: bool, as_json: bool) -> None:

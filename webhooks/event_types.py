@@ -35,7 +35,7 @@ _FIELDS: dict[str, tuple[dict[str, Any], Any]] = {
     "business_date": ({"type": "string", "format": "date"}, "2026-03-02"),
     "expires_on": ({"type": "string", "format": "date"}, "2028-03-02"),
     "day": ({"type": "string", "format": "date"}, "2026-03-02"),
-    "card_masked": ({"type": "string"}, "…8503"),
+    "card_masked": ({"type": ["string", "null"]}, "…8503"),
     "content_hash": ({"type": "string", "pattern": "^[0-9a-f]{64}$"}, "0" * 64),
     "net": (
         {
@@ -91,6 +91,7 @@ EVENT_TYPES = {
         EventType("member.enrolled", "You enrolled a member.", ("member_id", "partner_id", "card_masked")),
         EventType("member.blocked", "A member you enrolled was blocked.", ("member_id", "partner_id")),
         EventType("member.unblocked", "A member you enrolled was unblocked.", ("member_id", "partner_id")),
+        EventType("member.erased", "A member you enrolled was erased.", ("member_id", "partner_id")),
         EventType("points.earned", "You issued points.", (*_POSTED, "expires_on", "vests_at", "repaid")),
         EventType("points.burned", "A member spent points at your place.", _POSTED),
         EventType("points.held", "Points were set aside for a purchase of yours.", _HELD),

@@ -15,6 +15,7 @@ CREATE INDEX txn_reference ON coalition.txn (partner_id, reference);
 CREATE INDEX event_position ON kit.event (position) WHERE position IS NOT NULL;
 
 ALTER TABLE coalition.member_identifier DROP CONSTRAINT member_identifier_member_id_fkey;
+ALTER TABLE coalition.member_secret DROP CONSTRAINT member_secret_member_id_fkey;
 ALTER TABLE coalition.wallet DROP CONSTRAINT wallet_merged_into_fkey;
 ALTER TABLE webhooks.delivery DROP CONSTRAINT delivery_subject_id_event_id_fkey;
 

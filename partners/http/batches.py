@@ -109,8 +109,9 @@ def store_file() -> tuple[batch_files.BatchFile, int, dict[str, str]]:
     """Hand in a file of up to 1,000,000 postings as JSON Lines or CSV; a job posts them and you ask how far it is.
 
     A line of JSON Lines is an item as in a batch. A CSV begins with the names of its columns: kind, member_id, card,
-    hold_id, transaction_id, reference, points, amount_minor, currency, effective_at, vests_at, expires_at. Sent again
-    under the same key, the same file is not posted again; under another key, every line is answered by its reference.
+    phone, email, external_id, hold_id, transaction_id, reference, points, amount_minor, currency, effective_at,
+    vests_at, expires_at. Sent again under the same key, the same file is not posted again; under another key,
+    every line is answered by its reference.
     """
     format_ = _FORMATS.get(request.mimetype)
     if format_ is None:

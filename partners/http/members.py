@@ -1,4 +1,4 @@
-"""/v1/members: enrol, look up by card, balance, history."""
+"""/v1/members: enrol, look up, balance, history."""
 
 from __future__ import annotations
 
@@ -12,36 +12,44 @@ from kit.http import paging
 from kit.http.api import Blueprint
 from kit.http.paging import Page, PageQuery
 from kit.http.services import services
+from partners import whom
 from partners.http import balances
 from partners.http.auth import principal, requires
-from partners.http.schemas import BalanceSchema, CardSchema, MemberSchema, PastBalanceQuery, TransactionPageSchema
+from partners.http.schemas import (
+    BalanceSchema,
+    EnrolSchema,
+    LookupSchema,
+    MemberSchema,
+    PastBalanceQuery,
+    TransactionPageSchema,
+)
 
 members_api = Blueprint("members", __name__, url_prefix="/v1/members", description="People who collect points")
 
 
 @members_api.post("")
 @requires(members_api, "members:enrol")
-@members_api.arguments(CardSchema())
+@members_api.arguments(EnrolSchema())
 @members_api.response(201, MemberSchema)
 def enrol(body: dict[str, Any]) -> members.Member:
-    """Enrol a member with a card."""
+    """Enrol a member with what it is to be found by: card, phone, e-mail, your own id, or several of them."""
     parts = services()
     with parts.writing() as session:
         now = programme.get(session).time(clock.now())
-        return members.enrol(
-            session, card=body["card"], partner_id=principal().partner_id, now=now, keyring=parts.keyring
-        )
+        return members.enrol(session, partner_id=principal().partner_id, now=now, keyring=parts.keyring, **body)
 
 
 @members_api.post("/lookup")
 @requires(members_api, "members:identify")
-@members_api.arguments(CardSchema())
+@members_api.arguments(LookupSchema())
 @members_api.response(200, MemberSchema)
 def look_up(body: dict[str, Any]) -> members.Member:
-    """Find a member by card; a POST, so that the number stands in no log."""
+    """Find a member by one identifier or the wallet's code; a POST, so that it stands in no log.
+
+    A code is used up by it, for everybody but you: you may spend with the same code once.
+    """
     parts = services()
-    with parts.reading() as session:
-        return members.by_card(session, card=body["card"], keyring=parts.keyring)
+    return whom.look_up(parts.database, body, partner_id=principal().partner_id, keyring=parts.keyring, now=clock.now())
 
 
 @members_api.get("/<member_id>")

@@ -3,48 +3,39 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
+import flask
 from flask import Response, jsonify
 
-from coalition import ledger, members
+from coalition import ledger
+from coalition.ledger import Outcome, Request
 from kit import clock, ids
-from kit.db import Session
 from kit.http import idempotency
-from kit.http.requests import DRY_RUN, note
+from kit.http.requests import DRY_RUN, note, read_json
 from kit.http.services import services
+from partners import step_up, whom
 from partners.http.auth import principal
-from partners.http.commands import OPERATIONS
+from partners.http.commands import OPERATIONS, Operation
 from partners.http.schemas import show_transaction
 
 PARAMETERS = [idempotency.PARAMETER, DRY_RUN]
-
-
-def member_of(session: Session, body: dict[str, Any]) -> UUID:
-    """The member a posting names, by id or by card; raises MalformedCard, MemberNotFound."""
-    if "member_id" in body:
-        member_id: UUID = body["member_id"]
-        return member_id
-    return members.by_card(session, card=body["card"], keyring=services().keyring).member_id
 
 
 def post(kind: str, body: dict[str, Any], target: str | None = None) -> Response:
     """Post one `kind` of OPERATIONS under the request's key and answer with what came of it.
 
     `target` is the id in the path, where the kind has one. A refusal is raised after the commit, since it is stored
-    like any outcome. Raises RoleMissing, MalformedId, and the ledger's refusals.
+    like any outcome. Raises RoleMissing, MalformedId, what `whom` and `step_up` raise, and the ledger's refusals.
     """
     operation = OPERATIONS[kind]
     operation.check_role(principal())
     request = ledger.Request(
         partner_id=principal().partner_id,
         key=idempotency.key(),
-        request_hash=idempotency.request_hash(),
+        request_hash=idempotency.request_hash(step_up.without_proofs(read_json(flask.request))),
         now=clock.now(),
     )
-    with services().posting() as session:
-        whom = ids.parse(operation.target[1], target or "") if operation.target else member_of(session, body)
-        outcome = ledger.post(session, request, operation.command(body, whom))
+    outcome = _post(operation, request, body, target)
     transaction = outcome.unwrap()
     note(transaction_id=transaction.transaction_id)
     response = jsonify(show_transaction(transaction))
@@ -52,3 +43,19 @@ def post(kind: str, body: dict[str, Any], target: str | None = None) -> Response
     if outcome.replayed:
         response.headers["Idempotent-Replay"] = "true"
     return response
+
+
+def _post(operation: Operation, request: Request, body: dict[str, Any], target: str | None) -> Outcome:
+    parts = services()
+    with parts.posting() as session:
+        if operation.target:
+            command = operation.command(body, ids.parse(operation.target[1], target or ""))
+            return ledger.post(session, request, command)
+        member_id = whom.find(session, body, partner_id=request.partner_id, keyring=parts.keyring)
+        command = operation.command(body, member_id)
+        proof = step_up.wanted(session, request, command, body)
+        if proof is None:
+            return ledger.post(session, request, command)
+    step = step_up.check(parts.database, proof, request, command, parts.keyring)
+    with parts.writing() as session:
+        return step_up.post(session, proof, step, request, command)

@@ -6,9 +6,10 @@ from typing import Any
 
 import marshmallow as ma
 
-from coalition import ledger, wallets
+from coalition import identifiers, ledger, rotating_codes, wallets
 from kit import ids
 from kit.http.fields import Id, Instant, WholeNumber, currency, reference
+from partners import whom
 
 LARGEST_POSTING = 1_000_000_000  # points or minor units of one posting
 
@@ -20,26 +21,55 @@ class AmountSchema(ma.Schema):
     currency = currency(required=True)
 
 
-class MemberKeySchema(ma.Schema):
-    """Which member: by id, or by the number of the card."""
+class IdentifierSchema(ma.Schema):
+    """What a member is found by."""
 
-    member_id = Id(ids.MEMBER)
-    card = ma.fields.String(validate=ma.validate.Length(1, 32))
+    card = ma.fields.String(validate=ma.validate.Length(1, 32), metadata={"description": "12 to 19 digits, Luhn-valid"})
+    phone = ma.fields.String(validate=ma.validate.Length(1, 32), metadata={"description": "+ and country code (E.164)"})
+    email = ma.fields.String(validate=ma.validate.Length(1, identifiers.LONGEST))
+    external_id = ma.fields.String(validate=ma.validate.Length(1, 64), metadata={"description": "your own id of them"})
+
+
+class EnrolSchema(IdentifierSchema):
+    """A new member; at least one identifier."""
 
     @ma.validates_schema
     def _one_of(self, data: dict[str, Any], **kwargs: Any) -> None:
-        if ("member_id" in data) == ("card" in data):
-            raise ma.ValidationError("name the member by member_id or by card, one of the two")
+        if not data:
+            raise ma.ValidationError("give card, phone, email or external_id")
 
 
-class CardSchema(ma.Schema):
-    """A loyalty card."""
+class OneIdentifierSchema(IdentifierSchema):
+    """One identifier."""
 
-    card = ma.fields.String(
-        required=True,
-        validate=ma.validate.Length(1, 32),
-        metadata={"description": "12 to 19 digits, Luhn-valid"},
+    @ma.validates_schema
+    def _one_of(self, data: dict[str, Any], **kwargs: Any) -> None:
+        if len(data) != 1:
+            raise ma.ValidationError("give card, phone, email or external_id, one of them")
+
+
+class LookupSchema(IdentifierSchema):
+    """Which member: by one identifier, or by what the wallet shows."""
+
+    code = ma.fields.String(
+        validate=ma.validate.Regexp(f"^{rotating_codes.PATTERN}\\Z"),
+        metadata={"description": "the wallet's rotating code, as scanned; typed off, its eight digits"},
     )
+
+    @ma.validates_schema
+    def _one_of(self, data: dict[str, Any], **kwargs: Any) -> None:
+        names = [name for name in whom.NAMES if name in data]
+        if len(names) != 1 and (names or "." not in data.get("code", "")):
+            raise ma.ValidationError(f"name the member by one of {', '.join(self._names())}, or a code as scanned")
+
+    def _names(self) -> list[str]:
+        return [name for name in whom.NAMES if name in self.fields]
+
+
+class MemberKeySchema(LookupSchema):
+    """Which member: by id, by one identifier, or by what the wallet shows."""
+
+    member_id = Id(ids.MEMBER)
 
 
 class PostingSchema(MemberKeySchema):
@@ -62,7 +92,15 @@ class EarnSchema(PostingSchema):
             raise ma.ValidationError("give points or amount, one of the two")
 
 
-class HoldSchema(PostingSchema):
+class SpendingSchema(PostingSchema):
+    """Spend points; above the programme's limit with the wallet's code or the member's PIN."""
+
+    pin = ma.fields.String(
+        validate=ma.validate.Regexp(r"^[0-9]{4,12}\Z"), metadata={"description": "as the member types it"}
+    )
+
+
+class HoldSchema(SpendingSchema):
     """Set points aside for a purchase in progress."""
 
     points = WholeNumber(least=1, most=LARGEST_POSTING, required=True)
@@ -84,7 +122,7 @@ class VoidSchema(ma.Schema):
     effective_at = Instant()
 
 
-class BurnSchema(PostingSchema):
+class BurnSchema(SpendingSchema):
     """Spend points."""
 
     points = WholeNumber(least=1, most=LARGEST_POSTING, required=True)
@@ -115,7 +153,30 @@ class MemberSchema(ma.Schema):
 
     member_id = Id(ids.MEMBER)
     enrolled_at = ma.fields.AwareDateTime()
-    card_masked = ma.fields.String()
+    card_masked = ma.fields.String(allow_none=True, metadata={"description": "null: the member has no card"})
+
+
+class KeptIdentifierSchema(ma.Schema):
+    """One of a member's identifiers, masked."""
+
+    identifier_id = Id(ids.IDENTIFIER)
+    kind = ma.fields.String(validate=ma.validate.OneOf(identifiers.KINDS))
+    masked = ma.fields.String()
+    verified_at = ma.fields.AwareDateTime(allow_none=True)
+    created_at = ma.fields.AwareDateTime(allow_none=True)
+
+
+class KeptIdentifierListSchema(ma.Schema):
+    """All of a member's identifiers that are yours to see."""
+
+    data = ma.fields.List(ma.fields.Nested(KeptIdentifierSchema))
+    next_cursor = ma.fields.String(allow_none=True)
+
+
+class VerificationCodeSchema(ma.Schema):
+    """The code the member was sent."""
+
+    code = ma.fields.String(required=True, validate=ma.validate.Regexp(r"^[0-9]{6}\Z"))
 
 
 class ExpiringSchema(ma.Schema):

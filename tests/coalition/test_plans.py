@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from coalition import ledger, members, upkeep, wallets
+from coalition import identifiers, ledger, members, upkeep, wallets
 from kit import ids
 from kit.db import Database
 from tests.conftest import CARD, NOW, World, request
@@ -49,7 +49,7 @@ def do_everything(world: World) -> None:
         wallets.hold(session, hold_id=held[0], partner_id=A)
         assert wallets.moved_lots(session, transaction)
         assert wallets.followers(session, transaction)
-        members.by_card(session, card=CARD, keyring=world.keyring)
+        members.find(session, identifiers.parse("card", CARD, partner_id=A), world.keyring)
         members.by_id(session, member)
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from coalition import adjustments, business_days, closing, ledger, members, merges, upkeep, verify, wallets
+from coalition import adjustments, business_days, closing, identifiers, ledger, members, merges, upkeep, verify, wallets
 from coalition.adjustments import Adjustment, ReasonMissing, SecondPersonNeeded
 from coalition.members import MemberNotFound
 from coalition.refusals import HoldsOpen, MemberBlocked, MemberMerged, PointsSpent, SameMember
@@ -203,7 +203,7 @@ def test_merged_members_have_one_wallet_and_their_returns_still_work(world: Worl
     assert merge(old, kept, "m2").refusal is not None
     assert balance(world, kept).available == 75
     with world.transaction() as session:
-        assert members.by_card(session, card=CARD, keyring=world.keyring).member_id == kept
+        assert members.find(session, identifiers.parse("card", CARD, partner_id=A), world.keyring).member_id == kept
     with pytest.raises(MemberMerged) as refusal:
         world.earn(A, old, 1)
     assert refusal.value.fields["member_id"] == ids.show(ids.MEMBER, kept)

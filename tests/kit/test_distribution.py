@@ -113,7 +113,8 @@ def test_every_table_of_a_member_is_distributed_by_it(distributed: World) -> Non
             WHERE attname = 'member_id' AND relkind = 'r' AND relnamespace = 'coalition'::regnamespace
         """).fetchall()
     assert placed == {**distribution.BY_MEMBER, "coalition.programme": None}
-    assert {name for (name,) in about_members} - placed.keys() == {"coalition.member_identifier"}
+    on_the_coordinator = {"coalition.member_identifier", "coalition.member_secret"}
+    assert {name for (name,) in about_members} - placed.keys() == on_the_coordinator
 
 
 def test_the_ledger_is_as_right_as_before(distributed: World) -> None:

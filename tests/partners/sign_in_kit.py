@@ -141,7 +141,7 @@ def member(world: World, email: str) -> UUID:
                 INSERT INTO coalition.member_identifier (kind, fingerprint, member_id, masked)
                 VALUES ('email', :fingerprint, :id, 'b***@example.com')
             """),
-            {"fingerprint": world.keyring.fingerprint(purpose="email", value=email), "id": member_id},
+            {"fingerprint": world.keyring.fingerprint(purpose="e-mail address", value=email), "id": member_id},
         )
     return member_id
 

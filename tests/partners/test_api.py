@@ -11,7 +11,7 @@ from tests.conftest import CARD
 from tests.partners.conftest import Caller
 
 EARN = {"card": CARD, "points": 100, "reference": "R1"}
-API_METHODS = {"GET", "POST", "PATCH"}
+API_METHODS = {"GET", "POST", "PATCH", "DELETE"}
 
 
 @pytest.fixture

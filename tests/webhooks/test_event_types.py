@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from sqlalchemy import text
 
-from coalition import adjustments, closing, ledger, merges, upkeep
+from coalition import adjustments, closing, erasure, ledger, members, merges, upkeep
 from kit import ids, outbox
 from settlement import nights
 from tests.conftest import NOW, World
@@ -55,6 +55,8 @@ def make_one_of_each(world: World) -> None:
         for blocked in (True, False):
             merges.block(session, member_id=member, blocked=blocked, now=NOW)
         merges.merge(session, member_id=other, into=member, reference="m", now=NOW).unwrap()
+        gone = members.enrol(session, external_id="gone", partner_id=partner, now=NOW, keyring=world.keyring)
+        erasure.erase(session, member_id=gone.member_id, forfeit=False, now=NOW)
     for n in range(3):
         day, over = NOW.date() + timedelta(days=n), NOW + timedelta(days=n + 1)
         nights.run(world.database, day=day, now=over)

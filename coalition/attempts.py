@@ -1,0 +1,93 @@
+"""Tries at a member's PIN or rotating code: counted before they are looked at, so that no two slip through one gap."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from kit.db import Database, Session
+from kit.errors import Forbidden
+
+FREE_TRIES = 5  # in a row that fail; after them every further one has to wait
+FIRST_DELAY_S = 60
+DELAY_GROWS = 4
+LONGEST_DELAY_S = 86_400
+
+
+class SecretsLocked(Forbidden):
+    """Too many wrong PINs or codes in a row: none is looked at for `retry_after_s` seconds."""
+
+    code = "secrets_locked"
+    title = "PIN and code locked"
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What a member proves itself with, as stored; a pair is None where it has none."""
+
+    sealed_seed: bytes | None
+    last_used_step: int
+    used_by: UUID | None
+    spent: bool
+    pin_salt: bytes | None
+    pin_hash: bytes | None
+
+
+_TAKE = text("""
+    UPDATE coalition.member_secret s
+    SET failures = s.failures + 1,
+        locked_until = CASE WHEN s.failures + 1 >= :free THEN CAST(:now AS timestamptz) + interval '1 second'
+            * least(:first * power(CAST(:grows AS int), least(s.failures + 1 - :free, 10)), :longest) END
+    WHERE s.member_id = :member_id AND (s.locked_until IS NULL OR s.locked_until <= :now)
+    RETURNING s.sealed_seed, s.last_used_step, s.used_by, s.spent, s.pin_salt, s.pin_hash
+""")
+
+
+def take(database: Database, member_id: UUID, *, now: datetime) -> Secrets | None:
+    """Count one try as failed, and committed, before it is looked at; None where the member has no secrets.
+
+    `now` is the true time, also in a demo coalition. Call `clear` when the try was right. Raises SecretsLocked.
+    """
+    with database.transaction() as session:
+        row = session.execute(
+            _TAKE,
+            {
+                "member_id": member_id,
+                "now": now,
+                "free": FREE_TRIES,
+                "first": FIRST_DELAY_S,
+                "grows": DELAY_GROWS,
+                "longest": LONGEST_DELAY_S,
+            },
+        ).first()
+        if row is None:
+            _refuse_if_locked(session, member_id, now)
+            return None
+    seed, step, used_by, spent, salt, hash_ = row
+    return Secrets(seed and bytes(seed), step, used_by, spent, salt and bytes(salt), hash_ and bytes(hash_))
+
+
+def clear(session: Session, member_id: UUID) -> None:
+    """Forget the failed tries: one was right, or an admin says so."""
+    session.execute(
+        text("UPDATE coalition.member_secret SET failures = 0, locked_until = NULL WHERE member_id = :member_id"),
+        {"member_id": member_id},
+    )
+
+
+def drop(session: Session, member_id: UUID) -> None:
+    """Take all secrets from the member."""
+    session.execute(text("DELETE FROM coalition.member_secret WHERE member_id = :member_id"), {"member_id": member_id})
+
+
+def _refuse_if_locked(session: Session, member_id: UUID, now: datetime) -> None:
+    until = session.scalar(
+        text("SELECT locked_until FROM coalition.member_secret WHERE member_id = :member_id"), {"member_id": member_id}
+    )
+    if until is not None:
+        wait_s = max(1, math.ceil((until - now).total_seconds()))
+        raise SecretsLocked(f"too many wrong PINs or codes; try again in {wait_s} s", retry_after_s=wait_s)

@@ -1,0 +1,128 @@
+"""What one member is found by: listed masked, added, taken away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from coalition import members
+from coalition.identifiers import Identifier
+from coalition.refusals import refusal_of
+from kit.db import Session
+from kit.errors import Conflict, NotFound
+from kit.secrets import Keyring
+
+MOST_PER_MEMBER = 20
+
+
+class IdentifierNotFound(NotFound):
+    """The member has no identifier with this id, or it is another partner's external id."""
+
+    code = "identifier_not_found"
+    title = "Identifier not found"
+
+
+class LastIdentifier(Conflict):
+    """The member would not be found any more: add another identifier first, or have the member erased."""
+
+    code = "last_identifier"
+    title = "Last identifier"
+
+
+class TooManyIdentifiers(Conflict):
+    """The member has as many identifiers as a member may have."""
+
+    code = "too_many_identifiers"
+    title = "Too many identifiers"
+
+
+@dataclass(frozen=True)
+class KeptIdentifier:
+    """An identifier as it may be shown; `created_at` is None for cards of before there was more than cards."""
+
+    identifier_id: UUID
+    kind: str
+    masked: str
+    verified_at: datetime | None
+    created_at: datetime | None
+
+
+_OWN = """
+    SELECT identifier_id, kind, masked, verified_at, created_at FROM coalition.member_identifier
+    WHERE member_id = :member_id AND (partner_id IS NULL OR partner_id = :partner_id)
+"""
+
+
+def of_member(session: Session, *, member_id: UUID, partner_id: UUID) -> list[KeptIdentifier]:
+    """All identifiers, but for other partners' external ids, oldest first; raises MemberNotFound."""
+    members.by_id(session, member_id)
+    rows = session.execute(
+        text(f"{_OWN} ORDER BY created_at NULLS FIRST, identifier_id"),
+        {"member_id": member_id, "partner_id": partner_id},
+    )
+    return [KeptIdentifier(*row) for row in rows]
+
+
+def get(session: Session, *, member_id: UUID, identifier_id: UUID, partner_id: UUID) -> KeptIdentifier:
+    """One of them; raises IdentifierNotFound."""
+    row = session.execute(
+        text(f"{_OWN} AND identifier_id = :identifier_id"),
+        {"member_id": member_id, "partner_id": partner_id, "identifier_id": identifier_id},
+    ).first()
+    if row is None:
+        raise IdentifierNotFound("the member has no such identifier")
+    return KeptIdentifier(*row)
+
+
+def add(
+    session: Session, *, member_id: UUID, identifier: Identifier, partner_id: UUID, now: datetime, keyring: Keyring
+) -> KeptIdentifier:
+    """Let the member be found by `identifier` too; what it has already is answered as it is.
+
+    Raises MemberNotFound, CardInUse, IdentifierInUse, TooManyIdentifiers. Refusals: member_merged.
+    """
+    members.lock(session, member_id)
+    _refuse_merged(session, member_id)
+    known = members.find_many(session, [identifier], keyring)
+    if known.get(identifier) != member_id:
+        if _count(session, member_id) >= MOST_PER_MEMBER:
+            raise TooManyIdentifiers(f"a member has up to {MOST_PER_MEMBER} identifiers")
+        members.attach(session, member_id=member_id, identifier=identifier, now=now, keyring=keyring)
+    identifier_id = session.scalar(
+        text("SELECT identifier_id FROM coalition.member_identifier WHERE kind = :kind AND fingerprint = :fingerprint"),
+        {"kind": identifier.kind, "fingerprint": members.fingerprint(identifier, keyring)},
+    )
+    return get(session, member_id=member_id, identifier_id=UUID(str(identifier_id)), partner_id=partner_id)
+
+
+def remove(session: Session, *, member_id: UUID, identifier_id: UUID, partner_id: UUID) -> None:
+    """Let the member not be found by it any more; raises MemberNotFound, IdentifierNotFound, LastIdentifier."""
+    members.lock(session, member_id)
+    get(session, member_id=member_id, identifier_id=identifier_id, partner_id=partner_id)
+    if _count(session, member_id) == 1:
+        raise LastIdentifier("this is the only identifier the member has")
+    session.execute(
+        text("DELETE FROM coalition.member_identifier WHERE identifier_id = :identifier_id"),
+        {"identifier_id": identifier_id},
+    )
+
+
+def _count(session: Session, member_id: UUID) -> int:
+    return (
+        session.scalar(
+            text("SELECT count(*) FROM coalition.member_identifier WHERE member_id = :member_id"),
+            {"member_id": member_id},
+        )
+        or 0
+    )
+
+
+def _refuse_merged(session: Session, member_id: UUID) -> None:
+    into = session.scalar(
+        text("SELECT merged_into FROM coalition.wallet WHERE member_id = :member_id"), {"member_id": member_id}
+    )
+    if into is not None:
+        raise refusal_of("member_merged", {"member_id": into})

@@ -1,0 +1,157 @@
+"""Is the address the member's? A one-time code is sent to it and told back."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+
+from coalition import member_identifiers, members
+from coalition.identifiers import EMAIL
+from kit.db import Database, Session
+from kit.errors import Conflict, Forbidden
+from kit.secrets import Keyring, same
+
+LIFETIME = timedelta(minutes=10)
+TRIES = 5
+FIRST_WAIT_S = 60  # until another may be sent; doubled with every one
+LONGEST_WAIT_S = 86_400
+
+
+class NotVerifiable(Conflict):
+    """Only an e-mail address can be verified: there is no channel to phones yet, and nothing is sent to cards."""
+
+    code = "not_verifiable"
+    title = "Not verifiable"
+
+
+class AlreadyVerified(Conflict):
+    """The identifier is verified already."""
+
+    code = "already_verified"
+    title = "Already verified"
+
+
+class VerificationTooSoon(Conflict):
+    """A code was sent a moment ago; another may be sent in `retry_after_s` seconds."""
+
+    code = "verification_too_soon"
+    title = "Code sent just now"
+
+
+class WrongVerificationCode(Forbidden):
+    """The code is not the one sent last, its ten minutes are over, or it was tried five times."""
+
+    code = "wrong_verification_code"
+    title = "Wrong verification code"
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What to send, and where: after the commit, and to nobody else."""
+
+    address: str = field(repr=False)
+    code: str = field(repr=False)
+
+
+def start(
+    session: Session, *, member_id: UUID, identifier_id: UUID, partner_id: UUID, keyring: Keyring, now: datetime
+) -> Challenge:
+    """A new six-digit code for an e-mail address; the one before ends. `now` is the true time.
+
+    Raises MemberNotFound, IdentifierNotFound, NotVerifiable, AlreadyVerified, VerificationTooSoon.
+    """
+    members.lock(session, member_id)
+    kept = member_identifiers.get(session, member_id=member_id, identifier_id=identifier_id, partner_id=partner_id)
+    if kept.kind != EMAIL:
+        raise NotVerifiable(f"a {kept.kind} can't be verified yet, only an e-mail address", kind=kept.kind)
+    if kept.verified_at is not None:
+        raise AlreadyVerified("this address is verified already")
+    code = f"{secrets.randbelow(1_000_000):06d}"
+    written = session.execute(
+        _WRITE,
+        {
+            "identifier_id": identifier_id,
+            "hash": _hash(code, identifier_id, keyring),
+            "tries": TRIES,
+            "now": now,
+            "ends": now + LIFETIME,
+            "first": FIRST_WAIT_S,
+            "longest": LONGEST_WAIT_S,
+        },
+    )
+    if written.rowcount == 0:
+        raise _too_soon(session, identifier_id, now)
+    sealed = session.scalar(
+        text("SELECT sealed FROM coalition.member_identifier WHERE identifier_id = :identifier_id"),
+        {"identifier_id": identifier_id},
+    )
+    return Challenge(keyring.unseal(bytes(sealed or b""), purpose=members.SEALED_FOR).decode(), code)
+
+
+_WAIT_S = "least(:first * power(2, least(v.sent - 1, 20)), :longest)"
+_WRITE = text(f"""
+    INSERT INTO coalition.identifier_verification AS v (identifier_id, code_hash, tries_left, sent_at, expires_at)
+    VALUES (:identifier_id, :hash, :tries, :now, :ends)
+    ON CONFLICT (identifier_id) DO UPDATE SET code_hash = excluded.code_hash, tries_left = excluded.tries_left,
+        sent = v.sent + 1, sent_at = excluded.sent_at, expires_at = excluded.expires_at
+    WHERE v.sent_at + {_WAIT_S} * interval '1 second' <= excluded.sent_at
+""")  # noqa: S608 -- made of constants
+
+
+def confirm(
+    database: Database,
+    *,
+    member_id: UUID,
+    identifier_id: UUID,
+    partner_id: UUID,
+    code: str,
+    keyring: Keyring,
+    now: datetime,
+) -> member_identifiers.KeptIdentifier:
+    """Take the code back; every try is counted. Raises IdentifierNotFound, AlreadyVerified, WrongVerificationCode."""
+    ours = {"member_id": member_id, "identifier_id": identifier_id, "partner_id": partner_id}
+    with database.transaction() as session:
+        kept = member_identifiers.get(session, **ours)
+        if kept.verified_at is not None:
+            raise AlreadyVerified("this address is verified already")
+        # Counted and committed before it is looked at, so that many at once are no more tries than one by one.
+        expected = session.scalar(
+            text("""
+                UPDATE coalition.identifier_verification SET tries_left = tries_left - 1
+                WHERE identifier_id = :identifier_id AND tries_left > 0 AND expires_at > :now RETURNING code_hash
+            """),
+            {"identifier_id": identifier_id, "now": now},
+        )
+    if expected is None or not same(bytes(expected), _hash(code, identifier_id, keyring)):
+        raise WrongVerificationCode("the code is wrong, or its time is over")
+    with database.transaction() as session:
+        session.execute(
+            text("UPDATE coalition.member_identifier SET verified_at = :now WHERE identifier_id = :identifier_id"),
+            {"identifier_id": identifier_id, "now": now},
+        )
+        session.execute(
+            text("DELETE FROM coalition.identifier_verification WHERE identifier_id = :identifier_id"),
+            {"identifier_id": identifier_id},
+        )
+        return member_identifiers.get(session, **ours)
+
+
+def _too_soon(session: Session, identifier_id: UUID, now: datetime) -> VerificationTooSoon:
+    wait = session.scalar(
+        text(f"""
+            SELECT extract(epoch FROM sent_at - CAST(:now AS timestamptz)) + {_WAIT_S}
+            FROM coalition.identifier_verification v WHERE identifier_id = :identifier_id
+        """),  # noqa: S608
+        {"identifier_id": identifier_id, "now": now, "first": FIRST_WAIT_S, "longest": LONGEST_WAIT_S},
+    )
+    wait_s = max(1, math.ceil(wait or 0))
+    return VerificationTooSoon(f"a code was sent; another may be sent in {wait_s} s", retry_after_s=wait_s)
+
+
+def _hash(code: str, identifier_id: UUID, keyring: Keyring) -> bytes:
+    return keyring.fingerprint(purpose="verification code", value=f"{identifier_id}:{code}")

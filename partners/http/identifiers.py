@@ -1,0 +1,110 @@
+"""/v1/members/{id}/identifiers: what a member is found by, listed masked, added, verified, taken away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coalition import identifiers, member_identifiers, programme, verifications
+from coalition.member_identifiers import KeptIdentifier
+from kit import clock, ids, mail
+from kit.http.api import Blueprint
+from kit.http.paging import Page
+from kit.http.requests import is_dry_run
+from kit.http.services import services
+from partners.http.auth import principal, requires
+from partners.http.schemas import (
+    KeptIdentifierListSchema,
+    KeptIdentifierSchema,
+    OneIdentifierSchema,
+    VerificationCodeSchema,
+)
+
+identifiers_api = Blueprint(
+    "identifiers", __name__, url_prefix="/v1/members/<member_id>/identifiers", description="What members are found by"
+)
+_MAIL = """Your code is {code}
+
+It is good for ten minutes. If you did not ask for it, ignore this message: without the code nothing happens.
+"""
+
+
+@identifiers_api.get("")
+@requires(identifiers_api, "members:identify")
+@identifiers_api.response(200, KeptIdentifierListSchema)
+def list_identifiers(member_id: str) -> Page:
+    """All of a member's identifiers, masked, but for other partners' external ids."""
+    with services().reading() as session:
+        found = member_identifiers.of_member(
+            session, member_id=ids.parse(ids.MEMBER, member_id), partner_id=principal().partner_id
+        )
+    return Page(found, None)
+
+
+@identifiers_api.post("")
+@requires(identifiers_api, "members:enrol")
+@identifiers_api.arguments(OneIdentifierSchema())
+@identifiers_api.response(201, KeptIdentifierSchema)
+def add(body: dict[str, Any], member_id: str) -> KeptIdentifier:
+    """Let a member be found by one more identifier; what it has already is answered as it is."""
+    parts, partner_id = services(), principal().partner_id
+    identifier = identifiers.named(body, partner_id=partner_id)[0]
+    with parts.writing() as session:
+        return member_identifiers.add(
+            session,
+            member_id=ids.parse(ids.MEMBER, member_id),
+            identifier=identifier,
+            partner_id=partner_id,
+            now=programme.get(session).time(clock.now()),
+            keyring=parts.keyring,
+        )
+
+
+@identifiers_api.delete("/<identifier_id>")
+@requires(identifiers_api, "members:enrol")
+@identifiers_api.response(204)
+def remove(member_id: str, identifier_id: str) -> None:
+    """Let a member not be found by it any more; the last one stays."""
+    with services().writing() as session:
+        member_identifiers.remove(
+            session,
+            member_id=ids.parse(ids.MEMBER, member_id),
+            identifier_id=ids.parse(ids.IDENTIFIER, identifier_id),
+            partner_id=principal().partner_id,
+        )
+
+
+@identifiers_api.post("/<identifier_id>/verification")
+@requires(identifiers_api, "members:enrol")
+@identifiers_api.response(202)
+def send_code(member_id: str, identifier_id: str) -> None:
+    """Send a six-digit code to an e-mail address of a member."""
+    parts = services()
+    with parts.writing() as session:
+        challenge = verifications.start(
+            session,
+            member_id=ids.parse(ids.MEMBER, member_id),
+            identifier_id=ids.parse(ids.IDENTIFIER, identifier_id),
+            partner_id=principal().partner_id,
+            keyring=parts.keyring,
+            now=clock.now(),
+        )
+    if not is_dry_run():
+        mail.send(parts.settings, to=challenge.address, subject="Your code", body=_MAIL.format(code=challenge.code))
+
+
+@identifiers_api.post("/<identifier_id>/verification/confirm")
+@requires(identifiers_api, "members:enrol")
+@identifiers_api.arguments(VerificationCodeSchema())
+@identifiers_api.response(200, KeptIdentifierSchema)
+def confirm(body: dict[str, Any], member_id: str, identifier_id: str) -> KeptIdentifier:
+    """Tell the code back: the address is the member's."""
+    parts = services()
+    return verifications.confirm(
+        parts.database,
+        member_id=ids.parse(ids.MEMBER, member_id),
+        identifier_id=ids.parse(ids.IDENTIFIER, identifier_id),
+        partner_id=principal().partner_id,
+        code=body["code"],
+        keyring=parts.keyring,
+        now=clock.now(),
+    )
