@@ -10,8 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
-from partners.sign_in import cookies, records
-from partners.sign_in.subjects import Subject
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
@@ -19,6 +17,8 @@ from kit import clock, ids
 from partners import clients
 from partners.clients import Client
 from partners.oauth import codes
+from partners.sign_in import cookies, records
+from partners.sign_in.subjects import Subject
 from tests.conftest import World
 from tests.partners.conftest import basic
 
