@@ -67,6 +67,13 @@ def source_of(address: str) -> str:
     return source
 
 
+def see(location: str) -> Response:
+    """Lead the browser to the page at `location`, of ours, after a form or instead of a page."""
+    response = redirect(location, HTTPStatus.SEE_OTHER, Response)
+    response.headers.update(_HEADERS)
+    return response  # type: ignore[return-value]
+
+
 def form(*names: str) -> dict[str, str]:
     """The fields `names` of the form that was sent, each once and no others; raises MalformedForm."""
     fields = {name: request.form.getlist(name) for name in request.form if name != CSRF_FIELD}
@@ -90,9 +97,7 @@ def show_error(error: CoalitionError) -> Response:
     if request.is_json:
         return problems.respond(error)
     if isinstance(error, SignInNeeded):
-        response = redirect(str(error.fields["location"]), HTTPStatus.SEE_OTHER, Response)
-        response.headers.update(_HEADERS)
-        return response  # type: ignore[return-value]
+        return see(str(error.fields["location"]))
     response = page("error.html", title=error.title, status=status_of(type(error)), error=error)
     if "retry_after_s" in error.fields:
         response.headers["Retry-After"] = str(error.fields["retry_after_s"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 import marshmallow as ma
-from flask import Response, jsonify, redirect
+from flask import Response, jsonify
 
 from kit import clock, ids
 from kit.http.services import services
@@ -109,4 +109,4 @@ def _visitor(kind: Kind) -> Visitor:
 
 
 def _back(kind: Kind) -> Response:
-    return redirect(sessions.home(kind), HTTPStatus.SEE_OTHER, Response)  # type: ignore[return-value]
+    return pages.see(sessions.home(kind))

@@ -8,7 +8,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 import marshmallow as ma
-from flask import Response, jsonify, redirect, request
+from flask import Response, jsonify, request
 
 from kit import clock, logs
 from kit.db import Session
@@ -157,7 +157,7 @@ def sign_out() -> Response:
             sessions.end_everywhere(session, found)
         else:
             sessions.end(session, kind)
-    return redirect("/sign-out", HTTPStatus.SEE_OTHER, Response)  # type: ignore[return-value]
+    return pages.see("/sign-out")
 
 
 def load(schema: ma.Schema) -> dict[str, Any]:
@@ -205,8 +205,7 @@ def _next(kind: Kind, given: str) -> str:
 
 
 def _see(path: str, then: str) -> Response:
-    location = f"{path}?next={quote(then, safe='/')}"
-    return redirect(location, HTTPStatus.SEE_OTHER, Response)  # type: ignore[return-value]
+    return pages.see(f"{path}?next={quote(then, safe='/')}")
 
 
 def _start_page(kind: Kind, then: str, *, wrong: str = "", email: str = "") -> Response:

@@ -13,6 +13,8 @@ import pytest
 from sqlalchemy import text
 
 from kit import clock
+from kit.settings import to_environment
+from partners.jobs import forget_what_is_over
 from partners.sign_in import codes, destinations, records, sessions, upkeep
 from partners.sign_in.sessions import SignInNeeded
 from tests.partners.sign_in_kit import HTTPS, Browser, member, staff, unescape
@@ -282,6 +284,16 @@ def test_a_mail_server_that_is_away_does_not_show(world, mailbox, caplog) -> Non
     assert mailbox.messages == []
 
 
+def test_mail_that_finds_no_place_is_dropped_and_said_so(site, mailbox, caplog) -> None:
+    postman = site.extensions["coalition.postman"]
+    postman._places = threading.BoundedSemaphore(1)
+    with postman._places:
+        postman.post(to=ANN, subject="Your code to sign in", body="1234 5678")
+    assert [record.facts for record in caplog.records] == [{"reason": "too many waiting"}]
+    postman.post(to=ANN, subject="Your code to sign in", body="1234 5678")
+    assert mailbox.code() == "1234 5678"
+
+
 @pytest.mark.usefixtures("people")
 def test_nothing_secret_is_stored_or_logged(world, browser, mailbox, caplog) -> None:
     caplog.set_level(logging.DEBUG)
@@ -520,6 +532,22 @@ def test_what_a_browser_calls_itself_is_kept_short_and_plain(world, site, browse
     assert found.user_agent.startswith("<b>Netscape</b>xxx")
     assert len(found.user_agent) == 120
     assert "&lt;b&gt;Netscape" in browser.get("/passkeys/staff").text
+
+
+def test_the_nightly_job_forgets_it(world, browser, mailbox, people, monkeypatch) -> None:
+    browser.sign_in(mailbox, "staff", ANN)
+    age(world, "session", "expires_at", hours=12)
+    for name, value in to_environment(world.settings).items():
+        monkeypatch.setenv(name, value)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level  # a job sets them up for a process of its own
+    try:
+        forget_what_is_over()
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert world.count("partners.session") == 0
+    assert people
 
 
 def test_what_is_over_is_forgotten(world, browser, mailbox, people) -> None:
