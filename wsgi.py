@@ -7,7 +7,7 @@ import os
 from flask import Flask
 
 from kit import logs, settings
-from kit.db import Database
+from kit.db import Database, DatabaseUnavailable
 from kit.http import api, health, problems, rate_limits, requests, versions
 from kit.http import services as http_services
 from kit.http.rate_limits import Limiter
@@ -17,7 +17,7 @@ from kit.secrets import keyring
 from kit.settings import Settings
 from kit.supervisor import exit_with_parent
 from partners import pages
-from partners.http import admission, oauth_limits
+from partners.http import admission, examples, oauth_limits
 from partners.http.batches import batches_api
 from partners.http.burns import burns_api
 from partners.http.earns import earns_api
@@ -39,7 +39,7 @@ from settlement.http.explanations import explanations_api
 from webhooks import deliveries
 from webhooks.http.deliveries import deliveries_api
 from webhooks.http.endpoints import endpoints_api
-from webhooks.http.event_types import event_types_api
+from webhooks.http.event_types import event_types_api, webhooks_described
 
 VERSION = "1.0.0"
 
@@ -70,7 +70,17 @@ def create_app(chosen: Settings) -> Flask:
     pages.install(app)
     for page in (sign_in_pages, passkey_pages, consent_pages, device_pages):
         app.register_blueprint(page)
-    frame = api.create(app, title="Coalition partner API", version=VERSION, scopes=SCOPES, member_scopes=MEMBER_SCOPES)
+    frame = api.create(
+        app,
+        title="Coalition partner API",
+        version=VERSION,
+        scopes=SCOPES,
+        member_scopes=MEMBER_SCOPES,
+        unavailable=(DatabaseUnavailable,),
+        of_schema=examples.OF_SCHEMA,
+        of_field=examples.OF_FIELD,
+        webhooks=webhooks_described(),
+    )
     for blueprint in (
         members_api,
         identifiers_api,

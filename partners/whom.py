@@ -7,15 +7,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from coalition import identifiers, members, rotating_codes
+from coalition import cards, identifiers, members, rotating_codes
+from coalition.attempts import SecretsLocked
 from coalition.identifiers import KIND_OF_FIELD, Identifier
 from coalition.members import Member, MemberNotFound
+from coalition.rotating_codes import WrongCode
 from kit.db import Database, Session
 from kit.errors import Invalid
 from kit.secrets import Keyring
 
 # A request has exactly one of these, or the wallet's code as scanned, which says whose it is.
 NAMES = ("member_id", *KIND_OF_FIELD)
+# What naming a member can meet.
+MALFORMED = (
+    cards.MalformedCard,
+    identifiers.MalformedPhone,
+    identifiers.MalformedEmail,
+    identifiers.MalformedExternalId,
+)
+UNFOUND = (*MALFORMED, MemberNotFound, WrongCode, SecretsLocked)
 
 
 def find(session: Session, body: Mapping[str, Any], *, partner_id: UUID, keyring: Keyring) -> UUID:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.resources
+import json
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -10,7 +13,7 @@ import flask_smorest
 from flask import Flask, Response, render_template_string, send_from_directory
 from flask_smorest.utils import prepare_response
 
-from kit.http import problems
+from kit.http import description, problems
 from kit.http.requests import StrictParser
 
 _PAGE_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
@@ -26,11 +29,31 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
     ARGUMENTS_PARSER = StrictParser()
 
+    def arguments(self, schema: Any, *, location: str = "json", **more: Any) -> Callable[[Any], Any]:
+        """As flask-smorest has it; a view that takes a query says so, since others refuse any."""
+        decorate = super().arguments(schema, location=location, **more)
+
+        def marked(view: Any) -> Any:
+            view = decorate(view)
+            if location == "query":
+                view.takes_query = True
+            return view
+
+        return marked
+
 
 class Api(flask_smorest.Api):  # type: ignore[misc]
     """The API and its description."""
 
     ERROR_SCHEMA = problems.ProblemSchema
+    finish: Callable[[dict[str, Any]], dict[str, Any]]
+    finished: str | None = None
+
+    def _openapi_json(self) -> Response:
+        """The description, completed at its first use: by then every route is there."""
+        if self.finished is None:
+            self.finished = json.dumps(self.finish(self.spec.to_dict()), indent=1, ensure_ascii=False)
+        return Response(self.finished, mimetype="application/json")
 
     def _register_responses(self) -> None:
         for name, phrase in [(s.name, s.phrase) for s in HTTPStatus] + [("DEFAULT_ERROR", "Problem details")]:
@@ -42,8 +65,13 @@ class Api(flask_smorest.Api):  # type: ignore[misc]
         """Errors are `problems.install`'s."""
 
 
-def create(app: Flask, *, title: str, version: str, scopes: dict[str, str], member_scopes: dict[str, str]) -> Api:
-    """The API of `app`: its description at /openapi.json, a page to read it at /docs."""
+def create(
+    app: Flask, *, title: str, version: str, scopes: dict[str, str], member_scopes: dict[str, str], **more: Any
+) -> Api:
+    """The API of `app`: its description at /openapi.json, a page to read it at /docs.
+
+    `more` is what `kit.http.description.complete` wants to know.
+    """
     app.config |= {
         "API_TITLE": title,
         "API_VERSION": version,
@@ -62,6 +90,7 @@ def create(app: Flask, *, title: str, version: str, scopes: dict[str, str], memb
     }
     api = Api(app, spec_kwargs={"info": {"license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}}})
     api.spec.components.security_scheme("oauth2", {"type": "oauth2", "flows": flows})
+    api.finish = partial(description.complete, app=app, **more)
     _serve_page(app, title)
     return api
 

@@ -84,6 +84,24 @@ def is_dry_run() -> bool:
     return given == "true"
 
 
+def check_query() -> None:
+    """Refuse a query string nobody reads; raises InvalidRequest.
+
+    A view that takes a query checks it by itself, and whatever changes something can be asked to run dry.
+    """
+    if not request.query_string:
+        return
+    view = current_app.view_functions.get(request.endpoint or "")
+    if request.method not in ("GET", "HEAD") and "dry_run" in request.args:
+        is_dry_run()
+    elif getattr(view, "takes_query", False):
+        return
+    unknown = [name for name in request.args if name != "dry_run" or request.method in ("GET", "HEAD")]
+    if unknown:
+        errors = [{"pointer": f"/{_escape(name)}", "detail": "Unknown field."} for name in unknown]
+        raise InvalidRequest("there is no such query parameter", errors=errors)
+
+
 def note(**facts: Any) -> None:
     """Add facts to this request's log line: ids only."""
     g.log_facts = {**g.get("log_facts", {}), **facts}

@@ -11,7 +11,7 @@ from flask import current_app, g, request
 from kit import clock
 from kit.http.api import Blueprint
 from kit.http.problems import InsufficientScope, Unauthenticated
-from kit.http.requests import note
+from kit.http.requests import check_query, note
 from kit.http.services import services
 from partners import clients
 from partners.clients import Principal, TokenCache
@@ -44,6 +44,7 @@ def authorise(scope: str) -> None:
     admit(found)
     if scope not in found.scopes:
         raise InsufficientScope(f"this needs the scope {scope}", required_scope=scope)
+    check_query()
     g.principal = found
 
 

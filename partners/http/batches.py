@@ -12,6 +12,7 @@ from flask import Response, jsonify, request
 from kit import clock, ids
 from kit.http import idempotency
 from kit.http.api import Blueprint
+from kit.http.description import fails_with
 from kit.http.fields import Id
 from kit.http.problems import UnsupportedMediaType
 from kit.http.requests import accepts_up_to
@@ -99,6 +100,7 @@ class BatchFileSchema(ma.Schema):
 
 @batches_api.post("/files")
 @requires(batches_api, "batches:write")
+@fails_with(batch_files.MalformedFile, batch_files.FileKeyReused)
 @batches_api.doc(
     parameters=[idempotency.PARAMETER],
     requestBody={"required": True, "content": {name: {"schema": {"type": "string"}} for name in _FORMATS}},
@@ -126,6 +128,7 @@ def store_file() -> tuple[batch_files.BatchFile, int, dict[str, str]]:
 
 @batches_api.get("/<batch_id>")
 @requires(batches_api, "batches:write")
+@fails_with(batch_files.BatchNotFound)
 @batches_api.response(200, BatchFileSchema)
 def get(batch_id: str) -> batch_files.BatchFile:
     """How far one of your files is."""
@@ -135,6 +138,7 @@ def get(batch_id: str) -> batch_files.BatchFile:
 
 @batches_api.post("/<batch_id>/cancel")
 @requires(batches_api, "batches:write")
+@fails_with(batch_files.BatchNotFound, batch_files.BatchFinished)
 @batches_api.response(200, BatchFileSchema)
 def cancel(batch_id: str) -> batch_files.BatchFile:
     """Stop a file; what is posted stays posted."""
@@ -146,6 +150,7 @@ def cancel(batch_id: str) -> batch_files.BatchFile:
 
 @batches_api.get("/<batch_id>/results")
 @requires(batches_api, "batches:write")
+@fails_with(batch_files.BatchNotFound)
 @batches_api.doc(
     responses={"200": {"description": "JSON Lines", "content": {"application/jsonl": {"schema": {"type": "string"}}}}}
 )

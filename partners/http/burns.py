@@ -7,8 +7,9 @@ from typing import Any
 from flask import Response
 
 from kit.http.api import Blueprint
+from kit.http.description import fails_with
 from partners.http.auth import requires
-from partners.http.postings import PARAMETERS, post
+from partners.http.postings import PARAMETERS, SPENDING, post
 from partners.http.schemas import BurnSchema, TransactionSchema
 
 burns_api = Blueprint("burns", __name__, url_prefix="/v1/burns", description="Points spent by members")
@@ -16,6 +17,7 @@ burns_api = Blueprint("burns", __name__, url_prefix="/v1/burns", description="Po
 
 @burns_api.post("")
 @requires(burns_api, "burn:write")
+@fails_with(*SPENDING)
 @burns_api.doc(parameters=PARAMETERS)
 @burns_api.arguments(BurnSchema())
 @burns_api.response(201, TransactionSchema)

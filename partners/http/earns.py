@@ -6,9 +6,11 @@ from typing import Any
 
 from flask import Response
 
+from coalition import refusals
 from kit.http.api import Blueprint
+from kit.http.description import fails_with
 from partners.http.auth import requires
-from partners.http.postings import PARAMETERS, post
+from partners.http.postings import PARAMETERS, POSTING, post
 from partners.http.schemas import EarnSchema, TransactionSchema
 
 earns_api = Blueprint("earns", __name__, url_prefix="/v1/earns", description="Points issued to members")
@@ -16,6 +18,7 @@ earns_api = Blueprint("earns", __name__, url_prefix="/v1/earns", description="Po
 
 @earns_api.post("")
 @requires(earns_api, "earn:write")
+@fails_with(*POSTING, refusals.NoEarningRate, refusals.VestsOutOfRange)
 @earns_api.doc(parameters=PARAMETERS)
 @earns_api.arguments(EarnSchema())
 @earns_api.response(201, TransactionSchema)

@@ -6,12 +6,13 @@ from typing import Any
 
 from flask import Response
 
-from coalition import wallets
+from coalition import refusals, wallets
 from kit import ids
 from kit.http.api import Blueprint
+from kit.http.description import fails_with
 from kit.http.services import services
 from partners.http.auth import principal, requires
-from partners.http.postings import PARAMETERS, post
+from partners.http.postings import ENDING, PARAMETERS, SPENDING, post
 from partners.http.schemas import CaptureSchema, HoldSchema, HoldShownSchema, TransactionSchema, VoidSchema
 
 holds_api = Blueprint("holds", __name__, url_prefix="/v1/holds", description="Purchases in progress")
@@ -19,6 +20,7 @@ holds_api = Blueprint("holds", __name__, url_prefix="/v1/holds", description="Pu
 
 @holds_api.post("")
 @requires(holds_api, "holds:write")
+@fails_with(*SPENDING, refusals.HoldOutOfRange)
 @holds_api.doc(parameters=PARAMETERS)
 @holds_api.arguments(HoldSchema())
 @holds_api.response(201, TransactionSchema)
@@ -29,6 +31,7 @@ def hold(body: dict[str, Any]) -> Response:
 
 @holds_api.get("/<hold_id>")
 @requires(holds_api, "transactions:read")
+@fails_with(refusals.HoldNotFound)
 @holds_api.response(200, HoldShownSchema)
 def get(hold_id: str) -> wallets.Hold:
     """One hold of yours."""
@@ -38,6 +41,7 @@ def get(hold_id: str) -> wallets.Hold:
 
 @holds_api.post("/<hold_id>/capture")
 @requires(holds_api, "holds:write")
+@fails_with(*ENDING, refusals.MoreThanHeld)
 @holds_api.doc(parameters=PARAMETERS)
 @holds_api.arguments(CaptureSchema())
 @holds_api.response(201, TransactionSchema)
@@ -48,6 +52,7 @@ def capture(body: dict[str, Any], hold_id: str) -> Response:
 
 @holds_api.post("/<hold_id>/void")
 @requires(holds_api, "holds:write")
+@fails_with(*ENDING)
 @holds_api.doc(parameters=PARAMETERS)
 @holds_api.arguments(VoidSchema())
 @holds_api.response(201, TransactionSchema)

@@ -6,11 +6,14 @@ from typing import Any
 
 from coalition import identifiers, member_identifiers, programme, verifications
 from coalition.member_identifiers import KeptIdentifier
+from coalition.members import CardInUse, IdentifierInUse, MemberNotFound
 from kit import clock, ids, mail
 from kit.http.api import Blueprint
+from kit.http.description import fails_with
 from kit.http.paging import Page
 from kit.http.requests import is_dry_run
 from kit.http.services import services
+from partners import whom
 from partners.http.auth import principal, requires
 from partners.http.schemas import (
     KeptIdentifierListSchema,
@@ -30,6 +33,7 @@ It is good for ten minutes. If you did not ask for it, ignore this message: with
 
 @identifiers_api.get("")
 @requires(identifiers_api, "members:identify")
+@fails_with(MemberNotFound)
 @identifiers_api.response(200, KeptIdentifierListSchema)
 def list_identifiers(member_id: str) -> Page:
     """All of a member's identifiers, masked, but for other partners' external ids."""
@@ -42,6 +46,7 @@ def list_identifiers(member_id: str) -> Page:
 
 @identifiers_api.post("")
 @requires(identifiers_api, "members:enrol")
+@fails_with(*whom.MALFORMED, MemberNotFound, CardInUse, IdentifierInUse, member_identifiers.TooManyIdentifiers)
 @identifiers_api.arguments(OneIdentifierSchema())
 @identifiers_api.response(201, KeptIdentifierSchema)
 def add(body: dict[str, Any], member_id: str) -> KeptIdentifier:
@@ -61,6 +66,7 @@ def add(body: dict[str, Any], member_id: str) -> KeptIdentifier:
 
 @identifiers_api.delete("/<identifier_id>")
 @requires(identifiers_api, "members:enrol")
+@fails_with(MemberNotFound, member_identifiers.IdentifierNotFound, member_identifiers.LastIdentifier)
 @identifiers_api.response(204)
 def remove(member_id: str, identifier_id: str) -> None:
     """Let a member not be found by it any more; the last one stays."""
@@ -75,6 +81,14 @@ def remove(member_id: str, identifier_id: str) -> None:
 
 @identifiers_api.post("/<identifier_id>/verification")
 @requires(identifiers_api, "members:enrol")
+@fails_with(
+    MemberNotFound,
+    member_identifiers.IdentifierNotFound,
+    verifications.NotVerifiable,
+    verifications.AlreadyVerified,
+    verifications.VerificationTooSoon,
+    mail.MailUnavailable,
+)
 @identifiers_api.response(202)
 def send_code(member_id: str, identifier_id: str) -> None:
     """Send a six-digit code to an e-mail address of a member."""
@@ -94,6 +108,13 @@ def send_code(member_id: str, identifier_id: str) -> None:
 
 @identifiers_api.post("/<identifier_id>/verification/confirm")
 @requires(identifiers_api, "members:enrol")
+@fails_with(
+    MemberNotFound,
+    member_identifiers.IdentifierNotFound,
+    verifications.NotVerifiable,
+    verifications.AlreadyVerified,
+    verifications.WrongVerificationCode,
+)
 @identifiers_api.arguments(VerificationCodeSchema())
 @identifiers_api.response(200, KeptIdentifierSchema)
 def confirm(body: dict[str, Any], member_id: str, identifier_id: str) -> KeptIdentifier:

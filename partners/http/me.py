@@ -7,8 +7,10 @@ from typing import Any
 from flask import Response
 
 from coalition import wallets
+from coalition.members import MemberNotFound
 from kit.http import paging
 from kit.http.api import Blueprint
+from kit.http.description import fails_with
 from kit.http.paging import Page, PageQuery
 from kit.http.services import services
 from partners.http import balances
@@ -20,6 +22,7 @@ me_api = Blueprint("me", __name__, url_prefix="/v1/me", description="The member 
 
 @me_api.get("/balance")
 @requires(me_api, "balance:read")
+@fails_with(MemberNotFound)
 @me_api.arguments(PastBalanceQuery(), location="query")
 @me_api.response(200, BalanceSchema)
 def balance(query: dict[str, Any]) -> Response | wallets.PastBalance:

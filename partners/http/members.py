@@ -10,6 +10,7 @@ from coalition import members, programme, wallets
 from kit import clock, ids
 from kit.http import paging
 from kit.http.api import Blueprint
+from kit.http.description import fails_with
 from kit.http.paging import Page, PageQuery
 from kit.http.services import services
 from partners import whom
@@ -29,6 +30,7 @@ members_api = Blueprint("members", __name__, url_prefix="/v1/members", descripti
 
 @members_api.post("")
 @requires(members_api, "members:enrol")
+@fails_with(*whom.MALFORMED, members.CardInUse, members.IdentifierInUse, members.IdentifierMissing)
 @members_api.arguments(EnrolSchema())
 @members_api.response(201, MemberSchema)
 def enrol(body: dict[str, Any]) -> members.Member:
@@ -41,6 +43,7 @@ def enrol(body: dict[str, Any]) -> members.Member:
 
 @members_api.post("/lookup")
 @requires(members_api, "members:identify")
+@fails_with(*whom.UNFOUND)
 @members_api.arguments(LookupSchema())
 @members_api.response(200, MemberSchema)
 def look_up(body: dict[str, Any]) -> members.Member:
@@ -54,6 +57,7 @@ def look_up(body: dict[str, Any]) -> members.Member:
 
 @members_api.get("/<member_id>")
 @requires(members_api, "members:identify")
+@fails_with(members.MemberNotFound)
 @members_api.response(200, MemberSchema)
 def get(member_id: str) -> members.Member:
     """One member."""
@@ -63,6 +67,7 @@ def get(member_id: str) -> members.Member:
 
 @members_api.get("/<member_id>/balance")
 @requires(members_api, "members:identify")
+@fails_with(members.MemberNotFound)
 @members_api.arguments(PastBalanceQuery(), location="query")
 @members_api.response(200, BalanceSchema)
 def balance(query: dict[str, Any], member_id: str) -> Response | wallets.PastBalance:
@@ -72,6 +77,7 @@ def balance(query: dict[str, Any], member_id: str) -> Response | wallets.PastBal
 
 @members_api.get("/<member_id>/transactions")
 @requires(members_api, "transactions:read")
+@fails_with(members.MemberNotFound, paging.InvalidCursor)
 @members_api.arguments(PageQuery(), location="query")
 @members_api.response(200, TransactionPageSchema)
 def history(query: dict[str, Any], member_id: str) -> Page:

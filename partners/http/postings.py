@@ -7,7 +7,7 @@ from typing import Any
 import flask
 from flask import Response, jsonify
 
-from coalition import ledger
+from coalition import ledger, pins, refusals
 from coalition.ledger import Outcome, Request
 from kit import clock, ids
 from kit.http import idempotency
@@ -15,10 +15,25 @@ from kit.http.requests import DRY_RUN, note, read_json
 from kit.http.services import services
 from partners import step_up, whom
 from partners.http.auth import principal
-from partners.http.commands import OPERATIONS, Operation
+from partners.http.commands import OPERATIONS, Operation, RoleMissing
 from partners.http.schemas import show_transaction
 
 PARAMETERS = [idempotency.PARAMETER, DRY_RUN]
+# What postings can meet: all of them; what ends a hold; what names its member; what spends its points.
+COUNTERING = (
+    RoleMissing,
+    refusals.MemberBlocked,
+    refusals.MemberMerged,
+    refusals.ReferenceReused,
+    refusals.ReferenceOfAnotherMember,
+    refusals.IdempotencyKeyReused,
+    refusals.ConcurrentRequest,
+    refusals.EffectiveInFuture,
+    refusals.EffectiveTooOld,
+)
+ENDING = (*COUNTERING, refusals.HoldNotFound, refusals.HoldFinished, refusals.HoldLapsed)
+POSTING = (*COUNTERING, *whom.UNFOUND)
+SPENDING = (*POSTING, refusals.InsufficientPoints, step_up.StepUpRequired, pins.WrongPin)
 
 
 def post(kind: str, body: dict[str, Any], target: str | None = None) -> Response:

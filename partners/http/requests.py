@@ -9,6 +9,7 @@ import marshmallow as ma
 
 from kit import errors
 from kit.http.api import Blueprint
+from kit.http.description import fails_with
 from kit.http.requests import REQUEST_ID
 from kit.http.services import services
 from partners import request_log
@@ -46,6 +47,7 @@ class RequestSchema(ma.Schema):
 
 @requests_api.get("/<request_id>")
 @requires(requests_api, "transactions:read")
+@fails_with(RequestNotFound)
 @requests_api.response(200, RequestSchema)
 def get(request_id: str) -> dict[str, Any]:
     """One request of your partner account, by the Request-Id of its answer: what you sent, what was decided, a remedy.

@@ -6,9 +6,11 @@ from typing import Any
 
 from flask import Response
 
+from coalition import refusals
 from kit.http.api import Blueprint
+from kit.http.description import fails_with
 from partners.http.auth import requires
-from partners.http.postings import PARAMETERS, post
+from partners.http.postings import COUNTERING, PARAMETERS, POSTING, post
 from partners.http.schemas import ClawbackSchema, ReversalSchema, TransactionSchema
 
 reversals_api = Blueprint("reversals", __name__, url_prefix="/v1", description="Returns")
@@ -16,6 +18,14 @@ reversals_api = Blueprint("reversals", __name__, url_prefix="/v1", description="
 
 @reversals_api.post("/transactions/<transaction_id>/reversals")
 @requires(reversals_api, "reversals:write")
+@fails_with(
+    *COUNTERING,
+    refusals.ReversedUnknown,
+    refusals.NotReversible,
+    refusals.MoreThanReversible,
+    refusals.AmountNotComparable,
+    refusals.PointsSpent,
+)
 @reversals_api.doc(parameters=PARAMETERS)
 @reversals_api.arguments(ReversalSchema())
 @reversals_api.response(201, TransactionSchema)
@@ -26,6 +36,7 @@ def reverse(body: dict[str, Any], transaction_id: str) -> Response:
 
 @reversals_api.post("/clawbacks")
 @requires(reversals_api, "reversals:write")
+@fails_with(*POSTING, refusals.NoEarningRate, refusals.PointsSpent)
 @reversals_api.doc(parameters=PARAMETERS)
 @reversals_api.arguments(ClawbackSchema())
 @reversals_api.response(201, TransactionSchema)

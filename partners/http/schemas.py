@@ -237,7 +237,9 @@ class TransactionSchema(ma.Schema):
     reverses_transaction_id = Id(ids.TRANSACTION, allow_none=True)
     amount_minor = ma.fields.Integer(allow_none=True)
     currency = ma.fields.String(allow_none=True)
-    points_per_unit = ma.fields.Decimal(as_string=True, allow_none=True)
+    points_per_unit = ma.fields.Decimal(
+        as_string=True, allow_none=True, metadata={"type": "string", "description": "a decimal, as text"}
+    )
     minor_per_unit = ma.fields.Integer(allow_none=True)
     expires_on = ma.fields.Date(allow_none=True)
     effective_at = ma.fields.AwareDateTime()

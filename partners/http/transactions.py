@@ -9,6 +9,7 @@ import marshmallow as ma
 from coalition import ledger, wallets
 from kit import ids
 from kit.http.api import Blueprint
+from kit.http.description import fails_with
 from kit.http.fields import reference
 from kit.http.paging import Page
 from kit.http.services import services
@@ -40,6 +41,7 @@ def find(query: dict[str, Any]) -> Page:
 
 @transactions_api.get("/<transaction_id>")
 @requires(transactions_api, "transactions:read")
+@fails_with(wallets.TransactionNotFound)
 @transactions_api.response(200, TransactionSchema)
 def get(transaction_id: str) -> ledger.Transaction:
     """One transaction of yours."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import marshmallow as ma
 
+from coalition import wallets
 from kit import ids
 from kit.http.api import Blueprint
+from kit.http.description import fails_with
 from kit.http.fields import Id
 from kit.http.services import services
 from partners.http.auth import principal, requires
@@ -53,6 +55,7 @@ class ExplanationSchema(ma.Schema):
 
 @explanations_api.get("/<transaction_id>/explanation")
 @requires(explanations_api, "transactions:read")
+@fails_with(wallets.TransactionNotFound)
 @explanations_api.response(200, ExplanationSchema)
 def explain(transaction_id: str) -> explanations.Explanation:
     """Which lots one of your transactions moved, whose they are, at which price, and what has been reversed since."""

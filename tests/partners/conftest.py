@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from flask import Flask, Response, g, request
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -16,6 +19,7 @@ from partners import clients
 from partners.http import admission
 from tests.conftest import World
 from tests.partners.sign_in_kit import HTTPS, Browser, Mailbox, SmtpServer
+from tests.pin_openapi import PINNED
 from wsgi import create_app
 
 
@@ -44,9 +48,30 @@ class Caller:
 @pytest.fixture
 def app(world: World):
     made = create_app(world.settings)
+    undocumented = watch(made)
     yield made
+    assert undocumented == set(), "every answer that a test met stands in the API's description"
     admission.close(made)
     made.extensions["coalition"].database.close()
+
+
+def watch(app: Flask) -> set[str]:
+    """What `app` answers from now on without its description saying so."""
+    paths = json.loads(PINNED.read_text("utf-8"))["paths"]
+    found: set[str] = set()
+
+    def look(response: Response) -> Response:
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", request.url_rule.rule if request.url_rule else "")
+        operation = paths.get(path, {}).get(request.method.lower())
+        if operation is not None:
+            code = g.problem["code"] if "problem" in g else ""
+            described = operation["responses"].get(str(response.status_code), {}).get("description", "nothing")
+            if (code and f"`{code}`" not in described) or described == "nothing":
+                found.add(f"{request.method} {path}: {response.status_code} {code}")
+        return response
+
+    app.after_request(look)
+    return found
 
 
 @pytest.fixture

@@ -239,9 +239,12 @@ def test_no_turn_reads_a_table_from_end_to_end(world, partner, receiver) -> None
     for _ in range(300):
         world.earn(partner.partner_id, member, 1)
     before = _rows_read_by_scans(world)
-    pump(world)
+    for _ in range(10):
+        pump(world)
+        if len(receiver.bodies) == 300:
+            break
+    assert len(receiver.bodies) == 300
     assert _rows_read_by_scans(world) == before
-    assert world.count("webhooks.delivery WHERE state = 'delivered'") == 300
 
 
 def _rows_read_by_scans(world: World) -> dict[str, int]:

@@ -10,6 +10,7 @@ import marshmallow as ma
 from kit import clock, ids
 from kit.http import paging
 from kit.http.api import Blueprint
+from kit.http.description import fails_with
 from kit.http.fields import Id
 from kit.http.paging import Page, PageQuery
 from kit.http.services import services
@@ -67,6 +68,7 @@ class DeliveryPageSchema(ma.Schema):
 
 @deliveries_api.get("")
 @requires(deliveries_api, "webhooks:write")
+@fails_with(endpoints.EndpointNotFound, paging.InvalidCursor)
 @deliveries_api.arguments(DeliveryQuery(), location="query")
 @deliveries_api.response(200, DeliveryPageSchema)
 def everything(query: dict[str, Any]) -> Page:
@@ -93,6 +95,7 @@ def everything(query: dict[str, Any]) -> Page:
 
 @deliveries_api.get("/<delivery_id>")
 @requires(deliveries_api, "webhooks:write")
+@fails_with(deliveries.DeliveryNotFound)
 @deliveries_api.response(200, DeliveryWithAttemptsSchema)
 def get(delivery_id: str) -> deliveries.Delivery:
     """One delivery with every attempt."""
@@ -104,6 +107,7 @@ def get(delivery_id: str) -> deliveries.Delivery:
 
 @deliveries_api.post("/<delivery_id>/retry")
 @requires(deliveries_api, "webhooks:write")
+@fails_with(deliveries.DeliveryNotFound, deliveries.AlreadyDelivered)
 @deliveries_api.response(202, DeliveryWithAttemptsSchema)
 def retry(delivery_id: str) -> deliveries.Delivery:
     """Send it again now, also when it was given up."""

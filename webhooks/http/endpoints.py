@@ -10,12 +10,13 @@ from coalition import programme
 from kit import clock, ids
 from kit.http import etags
 from kit.http.api import Blueprint
+from kit.http.description import fails_with
 from kit.http.fields import Id
 from kit.http.services import services
 from partners.http.admission import write_down
 from partners.http.auth import principal, requires
 from webhooks import endpoints
-from webhooks.addresses import check_url
+from webhooks.addresses import EndpointUrlRefused, check_url
 from webhooks.event_types import patterns
 
 endpoints_api = Blueprint(
@@ -59,12 +60,13 @@ class EndpointListSchema(ma.Schema):
 
 @endpoints_api.post("")
 @requires(endpoints_api, "webhooks:write")
+@fails_with(endpoints.TooManyEndpoints, EndpointUrlRefused)
 @endpoints_api.arguments(NewEndpointSchema())
 @endpoints_api.response(201, EndpointSchema, headers=etags.ETAG)
 def register(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Register an endpoint; keep the secret, it is shown this once."""
     parts = services()
-    with parts.reading() as session:
+    with parts.writing() as session:
         allow_http = parts.settings.webhook_allow_http or programme.get(session).is_demo
         endpoint, secret = endpoints.register(
             session,
@@ -90,6 +92,7 @@ def everything() -> dict[str, Any]:
 
 @endpoints_api.get("/<endpoint_id>")
 @requires(endpoints_api, "webhooks:write")
+@fails_with(endpoints.EndpointNotFound)
 @endpoints_api.response(200, EndpointSchema, headers=etags.ETAG)
 def get(endpoint_id: str) -> tuple[endpoints.Endpoint, int, dict[str, str]]:
     """One endpoint of yours."""
@@ -102,6 +105,7 @@ def get(endpoint_id: str) -> tuple[endpoints.Endpoint, int, dict[str, str]]:
 
 @endpoints_api.patch("/<endpoint_id>")
 @requires(endpoints_api, "webhooks:write")
+@fails_with(endpoints.EndpointNotFound)
 @endpoints_api.doc(parameters=[etags.IF_MATCH])
 @endpoints_api.arguments(EndpointChangeSchema())
 @endpoints_api.response(200, EndpointSchema, headers=etags.ETAG)

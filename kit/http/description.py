@@ -1,0 +1,218 @@
+"""The API's description, completed: what every route owes its caller is written here once, not at each route.
+
+flask-smorest describes paths, parameters and schemas; this adds to each operation its name, its scope, its examples,
+the headers every answer carries, and each problem it can meet, by status and code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from flask import Flask
+
+from kit import ids
+from kit.errors import CoalitionError, Stale
+from kit.http import etags, idempotency, problems, rate_limits, versions
+from kit.http.examples import Examples
+from kit.http.requests import DRY_RUN, REQUEST_ID
+
+View = TypeVar("View", bound=Callable[..., Any])
+Problems = Iterable[type[CoalitionError]]
+JSON = "application/json"
+REQUEST_EXAMPLE = "req_0123456789abcdef0123456789abcdef"
+
+_EVERYWHERE: tuple[type[CoalitionError], ...] = (
+    problems.Unauthenticated,
+    problems.InsufficientScope,
+    problems.InvalidRequest,
+    versions.UnknownVersion,
+    rate_limits.RateLimited,
+    problems.InternalError,
+)
+_WITH_BODY = (problems.MalformedRequest, problems.BodyTooLarge, problems.UnsupportedMediaType)
+_WITH_PARAMETER: dict[str, tuple[type[CoalitionError], ...]] = {
+    idempotency.PARAMETER["name"]: (problems.IdempotencyKeyMissing,),  # type: ignore[dict-item]
+    etags.IF_MATCH["name"]: (etags.PreconditionRequired, Stale, problems.MalformedRequest),  # type: ignore[dict-item]
+}
+_HEADERS: dict[str, tuple[str, str]] = {
+    "Request-Id": ("Names this request: quote it when you ask us, or GET /v1/requests/{request_id}.", REQUEST_EXAMPLE),
+    "Coalition-Version": ("The version of the API this answer is in.", versions.VERSIONS[-1].date),
+    "RateLimit-Policy": ("Your limit for requests of this kind: how many (q) within so many seconds (w).",
+                         '"writes";q=10000;w=2'),
+    "RateLimit": ("How many are left (r), and in how many seconds all are again (t).", '"writes";r=9999;t=1'),
+    "traceresponse": ("Your trace, or the one begun here, with our span (W3C Trace Context).",
+                      "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    "Retry-After": ("Seconds to wait before the same request may be sent again.", "1"),
+    "Idempotent-Replay": ("`true` where this key was answered before, and nothing was posted now.", "true"),
+    "Dry-Run": ("`true` where nothing was done, because you asked what would be.", "true"),
+}  # fmt: skip
+_EVERY_ANSWER = ("Request-Id", "Coalition-Version", "RateLimit-Policy", "RateLimit", "traceresponse")
+_EVERY_REQUEST: dict[str, dict[str, Any]] = {
+    "RequestId": {
+        "in": "header", "name": "Request-Id", "schema": {"type": "string", "pattern": f"^{REQUEST_ID.pattern}$"},
+        "description": "Your own name for this request; made by us if left out.",
+    },
+    "CoalitionVersion": {
+        "in": "header", "name": versions.HEADER, "schema": {"type": "string", "format": "date"},
+        "description": "The version to be served in; if left out, your client's own, that of its first request.",
+    },
+    "Traceparent": {
+        "in": "header", "name": "traceparent", "schema": {"type": "string"},
+        "description": "The trace this request belongs to (W3C Trace Context).",
+    },
+}  # fmt: skip
+
+
+def fails_with(*kinds: type[CoalitionError]) -> Callable[[View], View]:
+    """Say which problems a view can meet besides those that every route of its shape can."""
+
+    def decorate(view: View) -> View:
+        view.problems = kinds  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+def complete(
+    document: dict[str, Any],
+    app: Flask,
+    *,
+    unavailable: Problems,
+    of_schema: Mapping[str, Any],
+    of_field: Mapping[str, Any],
+    webhooks: Mapping[str, Any],
+) -> dict[str, Any]:
+    """`document`, as flask-smorest made it, with all that; `unavailable` are problems that any route may meet."""
+    _write_patterns_for_everybody(document)
+    components = document["components"]
+    examples = Examples(components["schemas"], of_schema=of_schema, of_field=of_field)
+    components["headers"] = {
+        name: {"description": text, "schema": {"type": "string"}, "example": example}
+        for name, (text, example) in _HEADERS.items()
+    }
+    components["parameters"] = {**components.get("parameters", {}), **_EVERY_REQUEST}
+    met: set[type[CoalitionError]] = set()
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        item = document["paths"].get(path, {})
+        _describe_path(item.get("parameters", []), examples)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            if (operation := item.get(method.lower())) is not None:
+                view = app.view_functions[rule.endpoint]
+                shared = item.get("parameters", [])
+                met |= _complete_operation(operation, method, rule.endpoint, view, shared, examples, tuple(unavailable))
+    components["examples"] = {
+        kind.code: {"summary": kind.title, "value": _problem_example(kind)}
+        for kind in sorted(met, key=lambda kind: kind.code)
+    }
+    components["responses"].pop("UNPROCESSABLE_ENTITY", None)  # flask-smorest's, for whatever takes arguments
+    document["webhooks"] = dict(webhooks)
+    document["servers"] = [{"url": "/"}]
+    return document
+
+
+def _write_patterns_for_everybody(part: Any) -> None:
+    """Let every pattern be one of ECMA-262, as JSON Schema asks: Python's own ends and names mean nothing elsewhere."""
+    if isinstance(part, dict):
+        if isinstance(part.get("pattern"), str):
+            part["pattern"] = re.sub(r"\(\?P<\w+>", "(", part["pattern"]).replace(r"\Z", "$")
+        for inner in part.values():
+            _write_patterns_for_everybody(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            _write_patterns_for_everybody(inner)
+
+
+def _complete_operation(
+    operation: dict[str, Any],
+    method: str,
+    endpoint: str,
+    view: Any,
+    shared: list[dict[str, Any]],
+    examples: Examples,
+    unavailable: tuple[type[CoalitionError], ...],
+) -> set[type[CoalitionError]]:
+    scope = getattr(view, "required_scope", None)
+    operation["operationId"] = re.sub(r"\W", "_", endpoint).replace("_everything", "_list")
+    more = [operation["description"]] if operation.get("description") else []
+    operation["description"] = "\n\n".join([*more, f"Needs the scope `{scope}`."] if scope else more)
+    if getattr(view, "deprecation", None):
+        operation["deprecated"] = True
+    own = operation.setdefault("parameters", [])
+    if method != "GET" and DRY_RUN not in own:
+        own.append(DRY_RUN)
+    kinds = {*_EVERYWHERE, *unavailable, *getattr(view, "problems", ())}
+    for parameter in own:
+        kinds |= set(_WITH_PARAMETER.get(parameter["name"], ()))
+    if any(parameter["name"] in ids.PREFIX_OF_FIELD for parameter in shared):
+        kinds.add(ids.MalformedId)
+    if "requestBody" in operation:
+        kinds |= set(_WITH_BODY)
+        for content in operation["requestBody"]["content"].values():
+            content.setdefault("example", examples.make(content.get("schema", {})))
+    own += [{"$ref": f"#/components/parameters/{name}"} for name in _EVERY_REQUEST]
+    _complete_responses(operation, kinds, examples)
+    return kinds
+
+
+def _describe_path(parameters: list[dict[str, Any]], examples: Examples) -> None:
+    for parameter in parameters:
+        prefix = ids.PREFIX_OF_FIELD.get(parameter["name"])
+        if prefix is not None:
+            pattern = f"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"
+            parameter["schema"] = {"type": "string", "pattern": pattern}
+            parameter["description"] = f"An id that begins with `{prefix}_`."
+        elif parameter["name"] == "request_id":
+            parameter["schema"] = {"type": "string", "pattern": f"^{REQUEST_ID.pattern}$"}
+            parameter["description"] = "The Request-Id of an answer."
+            parameter["example"] = REQUEST_EXAMPLE
+        parameter.setdefault("example", examples.make(parameter["schema"]))
+
+
+def _complete_responses(operation: dict[str, Any], kinds: Problems, examples: Examples) -> None:
+    responses: dict[str, Any] = operation["responses"]
+    posts = any(parameter.get("name") == "Idempotency-Key" for parameter in operation["parameters"])
+    dries = any(parameter.get("name") == "dry_run" for parameter in operation["parameters"])
+    for status in [status for status in responses if status.startswith("2")]:
+        response = responses[status]
+        for media, content in response.get("content", {}).items():
+            schema = content.get("schema", {})
+            content.setdefault("example", examples.make(schema) if media == JSON else "one JSON document a line\n")
+        names = [*_EVERY_ANSWER, *(["Idempotent-Replay"] * posts), *(["Dry-Run"] * dries)]
+        response["headers"] = {**response.get("headers", {}), **_headers(names)}
+    by_status: dict[int, list[type[CoalitionError]]] = {}
+    for kind in sorted(kinds, key=lambda kind: kind.code):
+        by_status.setdefault(problems.status_of(kind), []).append(kind)
+    for number, found in sorted(by_status.items()):
+        responses[str(number)] = _problem_response(HTTPStatus(number), found)
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _problem_response(status: HTTPStatus, kinds: list[type[CoalitionError]]) -> dict[str, Any]:
+    names = ["Request-Id", versions.HEADER]
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        names += ["RateLimit-Policy", "RateLimit"]
+    if any(kind.retryable for kind in kinds) and status != HTTPStatus.INTERNAL_SERVER_ERROR:
+        names.append("Retry-After")
+    return {
+        "description": f"{status.phrase}: " + ", ".join(f"`{kind.code}`" for kind in kinds),
+        "headers": _headers(names),
+        "content": {
+            problems.CONTENT_TYPE: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": {kind.code: {"$ref": f"#/components/examples/{kind.code}"} for kind in kinds},
+            }
+        },
+    }
+
+
+def _headers(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _problem_example(kind: type[CoalitionError]) -> dict[str, Any]:
+    detail = " ".join((kind.__doc__ or "").split())
+    return {**problems.document(kind(detail)), "request_id": REQUEST_EXAMPLE}
