@@ -13,8 +13,9 @@ from console.cli import demo, replay
 from console.run import coalition_up, describe
 from kit import embedded, schema, settings
 from kit.terminal import one_line_errors, say
+from partners.accounts_cli import partner
 from partners.audit_cli import audit_commands
-from partners.cli import client, partner, rate
+from partners.cli import client, rate
 from partners.members_cli import member
 from partners.oauth.cli import oauth
 from settlement.cli import agreement, settlement

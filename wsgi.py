@@ -18,6 +18,16 @@ from kit.settings import Settings
 from kit.supervisor import exit_with_parent
 from partners import pages
 from partners.http import admission, examples, oauth_limits
+from partners.http.admin_brands import admin_brands_api
+from partners.http.admin_categories import admin_categories_api
+from partners.http.admin_clients import admin_clients_api
+from partners.http.admin_contacts import admin_contacts_api
+from partners.http.admin_locations import admin_locations_api
+from partners.http.admin_partners import admin_partners_api
+from partners.http.admin_presences import admin_presences_api
+from partners.http.admin_signatures import admin_signatures_api
+from partners.http.admin_staff import admin_staff_api
+from partners.http.admin_tills import admin_tills_api
 from partners.http.batches import batches_api
 from partners.http.burns import burns_api
 from partners.http.earns import earns_api
@@ -31,7 +41,7 @@ from partners.http.transactions import transactions_api
 from partners.oauth import server as oauth_server
 from partners.oauth.consent_pages import consent_pages
 from partners.oauth.device_pages import device_pages
-from partners.scopes import MEMBER_SCOPES, SCOPES
+from partners.scopes import ADMIN_SCOPES, MEMBER_SCOPES, SCOPES
 from partners.sign_in import postman
 from partners.sign_in.passkey_pages import passkey_pages
 from partners.sign_in.sign_in_pages import sign_in_pages
@@ -74,7 +84,7 @@ def create_app(chosen: Settings) -> Flask:
         app,
         title="Coalition partner API",
         version=VERSION,
-        scopes=SCOPES,
+        scopes=SCOPES | ADMIN_SCOPES,
         member_scopes=MEMBER_SCOPES,
         unavailable=(DatabaseUnavailable,),
         of_schema=examples.OF_SCHEMA,
@@ -96,6 +106,16 @@ def create_app(chosen: Settings) -> Flask:
         endpoints_api,
         deliveries_api,
         event_types_api,
+        admin_partners_api,
+        admin_brands_api,
+        admin_categories_api,
+        admin_presences_api,
+        admin_locations_api,
+        admin_tills_api,
+        admin_contacts_api,
+        admin_staff_api,
+        admin_signatures_api,
+        admin_clients_api,
     ):
         frame.register_blueprint(blueprint)
     return app

@@ -24,6 +24,15 @@ HOLD = "hld"
 BATCH = "bat"
 PASSKEY = "pky"
 IDENTIFIER = "idn"
+BRAND = "brd"
+CATEGORY = "cat"
+PRESENCE = "prs"
+LOCATION = "loc"
+TILL = "till"
+CONTACT = "ctc"
+STAFF = "stf"
+SIGNATURE = "sig"
+STATE_CHANGE = "chg"
 
 # How the fields of events and responses that hold an id are shown.
 PREFIX_OF_FIELD = {
@@ -38,6 +47,16 @@ PREFIX_OF_FIELD = {
     "hold_id": HOLD,
     "batch_id": BATCH,
     "identifier_id": IDENTIFIER,
+    "brand_id": BRAND,
+    "category_id": CATEGORY,
+    "parent_id": CATEGORY,
+    "presence_id": PRESENCE,
+    "location_id": LOCATION,
+    "till_id": TILL,
+    "contact_id": CONTACT,
+    "staff_id": STAFF,
+    "signature_id": SIGNATURE,
+    "change_id": STATE_CHANGE,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,10 +13,14 @@ from sqlalchemy import text
 from kit import ids
 from kit.db import Session
 from kit.errors import Conflict, Invalid, NotFound
+from partners import texts
+from partners.states import Standing, Status
+
+LONGEST_REASON = 500
 
 
 class PartnerNotFound(NotFound):
-    """No partner has this code."""
+    """No partner has this code or id."""
 
     code = "partner_not_found"
     title = "Partner not found"
@@ -35,41 +40,174 @@ class MalformedPartner(Invalid):
     title = "Malformed partner"
 
 
+class PartnerNotActive(Conflict):
+    """Only an active partner can have this; `partner_status` says what it is."""
+
+    code = "partner_not_active"
+    title = "Partner not active"
+
+
+class PartnerGone(Conflict):
+    """The partner has left the coalition; its account stays as it was."""
+
+    code = "partner_gone"
+    title = "Partner has left"
+
+
+@dataclass(frozen=True)
+class LegalEntity:
+    """Who the partner is in law: name, number in its register, country (ISO 3166-1)."""
+
+    legal_name: str
+    registration_no: str
+    country: str
+
+
 @dataclass(frozen=True)
 class Partner:
-    """A brand: `code` is how files and commands name it, `name` how people do."""
+    """A brand: `code` is how files and commands name it, `name` how people do.
+
+    `earns_until`, `burns_until` and `leaves_at` are set once it is leaving.
+    """
 
     partner_id: UUID
     code: str
     name: str
     is_issuer: bool
     is_redeemer: bool
+    status: Status = "active"
+    legal_name: str | None = None
+    registration_no: str | None = None
+    country: str | None = None
+    earns_until: datetime | None = None
+    burns_until: datetime | None = None
+    leaves_at: datetime | None = None
+    created_at: datetime | None = None
+
+    @property
+    def legal_entity(self) -> LegalEntity | None:
+        """Who it is in law, once that is known."""
+        if self.legal_name is None or self.registration_no is None or self.country is None:
+            return None
+        return LegalEntity(self.legal_name, self.registration_no, self.country)
+
+    @property
+    def standing(self) -> Standing:
+        """What it may post."""
+        return Standing(self.status, self.earns_until, self.burns_until)
 
 
-_SELECT = "SELECT partner_id, code, name, is_issuer, is_redeemer FROM partners.partner"
+@dataclass(frozen=True)
+class StateChange:
+    """One step in a partner's life: why, by whom, when."""
+
+    change_id: UUID
+    partner_id: UUID
+    from_status: Status | None
+    to_status: Status
+    reason: str
+    made_by: str
+    at: datetime
+
+
+_SELECT = """
+    SELECT partner_id, code, name, is_issuer, is_redeemer, status::text, legal_name, registration_no, country,
+           earns_until, burns_until, leaves_at, created_at
+    FROM partners.partner
+"""
 
 
 def create(
-    session: Session, *, code: str, name: str, now: datetime, is_issuer: bool = True, is_redeemer: bool = True
+    session: Session,
+    *,
+    code: str,
+    name: str,
+    now: datetime,
+    is_issuer: bool = True,
+    is_redeemer: bool = True,
+    vouched_by: str = "the operator",
 ) -> Partner:
-    """A new partner; raises MalformedPartner, PartnerCodeTaken."""
-    if not re.fullmatch(r"[a-z][a-z0-9-]{1,31}", code):
+    """A new partner that is active at once, on somebody's word and without papers: for a sandbox, a demo, a test.
+
+    Raises MalformedPartner, PartnerCodeTaken, MalformedText.
+    """
+    partner = Partner(ids.new(), code, name, is_issuer, is_redeemer, status="active", created_at=now)
+    return _begin(session, partner, reason=f"vouched for by {texts.text(vouched_by, what='by')}", made_by=vouched_by)
+
+
+def onboard(
+    session: Session, *, code: str, name: str, now: datetime, made_by: str, is_issuer: bool, is_redeemer: bool
+) -> Partner:
+    """A new partner that begins with onboarding; `lifecycle.activate` ends it. Raises as `create`."""
+    partner = Partner(ids.new(), code, name, is_issuer, is_redeemer, status="onboarding", created_at=now)
+    return _begin(session, partner, reason="onboarding begins", made_by=made_by)
+
+
+def _begin(session: Session, partner: Partner, *, reason: str, made_by: str) -> Partner:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{1,31}", partner.code):
         raise MalformedPartner("a code is 2 to 32 small letters, digits and hyphens, a letter first")
-    if not 1 <= len(name) <= 100 or not name.isprintable():
+    _check(partner.name, is_issuer=partner.is_issuer, is_redeemer=partner.is_redeemer)
+    done = session.execute(
+        text("""
+            INSERT INTO partners.partner (partner_id, code, name, is_issuer, is_redeemer, status, created_at)
+            VALUES (:partner_id, :code, :name, :is_issuer, :is_redeemer, CAST(:status AS partners.partner_status),
+                    :created_at)
+            ON CONFLICT (code) DO NOTHING
+        """),
+        vars(partner),
+    )
+    if done.rowcount == 0:
+        raise PartnerCodeTaken(f"there is a partner {partner.code} already")
+    if partner.created_at is None:
+        raise ValueError("a new partner has a time")
+    change = StateChange(ids.new(), partner.partner_id, None, partner.status, reason, made_by, partner.created_at)
+    record(session, change)
+    return partner
+
+
+def _check(name: str, *, is_issuer: bool, is_redeemer: bool) -> None:
+    if not 1 <= len(name) <= texts.LONGEST_NAME or not name.isprintable():
         raise MalformedPartner("a name has 1 to 100 printable characters")
     if not (is_issuer or is_redeemer):
         raise MalformedPartner("a partner issues points, redeems them, or both")
-    partner = Partner(ids.new(), code, name, is_issuer, is_redeemer)
-    done = session.execute(
+
+
+def change(
+    session: Session,
+    *,
+    partner_id: UUID,
+    name: str | None = None,
+    is_issuer: bool | None = None,
+    is_redeemer: bool | None = None,
+    legal_entity: LegalEntity | None = None,
+) -> Partner:
+    """Change what is given and leave the rest.
+
+    Raises PartnerNotFound, PartnerGone, MalformedPartner, MalformedText, UnknownCountry.
+    """
+    before = present(session, partner_id)
+    fields = {
+        "name": before.name if name is None else name,
+        "is_issuer": before.is_issuer if is_issuer is None else is_issuer,
+        "is_redeemer": before.is_redeemer if is_redeemer is None else is_redeemer,
+    }
+    _check(str(fields["name"]), is_issuer=bool(fields["is_issuer"]), is_redeemer=bool(fields["is_redeemer"]))
+    entity = {field: getattr(before, field) for field in ("legal_name", "registration_no", "country")}
+    if legal_entity is not None:
+        entity = {
+            "legal_name": texts.text(legal_entity.legal_name, what="legal_name", longest=200),
+            "registration_no": texts.text(legal_entity.registration_no, what="registration_no", longest=50),
+            "country": texts.country(legal_entity.country),
+        }
+    session.execute(
         text("""
-            INSERT INTO partners.partner (partner_id, code, name, is_issuer, is_redeemer, created_at)
-            VALUES (:partner_id, :code, :name, :is_issuer, :is_redeemer, :now) ON CONFLICT (code) DO NOTHING
+            UPDATE partners.partner SET name = :name, is_issuer = :is_issuer, is_redeemer = :is_redeemer,
+                legal_name = :legal_name, registration_no = :registration_no, country = :country
+            WHERE partner_id = :partner_id
         """),
-        {**vars(partner), "now": now},
+        {**fields, **entity, "partner_id": partner_id},
     )
-    if done.rowcount == 0:
-        raise PartnerCodeTaken(f"there is a partner {code} already")
-    return partner
+    return by_id(session, partner_id)
 
 
 def by_code(session: Session, code: str) -> Partner:
@@ -88,7 +226,65 @@ def by_id(session: Session, partner_id: UUID) -> Partner:
     return Partner(*row)
 
 
+def present(session: Session, partner_id: UUID) -> Partner:
+    """The partner, locked until the transaction ends, so that it can't come or go meanwhile.
+
+    Raises PartnerNotFound, PartnerGone.
+    """
+    row = session.execute(
+        text(f"{_SELECT} WHERE partner_id = :partner_id FOR NO KEY UPDATE"), {"partner_id": partner_id}
+    ).first()
+    if row is None:
+        raise PartnerNotFound("there is no such partner")
+    if row.status == "left":
+        raise PartnerGone(f"{row.name} has left the coalition")
+    return Partner(*row)
+
+
+def active(session: Session, partner_id: UUID) -> Partner:
+    """The partner, if it is active; raises PartnerNotFound, PartnerNotActive."""
+    found = by_id(session, partner_id)
+    if found.status != "active":
+        raise PartnerNotActive(f"{found.name} is {found.status}, not active", partner_status=found.status)
+    return found
+
+
 def everybody(session: Session, *, created_before: datetime | None = None) -> list[Partner]:
     """All partners by code, or those that were there at an instant."""
     statement = f"{_SELECT} WHERE CAST(:before AS timestamptz) IS NULL OR created_at < :before ORDER BY code"
     return [Partner(*row) for row in session.execute(text(statement), {"before": created_before})]
+
+
+def page(session: Session, *, after: UUID, limit: int, statuses: Sequence[str] = ()) -> list[Partner]:
+    """Partners behind `after`, oldest first, of some states or of all."""
+    rows = session.execute(
+        text(f"""{_SELECT} WHERE partner_id > :after AND (:every OR status::text = ANY (:statuses))
+                 ORDER BY partner_id LIMIT :limit"""),
+        {"after": after, "limit": limit, "every": not statuses, "statuses": list(statuses)},
+    )
+    return [Partner(*row) for row in rows]
+
+
+def record(session: Session, step: StateChange) -> None:
+    """Write down a step of a partner's life; nobody can change it afterwards."""
+    session.execute(
+        text("""
+            INSERT INTO partners.state_change (change_id, partner_id, from_status, to_status, reason, made_by, at)
+            VALUES (:change_id, :partner_id, CAST(:from_status AS partners.partner_status),
+                    CAST(:to_status AS partners.partner_status), :reason, :made_by, :at)
+        """),
+        vars(step),
+    )
+
+
+def history(session: Session, *, partner_id: UUID, after: UUID, limit: int) -> list[StateChange]:
+    """The steps of a partner's life behind `after`, oldest first."""
+    rows = session.execute(
+        text("""
+            SELECT change_id, partner_id, from_status::text, to_status::text, reason, made_by, at
+            FROM partners.state_change WHERE partner_id = :partner_id AND change_id > :after
+            ORDER BY change_id LIMIT :limit
+        """),
+        {"partner_id": partner_id, "after": after, "limit": limit},
+    )
+    return [StateChange(*row) for row in rows]

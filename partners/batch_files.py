@@ -207,8 +207,9 @@ def _work_off(database: Database, batch_id: UUID, *, keyring: Keyring, now: date
                 return parts
             partner = accounts.by_id(holder, found.partner_id)
             principal = Principal(
-                found.client_id, found.partner_id, frozenset(found.scopes), partner.is_issuer, partner.is_redeemer
-            )
+                found.client_id, found.partner_id, frozenset(found.scopes), partner.is_issuer, partner.is_redeemer,
+                partner.standing,
+            )  # fmt: skip
             batch = Batch(principal, f"{batch_id}", now, keyring)
             done = batches.post(database.transaction, batch, list(_items(found)))
             lines = "".join(json.dumps(answer, default=str, ensure_ascii=False) + "\n" for answer in done)

@@ -83,7 +83,7 @@ def post(transactions: Transactions, batch: Batch, items: Sequence[tuple[int, An
     parsed = []
     for number, raw in items:
         try:
-            parsed.append((number, raw, *_parse(batch.principal, raw)))
+            parsed.append((number, raw, *_parse(batch, raw)))
         except CoalitionError as error:
             answers[number] = _refused(number, error)
     with transactions() as session:
@@ -105,15 +105,15 @@ def post(transactions: Transactions, batch: Batch, items: Sequence[tuple[int, An
     return [answers[number] for number in sorted(answers)]
 
 
-def _parse(principal: Principal, raw: Any) -> tuple[Operation, dict[str, Any]]:
+def _parse(batch: Batch, raw: Any) -> tuple[Operation, dict[str, Any]]:
     if isinstance(raw, CoalitionError):
         raise raw
     if not isinstance(raw, dict) or not isinstance(raw.get("kind"), str) or raw["kind"] not in OPERATIONS:
         raise UnknownKind(f"an item is an object whose kind is one of {', '.join(OPERATIONS)}")
     operation = OPERATIONS[raw["kind"]]
-    if operation.scope not in principal.scopes:
+    if operation.scope not in batch.principal.scopes:
         raise InsufficientScope(f"this needs the scope {operation.scope}", required_scope=operation.scope)
-    operation.check_role(principal)
+    operation.check_partner(batch.principal, now=batch.now)
     target = operation.target[0] if operation.target else None
     try:
         body: dict[str, Any] = operation.schema.load({k: v for k, v in raw.items() if k not in ("kind", target)})

@@ -1,4 +1,4 @@
-"""`coalition partner …`, `coalition client …`, `coalition rate …`: for the operator."""
+"""`coalition client …`, `coalition rate …`: for the operator."""
 
 from __future__ import annotations
 
@@ -8,53 +8,10 @@ from decimal import Decimal, InvalidOperation
 import click
 
 from coalition import programme, rates
-from kit import clock, ids
+from kit import clock
 from kit.terminal import answer, desk, fail, json_option, one_line_errors
 from partners import accounts, clients, terms
 from partners.audit_cli import write_down
-
-
-@click.group()
-def partner() -> None:
-    """The brands of the coalition."""
-
-
-@partner.command("create")
-@click.argument("code")
-@click.option("--name", help="How people call it; made from the code if left out.")
-@click.option("--no-issuer", is_flag=True, help="It does not issue points.")
-@click.option("--no-redeemer", is_flag=True, help="It does not take points.")
-@json_option
-@one_line_errors
-def create_partner(*, code: str, name: str | None, no_issuer: bool, no_redeemer: bool, as_json: bool) -> None:
-    """Create the partner CODE."""
-    with desk() as at, at.database.transaction() as session:
-        made = accounts.create(
-            session,
-            code=code,
-            name=name or code.replace("-", " ").title(),
-            now=clock.now(),
-            is_issuer=not no_issuer,
-            is_redeemer=not no_redeemer,
-        )
-    shown = ids.show(ids.PARTNER, made.partner_id)
-    answer(
-        {"partner_id": shown, "code": made.code, "name": made.name},
-        f"{made.name} is {shown}",
-        as_json=as_json,
-    )
-
-
-@partner.command("list")
-@json_option
-@one_line_errors
-def list_partners(*, as_json: bool) -> None:
-    """List the partners."""
-    with desk() as at, at.database.transaction() as session:
-        found = accounts.everybody(session)
-    data = [{"partner_id": ids.show(ids.PARTNER, p.partner_id), "code": p.code, "name": p.name} for p in found]
-    text = "\n".join(f"{p.code:<20} {p.name}" for p in found) or "no partners yet"
-    answer({"data": data}, text, as_json=as_json)
 
 
 @click.group()
@@ -63,18 +20,19 @@ def client() -> None:
 
 
 @client.command("create")
-@click.argument("partner_code")
+@click.argument("partner_code", required=False)
+@click.option("--admin", is_flag=True, help="A client of the coalition's admin, which has no partner.")
 @click.option("--scope", "scopes", multiple=True, help="What it may do; may be given several times. All, if left out.")
 @json_option
 @one_line_errors
-def create_client(*, partner_code: str, scopes: tuple[str, ...], as_json: bool) -> None:
-    """Create an OAuth client for PARTNER_CODE and print its secret, this once."""
+def create_client(*, partner_code: str | None, admin: bool, scopes: tuple[str, ...], as_json: bool) -> None:
+    """Create an OAuth client for the active partner PARTNER_CODE, or --admin; print its secret, this once."""
+    if admin == (partner_code is not None):
+        raise click.UsageError("name a partner, or say --admin")
     with desk() as at, at.database.transaction() as session:
-        owner = accounts.by_code(session, partner_code)
-        made, secret = clients.create(
-            session, partner_id=owner.partner_id, scopes=scopes, now=clock.now(), keyring=at.keyring
-        )
-        write_down(at, session, "client.created", made.client_id, partner=owner.code, scopes=made.scopes)
+        owner = accounts.by_code(session, partner_code).partner_id if partner_code else None
+        made, secret = clients.create(session, partner_id=owner, scopes=scopes, now=clock.now(), keyring=at.keyring)
+        write_down(at, session, "client.created", made.client_id, partner=partner_code, scopes=made.scopes)
     answer(
         {"client_id": made.client_id, "client_secret": secret, "scopes": list(made.scopes)},
         f"client_id      {made.client_id}\nclient_secret  {secret}   (keep it: it is not shown again)\n"
@@ -85,12 +43,14 @@ def create_client(*, partner_code: str, scopes: tuple[str, ...], as_json: bool) 
 
 @client.command("revoke")
 @click.argument("client_id")
+@json_option
 @one_line_errors
-def revoke_client(*, client_id: str) -> None:
-    """End the client CLIENT_ID and its tokens (within two seconds)."""
+def revoke_client(*, client_id: str, as_json: bool) -> None:
+    """End the client CLIENT_ID and its tokens (within half a second)."""
     with desk() as at, at.database.transaction() as session:
         clients.revoke(session, client_id=client_id, now=clock.now())
         write_down(at, session, "client.revoked", client_id)
+    answer({"client_id": client_id}, f"{client_id} is revoked", as_json=as_json)
 
 
 @client.command("limit")

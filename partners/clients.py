@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,15 +15,14 @@ from sqlalchemy import Row, text
 from kit.db import Session
 from kit.errors import Conflict, Invalid, NotFound
 from kit.secrets import Keyring, new_token, same, token_is_wellformed
-from partners import client_rules
-from partners.scopes import MEMBER_SCOPES, SCOPES, TILL_SCOPES
+from partners import accounts, client_rules
+from partners.scopes import ADMIN_SCOPES, MEMBER_SCOPES, SCOPES, TILL_SCOPES
+from partners.states import Standing
 
 TOKEN_PREFIX = "co_at_live"  # noqa: S105 -- what tokens begin with
 SECRET_PREFIX = "co_secret"  # noqa: S105
-CACHE_S = 0.5  # so what is revoked is refused by every process in less than a second
 SECRETS_OVERLAP = timedelta(days=7)
 MOST_SECRETS = 2
-CACHE_ENTRIES = 10_000
 
 
 class UnknownScope(Invalid):
@@ -50,19 +48,26 @@ class SecretsOverlap(Conflict):
 
 @dataclass(frozen=True)
 class Client:
-    """A partner's program: its back end, a member-facing app, or its tills.
+    """A partner's program: its back end, a member-facing app, or its tills; without partner, one of the coalition's.
 
     An app or till on somebody's device can keep no secret: its `auth_method` is `none`.
     """
 
     client_id: str
-    partner_id: UUID
+    partner_id: UUID | None
     scopes: tuple[str, ...]
     kind: str = "backend"
     name: str = ""
     redirect_uris: tuple[str, ...] = ()
     auth_method: str = "client_secret_basic"
     jwks: dict[str, Any] | None = None
+
+    @property
+    def owner(self) -> UUID:
+        """The partner whose it is; only for kinds of clients that the coalition itself has none of."""
+        if self.partner_id is None:
+            raise LookupError("no partner stands behind this client")
+        return self.partner_id
 
     @property
     def is_public(self) -> bool:
@@ -79,6 +84,7 @@ class Principal:
     scopes: frozenset[str]
     is_issuer: bool
     is_redeemer: bool
+    standing: Standing
     grant_id: UUID | None = None
     member_id: UUID | None = None
 
@@ -90,11 +96,24 @@ class Principal:
         return self.member_id
 
 
+@dataclass(frozen=True)
+class Admin:
+    """The coalition's admin behind a request: no partner, and none of a partner's scopes."""
+
+    client_id: str
+    scopes: frozenset[str]
+    partner_id: None = None
+
+
 def create(
-    session: Session, *, partner_id: UUID, scopes: Sequence[str] | None, now: datetime, keyring: Keyring
+    session: Session, *, partner_id: UUID | None, scopes: Sequence[str] | None, now: datetime, keyring: Keyring
 ) -> tuple[Client, str]:
-    """A new back end and its secret, which can't be had again. Without `scopes` it gets all. Raises UnknownScope."""
-    client = Client(_new_id(), partner_id, _known(scopes, SCOPES))
+    """A new back end of an active partner, or (without partner) a client of the coalition's admin, and its secret.
+
+    The secret can't be had again. Without `scopes` it gets all there are for its kind. Raises UnknownScope,
+    PartnerNotFound, PartnerNotActive.
+    """
+    client = Client(_new_id(), partner_id, _known(scopes, ADMIN_SCOPES if partner_id is None else SCOPES))
     _insert(session, client, now=now)
     return client, _new_secret(session, client.client_id, now=now, keyring=keyring)
 
@@ -187,6 +206,8 @@ def _new_id() -> str:
 
 
 def _insert(session: Session, client: Client, *, now: datetime) -> None:
+    if client.partner_id is not None:
+        accounts.active(session, client.partner_id)
     session.execute(
         text("""
             INSERT INTO partners.oauth_client
@@ -220,10 +241,30 @@ def revoke(session: Session, *, client_id: str, now: datetime) -> None:
     """End a client, and its tokens within the half second a process remembers them. Raises ClientNotFound."""
     done = session.execute(
         text("UPDATE partners.oauth_client SET revoked_at = :now WHERE client_id = :client_id AND revoked_at IS NULL"),
-        {"client_id": client_id, "now": now},
+        {"client_id": client_id.replace("\x00", "?"), "now": now},  # PostgreSQL's text holds no zero
     )
     if done.rowcount == 0:
         raise ClientNotFound(f"there is no client {client_id}")
+
+
+def revoke_all(session: Session, *, partner_id: UUID, now: datetime) -> None:
+    """End all clients of a partner."""
+    session.execute(
+        text("UPDATE partners.oauth_client SET revoked_at = :now WHERE partner_id = :id AND revoked_at IS NULL"),
+        {"id": partner_id, "now": now},
+    )
+
+
+def of_partner(session: Session, *, partner_id: UUID, limit: int) -> list[tuple[Client, datetime, datetime | None]]:
+    """The newest clients of a partner: each with when it was made, and when revoked."""
+    rows = session.execute(
+        text("""
+            SELECT client_id, scopes, created_at, revoked_at FROM partners.oauth_client
+            WHERE partner_id = :id ORDER BY created_at DESC, client_id LIMIT :limit
+        """),
+        {"id": partner_id, "limit": limit},
+    )
+    return [(Client(r.client_id, partner_id, tuple(r.scopes)), r.created_at, r.revoked_at) for r in rows]
 
 
 _SELECT = """
@@ -290,27 +331,33 @@ def issue_token(
 
 
 _PRINCIPAL = text("""
-    SELECT c.client_id, c.partner_id, t.scopes, p.is_issuer, p.is_redeemer, t.expires_at, t.grant_id,
+    SELECT c.client_id, c.partner_id, t.scopes, p.is_issuer, p.is_redeemer, p.status::text, p.earns_until,
+           p.burns_until, least(t.expires_at, p.leaves_at) AS expires_at, t.grant_id,
            CASE g.subject_kind WHEN 'member' THEN g.subject_id END AS member_id
     FROM partners.access_token t
     JOIN partners.oauth_client c USING (client_id)
-    JOIN partners.partner p USING (partner_id)
+    LEFT JOIN partners.partner p USING (partner_id)
     LEFT JOIN partners.oauth_grant g ON g.grant_id = t.grant_id
     WHERE t.token_hash = :token_hash AND t.expires_at > :now AND c.revoked_at IS NULL AND g.revoked_at IS NULL
+      AND (p.leaves_at IS NULL OR p.leaves_at > :now) AND p.status IS DISTINCT FROM 'left'
 """)
 
 
-def find_principal(session: Session, *, token_hash: bytes, now: datetime) -> tuple[Principal, datetime] | None:
+def find_principal(session: Session, *, token_hash: bytes, now: datetime) -> tuple[Principal | Admin, datetime] | None:
     """Who holds the token with this hash and until when, or None when there is no such valid token."""
     row = session.execute(_PRINCIPAL, {"token_hash": token_hash, "now": now}).first()
     if row is None:
         return None
+    scopes = frozenset(row.scopes)
+    if row.partner_id is None:
+        return Admin(row.client_id, scopes), row.expires_at
     found = Principal(
         client_id=row.client_id,
         partner_id=row.partner_id,
-        scopes=frozenset(row.scopes),
+        scopes=scopes,
         is_issuer=row.is_issuer,
         is_redeemer=row.is_redeemer,
+        standing=Standing(row.status, row.earns_until, row.burns_until),
         grant_id=row.grant_id,
         member_id=row.member_id,
     )
@@ -327,26 +374,6 @@ def delete_expired_tokens(session: Session, *, now: datetime, limit: int = 10_00
         {"before": now - timedelta(days=1), "limit": limit},
     )
     return done.rowcount
-
-
-class TokenCache:
-    """Remembers for half a second who a token belongs to; keyed by its hash, never by the token."""
-
-    def __init__(self) -> None:
-        self._known: dict[bytes, tuple[Principal, datetime, float]] = {}
-
-    def get(self, token_hash: bytes, now: datetime) -> Principal | None:
-        """The principal remembered for `token_hash`, unless its token has expired by `now`."""
-        found = self._known.get(token_hash)
-        if found is None or found[1] <= now or found[2] < time.monotonic():
-            return None
-        return found[0]
-
-    def put(self, token_hash: bytes, principal: Principal, expires_at: datetime) -> None:
-        """Remember it for half a second."""
-        if len(self._known) >= CACHE_ENTRIES:
-            self._known.clear()
-        self._known[token_hash] = (principal, expires_at, time.monotonic() + CACHE_S)
 
 
 def token_hash_of(keyring: Keyring, token: str) -> bytes | None:

@@ -11,7 +11,7 @@ from kit import clock, logs, settings
 from kit.db import Database
 from kit.secrets import keyring
 from kit.settings import Settings
-from partners import batch_files, clients, request_log
+from partners import batch_files, clients, lifecycle, request_log
 from partners.oauth import upkeep as oauth_upkeep
 from partners.sign_in import upkeep
 
@@ -27,8 +27,9 @@ def post_batch_files() -> None:
 
 
 def forget_what_is_over() -> None:
-    """Forget what is over: tokens, codes, sign-ins, and files and requests that were done long ago."""
+    """Let partners go whose time is over; forget tokens, codes, sign-ins, files and requests that are over."""
     with _database() as (database, chosen), database.transaction() as session:
+        lifecycle.finish_leaving(session, now=clock.now())
         clients.delete_expired_tokens(session, now=clock.now())
         oauth_upkeep.forget(session, now=clock.now())
         upkeep.forget(session, now=clock.now())

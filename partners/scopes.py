@@ -25,3 +25,9 @@ MEMBER_SCOPES = {
     "history:read": "see what your points came from and went to",
     "spend": "spend your points up to the limits you agree to, without asking again",
 }
+
+# Of the coalition's own clients, which have no partner; no partner's client can have them.
+ADMIN_SCOPES = {
+    "admin:read": "see partners and all that belongs to them",
+    "admin:write": "change partners and all that belongs to them",
+}

@@ -8,6 +8,7 @@ from typing import Any
 from kit.outbox import VERSION
 
 _ID = "01h45ytscbebyvny4gc8cr8ma2"
+_STATUS = {"type": "string", "enum": ["onboarding", "active", "suspended", "leaving", "left"]}
 # Every field of every event: its JSON schema, and what it looks like.
 _FIELDS: dict[str, tuple[dict[str, Any], Any]] = {
     **{
@@ -36,6 +37,9 @@ _FIELDS: dict[str, tuple[dict[str, Any], Any]] = {
     "expires_on": ({"type": "string", "format": "date"}, "2028-03-02"),
     "day": ({"type": "string", "format": "date"}, "2026-03-02"),
     "card_masked": ({"type": ["string", "null"]}, "…8503"),
+    "partner_status": (_STATUS, "suspended"),
+    "previous_status": (_STATUS, "active"),
+    "reason": ({"type": "string"}, "payments outstanding"),
     "content_hash": ({"type": "string", "pattern": "^[0-9a-f]{64}$"}, "0" * 64),
     "net": (
         {
@@ -108,6 +112,11 @@ EVENT_TYPES = {
         EventType("points.expired", "Points you issued expired unspent.", _HELD),
         EventType("points.adjusted", "A wallet was corrected in your name.", _HELD),
         EventType("points.merged", "A member you enrolled was merged with another.", _HELD),
+        EventType(
+            "partner.status_changed",
+            "Your account was activated, suspended or resumed, or you leave.",
+            ("partner_id", "previous_status", "partner_status", "reason"),
+        ),
         EventType(
             "settlement.statement_ready",
             "Your statement of a business day is ready.",

@@ -169,7 +169,10 @@ def _describe_path(parameters: list[dict[str, Any]], examples: Examples) -> None
             parameter["schema"] = {"type": "string", "pattern": f"^{REQUEST_ID.pattern}$"}
             parameter["description"] = "The Request-Id of an answer."
             parameter["example"] = REQUEST_EXAMPLE
-        parameter.setdefault("example", examples.make(parameter["schema"]))
+        elif parameter["name"] == "client_id":
+            parameter["schema"] = {"type": "string", "pattern": "^co_client_[A-Za-z0-9_-]{22}$"}
+            parameter["description"] = "The id of an OAuth client."
+        parameter.setdefault("example", examples.make(parameter["schema"], name=parameter["name"]))
 
 
 def _complete_responses(operation: dict[str, Any], kinds: Problems, examples: Examples) -> None:

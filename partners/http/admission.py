@@ -19,7 +19,7 @@ from kit.http.rate_limits import Policies
 from kit.http.services import Services, services
 from partners import audit, redaction, request_log, terms
 from partners.audit import Actor
-from partners.clients import Principal
+from partners.clients import Admin, Principal
 from partners.request_log import Record
 from partners.terms import TermsCache
 
@@ -97,7 +97,7 @@ def close(app: Flask) -> None:
     admission.lookups.close()
 
 
-def admit(principal: Principal) -> None:
+def admit(principal: Principal | Admin) -> None:
     """Take this request of `principal` in, under its version and within its budget; raises RateLimited."""
     g.client = principal
     version, limits = _terms(principal.client_id)

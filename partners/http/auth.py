@@ -14,8 +14,9 @@ from kit.http.problems import InsufficientScope, Unauthenticated
 from kit.http.requests import check_query, note
 from kit.http.services import services
 from partners import clients
-from partners.clients import Principal, TokenCache
+from partners.clients import Admin, Principal
 from partners.http.admission import admit
+from partners.token_cache import TokenCache
 
 _CACHE = "coalition.tokens"
 View = TypeVar("View", bound=Callable[..., Any])
@@ -40,7 +41,9 @@ def requires(blueprint: Blueprint, scope: str) -> Callable[[View], View]:
 def authorise(scope: str) -> None:
     """Put the principal of this request's token into place; raises Unauthenticated, InsufficientScope."""
     found = _authenticate(request.headers.get("Authorization", ""))
-    note(client_id=found.client_id, partner_id=found.partner_id)
+    note(client_id=found.client_id)
+    if isinstance(found, Principal):
+        note(partner_id=found.partner_id)
     admit(found)
     if scope not in found.scopes:
         raise InsufficientScope(f"this needs the scope {scope}", required_scope=scope)
@@ -49,11 +52,19 @@ def authorise(scope: str) -> None:
 
 
 def principal() -> Principal:
-    """Who stands behind this request."""
+    """The partner behind this request; on a route whose scope is a partner's, nobody else gets here."""
     return cast(Principal, g.principal)
 
 
-def _authenticate(header: str) -> Principal:
+def admin() -> Admin:
+    """The coalition's admin behind this request; on a route whose scope is the admin's, nobody else gets here.
+
+    No client can have scopes of both kinds: `clients.create` refuses it, and the database does.
+    """
+    return cast(Admin, g.principal)
+
+
+def _authenticate(header: str) -> Principal | Admin:
     parts = services()
     cache = cast(TokenCache, current_app.extensions.setdefault(_CACHE, TokenCache()))
     scheme, _, token = header.partition(" ")

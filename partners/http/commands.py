@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,21 @@ from partners.http.schemas import (
     ReversalSchema,
     VoidSchema,
 )
+from partners.states import Role
+
+
+class PartnerSuspended(Forbidden):
+    """The partner is suspended: no earn, burn or hold can begin; reads, returns and the end of holds go on."""
+
+    code = "partner_suspended"
+    title = "Partner suspended"
+
+
+class PartnerLeaving(Forbidden):
+    """The partner leaves the coalition, and the time for postings of this kind is over."""
+
+    code = "partner_leaving"
+    title = "Partner leaving"
 
 
 class RoleMissing(Forbidden):
@@ -39,14 +55,18 @@ class Operation:
     schema: ma.Schema
     scope: str
     command: Callable[[dict[str, Any], UUID], Command]
-    role: str | None = None
+    role: Role | None = None
     target: tuple[str, str] | None = None
 
-    def check_role(self, principal: Principal) -> None:
-        """Raise RoleMissing unless the partner has the role this takes."""
+    def check_partner(self, principal: Principal, *, now: datetime) -> None:
+        """Raise RoleMissing, PartnerSuspended or PartnerLeaving unless the partner may post this now."""
         if self.role and not {"issuer": principal.is_issuer, "redeemer": principal.is_redeemer}[self.role]:
             article = "an" if self.role == "issuer" else "a"
             raise RoleMissing(f"your partner account is not {article} {self.role}", role=self.role)
+        if principal.standing.stops(self.role, now=now):
+            if principal.standing.status == "leaving":
+                raise PartnerLeaving("your partner leaves the coalition and begins no more of this", role=self.role)
+            raise PartnerSuspended(f"your partner account is not active ({principal.standing.status})")
 
 
 def measure(body: dict[str, Any]) -> dict[str, Any]:

@@ -15,13 +15,15 @@ from kit.http.requests import DRY_RUN, note, read_json
 from kit.http.services import services
 from partners import step_up, whom
 from partners.http.auth import principal
-from partners.http.commands import OPERATIONS, Operation, RoleMissing
+from partners.http.commands import OPERATIONS, Operation, PartnerLeaving, PartnerSuspended, RoleMissing
 from partners.http.schemas import show_transaction
 
 PARAMETERS = [idempotency.PARAMETER, DRY_RUN]
 # What postings can meet: all of them; what ends a hold; what names its member; what spends its points.
 COUNTERING = (
     RoleMissing,
+    PartnerSuspended,
+    PartnerLeaving,
     refusals.MemberBlocked,
     refusals.MemberMerged,
     refusals.ReferenceReused,
@@ -40,15 +42,17 @@ def post(kind: str, body: dict[str, Any], target: str | None = None) -> Response
     """Post one `kind` of OPERATIONS under the request's key and answer with what came of it.
 
     `target` is the id in the path, where the kind has one. A refusal is raised after the commit, since it is stored
-    like any outcome. Raises RoleMissing, MalformedId, what `whom` and `step_up` raise, and the ledger's refusals.
+    like any outcome. Raises RoleMissing, PartnerSuspended, PartnerLeaving, MalformedId, what `whom` and `step_up`
+    raise, and the ledger's refusals.
     """
     operation = OPERATIONS[kind]
-    operation.check_role(principal())
+    now = clock.now()
+    operation.check_partner(principal(), now=now)
     request = ledger.Request(
         partner_id=principal().partner_id,
         key=idempotency.key(),
         request_hash=idempotency.request_hash(step_up.without_proofs(read_json(flask.request))),
-        now=clock.now(),
+        now=now,
     )
     outcome = _post(operation, request, body, target)
     transaction = outcome.unwrap()

@@ -64,7 +64,7 @@ def authorize() -> Response:
                 return _send_code(session, to, wish, visitor, known)
             if "none" in wish.prompts:
                 raise Refused("consent_required", "the member has not agreed to this yet")
-            brand = accounts.by_id(session, to.client.partner_id).name
+            brand = accounts.by_id(session, to.client.owner).name
     except Refused as refused:
         return _send_back(to, {"error": refused.error, "error_description": refused.description})
     return pages.page(
@@ -132,7 +132,7 @@ def _names(session: Session, grant: Grant) -> tuple[str, str]:
     client = clients.get(session, grant.client_id)
     if client is None:
         return "an app that is gone", ""
-    return client.name, accounts.by_id(session, client.partner_id).name
+    return client.name, accounts.by_id(session, client.owner).name
 
 
 def _destination(parameters: Parameters) -> Destination:

@@ -143,7 +143,7 @@ class AuthorizationCode(TokenGrant):
         if "openid" in grant.scopes:
             body["id_token"] = id_tokens.sign(
                 code,
-                subject=id_tokens.subject_of(grant.subject_id, partner_id=self.party.partner_id, keyring=parts.keyring),
+                subject=id_tokens.subject_of(grant.subject_id, partner_id=self.party.owner, keyring=parts.keyring),
                 issuer=parts.settings.issuer,
                 now=now,
                 key=keys.current(session(), now=now, keyring=parts.keyring),

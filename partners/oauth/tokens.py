@@ -28,7 +28,7 @@ def revoke(session: Session, *, token: str, client_id: str, now: datetime, keyri
 
 
 def introspect(
-    session: Session, *, token: str, partner_id: UUID, issuer: str, now: datetime, keyring: Keyring
+    session: Session, *, token: str, partner_id: UUID | None, issuer: str, now: datetime, keyring: Keyring
 ) -> dict[str, Any]:
     """What an access token of the partner's own clients is good for; nothing is said of any other."""
     token_hash = clients.token_hash_of(keyring, token)
@@ -59,7 +59,7 @@ def introspect(
         "exp": int(row.expires_at.timestamp()),
         "sub": row.client_id,
     }
-    if row.subject_kind == "member":
+    if row.subject_kind == "member" and partner_id is not None:
         found["sub"] = id_tokens.subject_of(row.subject_id, partner_id=partner_id, keyring=keyring)
     if row.most_per_purchase:
         found["authorization_details"] = authorization.details_of(Spend(row.most_per_purchase, row.most_per_day))

@@ -131,3 +131,20 @@ def site(world: World, mailbox: Mailbox):
 def browser(site) -> Browser:
     """A person's browser."""
     return Browser(site)
+
+
+@pytest.fixture
+def admin(world: World, http: FlaskClient) -> Callable[..., Caller]:
+    """Sign in as the coalition's admin."""
+
+    def make(scopes: list[str] | None = None) -> Caller:
+        with world.transaction() as session:
+            client, secret = clients.create(
+                session, partner_id=None, scopes=scopes, now=clock.now(), keyring=world.keyring
+            )
+        headers = basic(client.client_id, secret)
+        answer = http.post("/oauth/token", data={"grant_type": "client_credentials"}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return Caller(http, answer.json["access_token"], None)
+
+    return make

@@ -12,6 +12,7 @@ from werkzeug.serving import make_server
 
 from kit import clock
 from partners import clients
+from partners.token_cache import TokenCache
 from tests.partners.conftest import basic
 
 GRANT = {"grant_type": "client_credentials"}
@@ -111,7 +112,7 @@ def test_an_expired_token_is_401_even_from_the_cache(world, credentials) -> None
             session, client=client, scopes=["earn:write"], lifetime_s=60, now=now, keyring=world.keyring
         )
     token_hash = clients.token_hash_of(world.keyring, token)
-    cache = clients.TokenCache()
+    cache = TokenCache()
     with world.transaction() as session:
         found = clients.find_principal(session, token_hash=token_hash, now=now)
         assert clients.find_principal(session, token_hash=token_hash, now=now + timedelta(seconds=61)) is None

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from coalition import adjustments, closing, erasure, ledger, members, merges, upkeep
 from kit import ids, outbox
+from partners import lifecycle
 from settlement import nights
 from tests.conftest import NOW, World
 from webhooks.event_types import EVENT_TYPES
@@ -57,6 +58,7 @@ def make_one_of_each(world: World) -> None:
         merges.merge(session, member_id=other, into=member, reference="m", now=NOW).unwrap()
         gone = members.enrol(session, external_id="gone", partner_id=partner, now=NOW, keyring=world.keyring)
         erasure.erase(session, member_id=gone.member_id, forfeit=False, now=NOW)
+        lifecycle.suspend(session, partner_id=partner, step=lifecycle.Step("a test", "ann", NOW))
     for n in range(3):
         day, over = NOW.date() + timedelta(days=n), NOW + timedelta(days=n + 1)
         nights.run(world.database, day=day, now=over)

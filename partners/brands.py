@@ -1,0 +1,79 @@
+"""What a partner trades as: the names members see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from kit import ids
+from kit.db import Session
+from kit.errors import Conflict, NotFound
+from partners import accounts, texts
+
+
+class BrandNotFound(NotFound):
+    """No brand has this id, or it was ended."""
+
+    code = "brand_not_found"
+    title = "Brand not found"
+
+
+class BrandTaken(Conflict):
+    """A brand of the coalition has this name."""
+
+    code = "brand_taken"
+    title = "Brand taken"
+
+
+@dataclass(frozen=True)
+class Brand:
+    """A name a partner trades under, unique in the coalition until it is ended."""
+
+    brand_id: UUID
+    partner_id: UUID
+    name: str
+    created_at: datetime
+    ended_at: datetime | None
+
+
+_SELECT = "SELECT brand_id, partner_id, name, created_at, ended_at FROM partners.brand"
+
+
+def add(session: Session, *, partner_id: UUID, name: str, now: datetime) -> Brand:
+    """A new brand; raises PartnerNotFound, PartnerGone, MalformedText, BrandTaken."""
+    accounts.present(session, partner_id)
+    brand = Brand(ids.new(), partner_id, texts.text(name, what="name"), now, None)
+    done = session.execute(
+        text("""
+            INSERT INTO partners.brand (brand_id, partner_id, name, created_at)
+            VALUES (:brand_id, :partner_id, :name, :created_at)
+            ON CONFLICT (lower(name)) WHERE ended_at IS NULL DO NOTHING
+        """),
+        vars(brand),
+    )
+    if done.rowcount == 0:
+        raise BrandTaken(f"there is a brand {brand.name} already")
+    return brand
+
+
+def end(session: Session, *, brand_id: UUID, now: datetime) -> Brand:
+    """End a brand, so that its name is free; raises BrandNotFound."""
+    done = session.execute(
+        text("UPDATE partners.brand SET ended_at = :now WHERE brand_id = :brand_id AND ended_at IS NULL"),
+        {"brand_id": brand_id, "now": now},
+    )
+    if done.rowcount == 0:
+        raise BrandNotFound("there is no such brand")
+    return Brand(*session.execute(text(f"{_SELECT} WHERE brand_id = :brand_id"), {"brand_id": brand_id}).one())
+
+
+def of_partner(session: Session, *, partner_id: UUID, after: UUID, limit: int) -> list[Brand]:
+    """A partner's brands behind `after`, oldest first, ended ones included."""
+    rows = session.execute(
+        text(f"{_SELECT} WHERE partner_id = :partner_id AND brand_id > :after ORDER BY brand_id LIMIT :limit"),
+        {"partner_id": partner_id, "after": after, "limit": limit},
+    )
+    return [Brand(*row) for row in rows]

@@ -1,0 +1,82 @@
+"""Whom to write to at a partner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from kit import ids
+from kit.db import Session
+from kit.errors import NotFound
+from partners import accounts, texts
+
+ROLES = ("business", "technical", "finance", "legal", "support")
+
+
+class ContactNotFound(NotFound):
+    """No contact has this id, or it was ended."""
+
+    code = "contact_not_found"
+    title = "Contact not found"
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A person (or desk) at a partner, and what to ask of it: one of ROLES."""
+
+    contact_id: UUID
+    partner_id: UUID
+    role: str
+    name: str
+    email: str
+    phone: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+_SELECT = "SELECT contact_id, partner_id, role, name, email, phone, created_at, ended_at FROM partners.contact"
+
+
+def add(
+    session: Session, *, partner_id: UUID, role: str, name: str, email: str, phone: str | None, now: datetime
+) -> Contact:
+    """A new contact.
+
+    Raises PartnerNotFound, PartnerGone, MalformedText, MalformedEmail, MalformedPhone.
+    """
+    accounts.present(session, partner_id)
+    contact = Contact(
+        ids.new(), partner_id, role, texts.text(name, what="name"), texts.email(email),
+        None if phone is None else texts.phone(phone), now, None,
+    )  # fmt: skip
+    session.execute(
+        text("""
+            INSERT INTO partners.contact (contact_id, partner_id, role, name, email, phone, created_at)
+            VALUES (:contact_id, :partner_id, :role, :name, :email, :phone, :created_at)
+        """),
+        vars(contact),
+    )
+    return contact
+
+
+def end(session: Session, *, contact_id: UUID, now: datetime) -> Contact:
+    """End a contact; raises ContactNotFound."""
+    done = session.execute(
+        text("UPDATE partners.contact SET ended_at = :now WHERE contact_id = :contact_id AND ended_at IS NULL"),
+        {"contact_id": contact_id, "now": now},
+    )
+    if done.rowcount == 0:
+        raise ContactNotFound("there is no such contact")
+    return Contact(*session.execute(text(f"{_SELECT} WHERE contact_id = :id"), {"id": contact_id}).one())
+
+
+def of_partner(session: Session, *, partner_id: UUID, after: UUID, limit: int) -> list[Contact]:
+    """A partner's contacts behind `after`, oldest first, ended ones included."""
+    rows = session.execute(
+        text(f"{_SELECT} WHERE partner_id = :partner_id AND contact_id > :after ORDER BY contact_id LIMIT :limit"),
+        {"partner_id": partner_id, "after": after, "limit": limit},
+    )
+    return [Contact(*row) for row in rows]

@@ -1,0 +1,85 @@
+"""/v1/admin: whom to write to at a partner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from coalition.identifiers import MalformedEmail, MalformedPhone
+from kit import clock, ids
+from kit.http.api import Blueprint
+from kit.http.description import fails_with
+from kit.http.fields import Id
+from kit.http.paging import InvalidCursor, Page, PageQuery
+from kit.http.requests import DRY_RUN
+from kit.http.services import services
+from partners import accounts, contacts, texts
+from partners.contacts import Contact
+from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page_of_partner, page_schema
+from partners.http.auth import requires
+
+admin_contacts_api = Blueprint("admin-contacts", __name__, url_prefix=PREFIX, description="Contacts, for the admin")
+
+
+class NewContactSchema(ma.Schema):
+    """A person or desk, and what to ask of it."""
+
+    role = ma.fields.String(required=True, validate=ma.validate.OneOf(contacts.ROLES))
+    name = line(100, required=True)
+    email = line(254, required=True)
+    phone = line(40, metadata={"description": "International, such as +44 20 7946 0000"})
+
+
+class ContactSchema(ma.Schema):
+    """A contact."""
+
+    contact_id = Id(ids.CONTACT)
+    partner_id = Id(ids.PARTNER)
+    role = ma.fields.String()
+    name = ma.fields.String()
+    email = ma.fields.String()
+    phone = ma.fields.String(allow_none=True)
+    created_at = ma.fields.AwareDateTime()
+    ended_at = ma.fields.AwareDateTime(allow_none=True)
+
+
+@admin_contacts_api.post("/partners/<partner_id>/contacts")
+@requires(admin_contacts_api, WRITE)
+@fails_with(*OWNED, texts.MalformedText, MalformedEmail, MalformedPhone)
+@admin_contacts_api.doc(parameters=[DRY_RUN])
+@admin_contacts_api.arguments(NewContactSchema())
+@admin_contacts_api.response(201, ContactSchema)
+def add(body: dict[str, Any], partner_id: str) -> Contact:
+    """Give a partner a contact."""
+    with services().writing() as session:
+        return contacts.add(
+            session,
+            partner_id=ids.parse(ids.PARTNER, partner_id),
+            role=body["role"],
+            name=body["name"],
+            email=body["email"],
+            phone=body.get("phone"),
+            now=clock.now(),
+        )
+
+
+@admin_contacts_api.get("/partners/<partner_id>/contacts")
+@requires(admin_contacts_api, READ)
+@fails_with(accounts.PartnerNotFound, InvalidCursor)
+@admin_contacts_api.arguments(PageQuery(), location="query")
+@admin_contacts_api.response(200, page_schema(ContactSchema))
+def of_partner(query: dict[str, Any], partner_id: str) -> Page:
+    """A partner's contacts, ended ones included."""
+    return page_of_partner(query, partner_id, key="contact_id", fetch=contacts.of_partner)
+
+
+@admin_contacts_api.post("/contacts/<contact_id>/end")
+@requires(admin_contacts_api, WRITE)
+@fails_with(contacts.ContactNotFound)
+@admin_contacts_api.doc(parameters=[DRY_RUN])
+@admin_contacts_api.response(200, ContactSchema)
+def end(contact_id: str) -> Contact:
+    """End a contact."""
+    with services().writing() as session:
+        return contacts.end(session, contact_id=ids.parse(ids.CONTACT, contact_id), now=clock.now())

@@ -1,0 +1,108 @@
+"""/v1/admin: locations of partners."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import marshmallow as ma
+
+from kit import clock, ids
+from kit.http.api import Blueprint
+from kit.http.description import fails_with
+from kit.http.fields import Id
+from kit.http.paging import InvalidCursor, Page, PageQuery
+from kit.http.requests import DRY_RUN
+from kit.http.services import services
+from partners import accounts, locations, presences, texts
+from partners.http.admin import PREFIX, READ, WRITE, line, page_of_partner, page_schema
+from partners.http.auth import requires
+from partners.locations import Location
+
+admin_locations_api = Blueprint("admin-locations", __name__, url_prefix=PREFIX, description="Locations, for the admin")
+
+
+class NewLocationSchema(ma.Schema):
+    """A shop."""
+
+    code = line(32, required=True, metadata={"description": "What the partner's own systems call it"})
+    name = line(100, required=True)
+    territory = line(6, required=True, metadata={"description": "GB, or GB-SCT"})
+    address = line(300, required=True)
+
+
+class LocationChangeSchema(ma.Schema):
+    """What can be changed; what is left out stays."""
+
+    name = line(100)
+    address = line(300)
+    status = ma.fields.String(validate=ma.validate.OneOf(locations.LOCATION_STATES))
+
+
+class LocationSchema(ma.Schema):
+    """A location."""
+
+    location_id = Id(ids.LOCATION)
+    partner_id = Id(ids.PARTNER)
+    code = ma.fields.String()
+    name = ma.fields.String()
+    territory = ma.fields.String()
+    address = ma.fields.String()
+    status = ma.fields.String()
+    created_at = ma.fields.AwareDateTime()
+
+
+@admin_locations_api.post("/partners/<partner_id>/locations")
+@requires(admin_locations_api, WRITE)
+@fails_with(
+    accounts.PartnerNotFound,
+    accounts.PartnerGone,
+    locations.MalformedCode,
+    locations.LocationCodeTaken,
+    presences.UnknownTerritory,
+    texts.MalformedText,
+)
+@admin_locations_api.doc(parameters=[DRY_RUN])
+@admin_locations_api.arguments(NewLocationSchema())
+@admin_locations_api.response(201, LocationSchema)
+def add(body: dict[str, Any], partner_id: str) -> Location:
+    """Give a partner a location."""
+    with services().writing() as session:
+        return locations.add(session, partner_id=ids.parse(ids.PARTNER, partner_id), **body, now=clock.now())
+
+
+@admin_locations_api.get("/partners/<partner_id>/locations")
+@requires(admin_locations_api, READ)
+@fails_with(accounts.PartnerNotFound, InvalidCursor)
+@admin_locations_api.arguments(PageQuery(), location="query")
+@admin_locations_api.response(200, page_schema(LocationSchema))
+def of_partner(query: dict[str, Any], partner_id: str) -> Page:
+    """A partner's locations."""
+    return page_of_partner(query, partner_id, key="location_id", fetch=locations.of_partner)
+
+
+@admin_locations_api.get("/locations/<location_id>")
+@requires(admin_locations_api, READ)
+@fails_with(locations.LocationNotFound)
+@admin_locations_api.response(200, LocationSchema)
+def get(location_id: str) -> Location:
+    """One location."""
+    with services().reading() as session:
+        return locations.get(session, ids.parse(ids.LOCATION, location_id))
+
+
+@admin_locations_api.patch("/locations/<location_id>")
+@requires(admin_locations_api, WRITE)
+@fails_with(locations.LocationNotFound, texts.MalformedText)
+@admin_locations_api.doc(parameters=[DRY_RUN])
+@admin_locations_api.arguments(LocationChangeSchema())
+@admin_locations_api.response(200, LocationSchema)
+def change(body: dict[str, Any], location_id: str) -> Location:
+    """Rename, close or open a location."""
+    with services().writing() as session:
+        return locations.change(
+            session,
+            location_id=ids.parse(ids.LOCATION, location_id),
+            name=body.get("name"),
+            address=body.get("address"),
+            status=body.get("status"),
+        )
