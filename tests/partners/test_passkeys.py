@@ -261,12 +261,12 @@ def test_what_is_no_credential_is_refused(site, signed_in, credential) -> None:
 @pytest.mark.parametrize(
     "part", ["clientDataJSON", "authenticatorData", "signature", "userHandle", "rawId", "id", "type"]
 )
-@pytest.mark.parametrize("value", [None, 7, [], {}, "", "!", "é", "AAAA", "A" * 5_000])
-def test_a_mangled_assertion_is_refused(site, device, part, value) -> None:
+def test_a_mangled_assertion_is_refused(site, device, part) -> None:
     browser = Browser(site)
-    credential = device.get(challenge(browser))
-    (credential if part in credential else credential["response"])[part] = value
-    assert refused(answer_with(browser, credential))
+    for value in (None, 7, [], {}, "", "!", "é", "AAAA", "A" * 5_000):
+        credential = device.get(challenge(browser))
+        (credential if part in credential else credential["response"])[part] = value
+        assert refused(answer_with(browser, credential)), value
 
 
 @pytest.mark.parametrize("value", [None, 7, "", "!", "AAAA", encode(b"\xa0"), encode(b"\x80"), encode(b"\xff" * 99)])
