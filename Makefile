@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
+# In the order tests/conftest.py gives them: what mostly waits comes first, beside what computes.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: demo run test lint check bench format lock clean
@@ -16,7 +18,7 @@ run: $(READY)  ## serve the coalition in the foreground
 	$(BIN)/coalition up
 
 test: $(DEV_READY)  ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
 
 lint: $(DEV_READY)  ## style, types, architecture
 	$(BIN)/ruff check .
@@ -31,7 +33,7 @@ lint: $(DEV_READY)  ## style, types, architecture
 UNMEASURED := $(foreach name,histories ledger_kills ledger_machine pairs seeded_faults tampering,--ignore tests/coalition/test_$(name).py)
 
 check: lint  ## lint, then the tests, and how much of the code they reach
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov $(UNMEASURED)
+	$(PYTEST) --cov $(UNMEASURED)
 # What each of pytest's workers measured before its tests began: nothing, and too late to be counted.
 	@rm -f .coverage.*
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from sqlalchemy import make_url, text
 
@@ -27,8 +28,16 @@ from kit.secrets import Keyring
 from kit.settings import Settings
 from partners import accounts
 
+# For hours of the ledger's state machine. Here, for a profile has to be known before any test file is read.
+NIGHT = settings(max_examples=100_000, stateful_step_count=60)
+settings.register_profile("night", NIGHT)
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 CARD = "7001000000178503"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole coalitions, which mostly wait: at the end, with nothing left beside them, they cost minutes."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
 
 
 @pytest.fixture(scope="session")

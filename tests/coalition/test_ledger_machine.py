@@ -24,12 +24,10 @@ from coalition.cards import with_check_digit
 from coalition.ledger import Command, Outcome, Request
 from kit import ids
 from tests.coalition import model
-from tests.conftest import NOW, World
+from tests.conftest import NIGHT, NOW, World
 
 PARTNERS = [ids.new() for _ in range(3)]
 CARDS = (with_check_digit(f"7018{n:011d}") for n in count())
-NIGHT = settings(max_examples=100_000, stateful_step_count=60)
-settings.register_profile("night", NIGHT)
 
 partners = st.sampled_from(PARTNERS)
 points = st.integers(1, 300)
