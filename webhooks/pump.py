@@ -72,6 +72,7 @@ class Pump:
             if not lock.scalar(text(_LOCK)):
                 return False
             with self._database.transaction() as session:
+                reach_rows_by_key(session)
                 deliveries.release_claims(session, now=clock.now())
             asyncio.run(self._pump(lock, time.monotonic() + run_s))
         return True

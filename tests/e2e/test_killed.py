@@ -41,8 +41,9 @@ def kill(up: psutil.Process, victim: str) -> bool:
 @pytest.fixture
 def expected(place, receipts):
     """The books of an undisturbed replay."""
-    code, out = place("undisturbed").run("replay", str(receipts), "--json")
-    assert code == 0
+    here = place("undisturbed")
+    code, out = here.run("replay", str(receipts), "--json")
+    assert code == 0, out[-2000:] + here.stderr[-2000:]
     return books(out)
 
 
