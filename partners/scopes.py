@@ -20,7 +20,6 @@ TILL_SCOPES = ("members:identify", "members:enrol", "earn:write", "burn:write", 
 # What a member may allow a brand's app.
 MEMBER_SCOPES = {
     "openid": "know that it is you, under a name of their own for you",
-    "profile": "see since when you collect points",
     "balance:read": "see your balance and when points expire",
     "history:read": "see what your points came from and went to",
     "spend": "spend your points up to the limits you agree to, without asking again",

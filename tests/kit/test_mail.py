@@ -4,45 +4,24 @@ from __future__ import annotations
 
 import logging
 import socket
-import socketserver
-import threading
 
 import pytest
 
 from kit import mail
 from kit.mail import MailUnavailable
 from kit.settings import Settings
-
-
-class _Smtp(socketserver.StreamRequestHandler):
-    """Enough of RFC 5321 to take one message."""
-
-    def handle(self) -> None:
-        self.wfile.write(b"220 here\r\n")
-        while line := self.rfile.readline():
-            verb = line[:4].upper()
-            if verb == b"DATA":
-                self.wfile.write(b"354 go on\r\n")
-                body = b""
-                while not body.endswith(b"\r\n.\r\n"):
-                    body += self.rfile.readline()
-                self.server.messages.append(body)
-            self.wfile.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 ok\r\n")
-            if verb == b"QUIT":
-                return
+from tests.partners.sign_in_kit import SmtpServer
 
 
 @pytest.fixture
 def smtp():
-    with socketserver.TCPServer(("127.0.0.1", 0), _Smtp) as server:
-        server.messages = []
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
+    with SmtpServer() as server:
+        yield server.mailbox
         server.shutdown()
 
 
 def test_a_message_goes_to_the_mail_server(smtp) -> None:
-    settings = Settings(smtp_url=f"smtp://127.0.0.1:{smtp.server_address[1]}", mail_from="points@example.com")
+    settings = Settings(smtp_url=smtp.url, mail_from="points@example.com")
     mail.send(settings, to="ann@example.com", subject="Your code", body="123456")
     assert b"To: ann@example.com" in smtp.messages[0]
     assert b"123456" in smtp.messages[0]
