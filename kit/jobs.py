@@ -16,6 +16,8 @@ from typing import Any, ClassVar
 import redis
 import rq
 
+from kit.supervisor import exit_with_parent
+
 MAINTENANCE_INTERVAL_S = 30
 WORKER_TTL_S = 60
 
@@ -49,8 +51,29 @@ class JobSerializer:
         return value
 
 
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
 class Worker(rq.Worker):
-    """An RQ worker that passes a request to stop on to the job it is running."""
+    """An RQ worker that passes a request to stop on to the job it is running, and whose job ends when it is killed."""
+
+    def fork_work_horse(self, job: Any, queue: Any) -> None:
+        """Start the job's process; a request to stop waits until both know which of them they are.
+
+        Arriving in between it would be lost: here the child's number is not known yet, there our own handler is still
+        in place.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+        try:
+            super().fork_work_horse(job, queue)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+
+    def setup_work_horse_signals(self) -> None:
+        """In the job's process: take requests to stop, and end with the worker."""
+        super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+        exit_with_parent()
 
     def handle_warm_shutdown_request(self) -> None:
         """Tell the running job: the pump finishes what it is sending, a settlement stage is rolled back."""

@@ -1,0 +1,68 @@
+"""A job belongs to its worker: it is told when that shall stop, and does not outlive it."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+import rq
+
+from kit.jobs import JobSerializer
+from kit.settings import Settings
+from tests.e2e.conftest import is_alive, wait_for
+
+LONG_S = 60
+WORKER = """
+import sys
+from kit import jobs
+jobs.work(sys.argv[1], redis_url=sys.argv[2], known=["tests.kit.test_jobs.wait_long"])
+"""
+
+
+def wait_long() -> None:
+    """A job that takes its time."""
+    time.sleep(LONG_S)
+
+
+@contextmanager
+def worker(engines: Settings) -> Iterator[tuple[psutil.Process, psutil.Process]]:
+    """A worker in the middle of a job: its process, and the job's."""
+    queue = f"test-{secrets.token_hex(6)}"
+    with redis.Redis.from_url(str(engines.redis_url)) as connection:
+        rq.Queue(queue, connection=connection, serializer=JobSerializer).enqueue(wait_long)
+        process = subprocess.Popen(
+            [sys.executable, "-c", WORKER, queue, str(engines.redis_url)], cwd=Path(__file__).parents[2]
+        )
+        job = None
+        try:
+            [job] = wait_for(lambda: psutil.Process(process.pid).children())
+            yield psutil.Process(process.pid), job
+        finally:
+            process.kill()
+            process.wait()
+            if job is not None and is_alive(job):
+                job.kill()
+
+
+def test_a_job_does_not_outlive_its_worker(engines: Settings) -> None:
+    with worker(engines) as (process, job):
+        process.kill()
+        wait_for(lambda: not is_alive(job), within_s=10)
+
+
+@pytest.mark.parametrize("pause_s", [0, 0.01, 0.1])
+def test_a_job_is_told_to_stop_with_its_worker_however_young_it_is(engines: Settings, pause_s: float) -> None:
+    with worker(engines) as (process, job):
+        time.sleep(pause_s)
+        process.send_signal(signal.SIGTERM)
+        wait_for(lambda: not is_alive(job), within_s=10)
+        wait_for(lambda: not is_alive(process), within_s=10)
