@@ -33,8 +33,8 @@ lint: $(DEV_READY)  ## style, types, architecture
 # What proves the ledger's SQL reaches no Python that others don't: `make test` runs it, measuring it costs minutes.
 UNMEASURED := $(foreach name,histories ledger_kills ledger_machine pairs seeded_faults tampering,--ignore tests/coalition/test_$(name).py)
 
-check: lint  ## lint, then the tests, and how much of the code they reach
-	$(PYTEST) --cov $(UNMEASURED)
+check: lint  ## lint, then the other tests, and how much of the code they reach
+	$(PYTEST) --cov --ignore tests/tidy $(UNMEASURED)
 # What each of pytest's workers measured before its tests began: nothing, and too late to be counted.
 	@rm -f .coverage.*
 

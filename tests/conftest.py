@@ -146,6 +146,49 @@ def found(engines: Settings, url: str, data_dir: Path) -> World:
     return world
 
 
+class Recycled:
+    """One coalition for one test after the other: much faster than a database for each."""
+
+    def __init__(self, made: World) -> None:
+        self.world = made
+        self._owner = psycopg.connect(str(made.settings.database_url), autocommit=True)
+        # Else the books' own triggers would refuse: what stands in them is never taken away.
+        self._owner.execute("SET session_replication_role = replica")
+        found = self._owner.execute("""
+            SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
+            WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'public') ORDER BY 1
+        """)
+        self._tables = [table for (table,) in found]
+        self._at_first = {table: rows for table in self._tables if (rows := self._copy_out(table))}
+
+    def clean(self) -> World:
+        """The coalition with nothing in it but what it began with."""
+        with self._owner.transaction():
+            self._owner.execute(";".join(f"DELETE FROM {table}" for table in self._tables).encode())
+            for table, rows in self._at_first.items():
+                with self._owner.cursor().copy(f"COPY {table} FROM STDIN".encode()) as copy:
+                    copy.write(rows)
+        return self.world
+
+    def close(self) -> None:
+        self._owner.close()
+        self.world.database.close()
+
+    def _copy_out(self, table: str) -> bytes:
+        with self._owner.cursor().copy(f"COPY {table} TO STDOUT".encode()) as copy:
+            return b"".join(bytes(rows) for rows in copy)
+
+
+@pytest.fixture(scope="session")
+def recycled(
+    engines: Settings, fresh_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Recycled]:
+    """A coalition that is used again and again; `clean` it before each use."""
+    made = Recycled(found(engines, fresh_database(), tmp_path_factory.mktemp("recycled")))
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def world(engines: Settings, fresh_database: Callable[[], str], tmp_path: Path) -> Iterator[World]:
     """A coalition with its books opened on 2 March 2026 and nothing in them."""

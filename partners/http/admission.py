@@ -138,6 +138,7 @@ def write_down(session: Session, action: str, subject: str, **facts: object) -> 
 def write_out() -> None:
     """Write down what waits in this process, so that it can be read."""
     _here().requests.flush()
+    _here().lookups.flush()
 
 
 def _terms(client_id: str) -> tuple[str, Policies]:

@@ -17,7 +17,8 @@ from werkzeug.test import TestResponse
 from kit import clock
 from partners import clients
 from partners.http import admission
-from tests.conftest import World
+from partners.sign_in import postman
+from tests.conftest import Recycled, World
 from tests.partners.sign_in_kit import HTTPS, Browser, Mailbox, SmtpServer
 from tests.pin_openapi import PINNED
 from wsgi import create_app
@@ -46,13 +47,36 @@ class Caller:
 
 
 @pytest.fixture
-def app(world: World):
-    made = create_app(world.settings)
-    undocumented = watch(made)
+def world(recycled: Recycled) -> World:
+    """A coalition with its books opened on 2 March 2026 and nothing in them."""
+    return recycled.clean()
+
+
+@pytest.fixture(scope="session")
+def served(recycled: Recycled) -> Iterator[tuple[Flask, set[str]]]:
+    """The HTTP service, and what it answered that its description does not say."""
+    made = create_app(recycled.world.settings)
+    yield made, watch(made)
+    shut(made)
+
+
+@pytest.fixture
+def app(world: World, served: tuple[Flask, set[str]]) -> Iterator[Flask]:
+    """The HTTP service on `world`."""
+    made, undocumented = served
+    undocumented.clear()
+    at_first = dict(made.extensions)
     yield made
+    made.extensions.update(at_first)
+    with made.app_context():
+        admission.write_out()
     assert undocumented == set(), "every answer that a test met stands in the API's description"
-    admission.close(made)
-    made.extensions["coalition"].database.close()
+
+
+def shut(app: Flask) -> None:
+    """End what `app` keeps open."""
+    admission.close(app)
+    app.extensions["coalition"].database.close()
 
 
 def watch(app: Flask) -> set[str]:
@@ -119,12 +143,22 @@ def mailbox() -> Iterator[Mailbox]:
         server.shutdown()
 
 
-@pytest.fixture
-def site(world: World, mailbox: Mailbox):
-    """The service at https://localhost, with a mail server."""
-    made = create_app(replace(world.settings, public_url=HTTPS, smtp_url=mailbox.url))
+@pytest.fixture(scope="session")
+def served_site(recycled: Recycled) -> Iterator[Flask]:
+    """The service at https://localhost."""
+    made = create_app(replace(recycled.world.settings, public_url=HTTPS))
     yield made
-    made.extensions["coalition"].database.close()
+    shut(made)
+
+
+@pytest.fixture
+def site(world: World, served_site: Flask, mailbox: Mailbox) -> Iterator[Flask]:
+    """The service at https://localhost, with a mail server."""
+    postman.install(served_site, replace(world.settings, smtp_url=mailbox.url))
+    yield served_site
+    served_site.extensions["coalition.postman"]._threads.shutdown()
+    with served_site.app_context():
+        admission.write_out()
 
 
 @pytest.fixture

@@ -163,7 +163,8 @@ def test_changes_of_endpoints_and_lookups_name_client_address_and_request(world:
     grocer.patch("/v1/webhook-endpoints/ep_01h45ytscbebyvny4gc8cr8ma2", {"status": "disabled"})
     member = grocer.post("/v1/members", {"card": CARD}).json["member_id"]
     looked_up = [grocer.post("/v1/members/lookup", {"card": card}) for card in (CARD, "7001000000130470")]
-    admission.close(app)
+    with app.app_context():
+        admission.write_out()
     lookups, changed, registered = newest(world)
     assert registered["action"] == "webhook_endpoint.registered"
     assert registered["subject"] == made.json["endpoint_id"]
