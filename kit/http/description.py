@@ -17,6 +17,7 @@ from kit import ids
 from kit.errors import CoalitionError, Stale
 from kit.http import etags, idempotency, problems, rate_limits, versions
 from kit.http.examples import Examples
+from kit.http.fields import OPTIONAL
 from kit.http.requests import DRY_RUN, REQUEST_ID
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -56,7 +57,7 @@ _EVERY_REQUEST: dict[str, dict[str, Any]] = {
         "description": "Your own name for this request; made by us if left out.",
     },
     "CoalitionVersion": {
-        "in": "header", "name": versions.HEADER, "schema": {"type": "string", "format": "date"},
+        "in": "header", "name": versions.HEADER, "schema": {"type": "string", "pattern": versions.PATTERN},
         "description": "The version to be served in; if left out, your client's own, that of its first request.",
     },
     "Traceparent": {
@@ -104,6 +105,7 @@ def complete(
                 view = app.view_functions[rule.endpoint]
                 shared = item.get("parameters", [])
                 met |= _complete_operation(operation, method, rule.endpoint, view, shared, examples, tuple(unavailable))
+    _require_what_answers_hold(document["paths"], components["schemas"])
     components["examples"] = {
         kind.code: {"summary": kind.title, "value": _problem_example(kind)}
         for kind in sorted(met, key=lambda kind: kind.code)
@@ -124,6 +126,32 @@ def _write_patterns_for_everybody(part: Any) -> None:
     elif isinstance(part, list):
         for inner in part:
             _write_patterns_for_everybody(inner)
+
+
+def _require_what_answers_hold(paths: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Say of the schemas of answers that their fields are always there, unless a field is marked OPTIONAL."""
+    operations = [item[method] for item in paths.values() for method in item if method != "parameters"]
+    asked = _named([operation.get("requestBody") for operation in operations], schemas)
+    for name in _named([operation["responses"] for operation in operations], schemas) - asked:
+        fields = schemas[name].get("properties", {})
+        schemas[name]["required"] = [field for field in fields if not fields[field].pop(OPTIONAL, False)]
+
+
+def _named(part: Any, schemas: dict[str, Any]) -> set[str]:
+    """The names of all schemas that `part` refers to, and those that they refer to."""
+    found: set[str] = set()
+    waiting = [part]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting += one
+        elif isinstance(one, dict):
+            waiting += one.values()
+            kind, _, name = str(one.get("$ref", "")).rpartition("/")
+            if kind == "#/components/schemas" and name not in found:
+                found.add(name)
+                waiting.append(schemas[name])
+    return found
 
 
 def _complete_operation(

@@ -12,6 +12,7 @@ from kit import ids
 from kit.errors import Invalid
 
 LARGEST = 2**53 - 1  # what every JSON reader can hold exactly (RFC 7493)
+OPTIONAL = "x-optional"  # in the metadata of an answer's field: it may be missing
 REFERENCE = r"[A-Za-z0-9][A-Za-z0-9._:/#-]{0,63}"
 
 

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from kit import errors
 from kit.errors import CoalitionError
+from kit.http.fields import OPTIONAL
 
 log = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -134,7 +135,7 @@ class ProblemSchema(ma.Schema):
     detail = ma.fields.String()
     request_id = ma.fields.String()
     retryable = ma.fields.Boolean(metadata={"description": "Whether the same request may be sent again"})
-    errors = ma.fields.List(ma.fields.Nested(FieldErrorSchema))
+    errors = ma.fields.List(ma.fields.Nested(FieldErrorSchema), metadata={OPTIONAL: True})
 
     class Meta:
         unknown = ma.INCLUDE

@@ -20,6 +20,7 @@ from werkzeug.http import http_date
 from kit.http.problems import HttpError
 
 HEADER = "Coalition-Version"
+PATTERN = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _NAME = "coalition.versions"
 View = TypeVar("View", bound=Callable[..., Any])
 Reshape = Callable[[Any], Any]
@@ -134,7 +135,7 @@ def _begin() -> None:
     g.version_was_asked = asked is not None
     g.version = there_are[-1]
     if asked is not None:
-        found = _find(asked) if re.fullmatch(r"\d{4}-\d{2}-\d{2}", asked, re.ASCII) else None
+        found = _find(asked) if re.fullmatch(PATTERN, asked) else None
         if found is None:
             raise UnknownVersion("there is no such version", versions=[version.date for version in there_are])
         g.version = found

@@ -9,7 +9,7 @@ import marshmallow as ma
 from kit import clock, ids
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
-from kit.http.fields import Id
+from kit.http.fields import OPTIONAL, Id
 from kit.http.requests import DRY_RUN
 from kit.http.services import services
 from partners import accounts, clients
@@ -35,7 +35,7 @@ class ClientSchema(ma.Schema):
     """An OAuth client; `client_secret` is in the answer to its creation only."""
 
     client_id = ma.fields.String()
-    client_secret = ma.fields.String()
+    client_secret = ma.fields.String(metadata={OPTIONAL: True})
     partner_id = Id(ids.PARTNER)
     scopes = ma.fields.List(ma.fields.String())
     created_at = ma.fields.AwareDateTime()

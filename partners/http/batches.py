@@ -13,7 +13,7 @@ from kit import clock, ids
 from kit.http import idempotency
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
-from kit.http.fields import Id
+from kit.http.fields import OPTIONAL, Id
 from kit.http.problems import UnsupportedMediaType
 from kit.http.requests import accepts_up_to
 from kit.http.services import services
@@ -46,8 +46,8 @@ class ItemAnswerSchema(ma.Schema):
     item = ma.fields.Integer(metadata={"description": "its place in the batch, from 1"})
     status = ma.fields.Integer(metadata={"description": "as its own route would have answered"})
     replayed = ma.fields.Boolean(metadata={"description": "posted before; nothing was posted now"})
-    transaction = ma.fields.Nested(TransactionSchema)
-    problem = ma.fields.Dict(metadata={"description": "RFC 9457 problem details"})
+    transaction = ma.fields.Nested(TransactionSchema, metadata={OPTIONAL: True})
+    problem = ma.fields.Dict(metadata={"description": "RFC 9457 problem details", OPTIONAL: True})
 
 
 class BatchAnswerSchema(ma.Schema):

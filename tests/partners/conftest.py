@@ -7,8 +7,10 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
+import jsonschema
 import pytest
 from flask import Flask, Response, g, request
 from flask.testing import FlaskClient
@@ -81,8 +83,13 @@ def shut(app: Flask) -> None:
 
 def watch(app: Flask) -> set[str]:
     """What `app` answers from now on without its description saying so."""
-    paths = json.loads(PINNED.read_text("utf-8"))["paths"]
+    document = json.loads(PINNED.read_text("utf-8"))
+    paths = document["paths"]
     found: set[str] = set()
+
+    @cache
+    def validator(schema: str) -> jsonschema.Draft202012Validator:
+        return jsonschema.Draft202012Validator({**json.loads(schema), "components": document["components"]})
 
     def look(response: Response) -> Response:
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", request.url_rule.rule if request.url_rule else "")
@@ -92,6 +99,9 @@ def watch(app: Flask) -> set[str]:
             described = operation["responses"].get(str(response.status_code), {}).get("description", "nothing")
             if (code and f"`{code}`" not in described) or described == "nothing":
                 found.add(f"{request.method} {path}: {response.status_code} {code}")
+            elif (content := operation["responses"][str(response.status_code)].get("content")) and response.is_json:
+                for error in validator(json.dumps(content[response.mimetype]["schema"])).iter_errors(response.json):
+                    found.add(f"{request.method} {path}: {response.status_code} {error.json_path}: {error.message}")
         return response
 
     app.after_request(look)

@@ -11,7 +11,7 @@ from kit import clock, ids
 from kit.http import etags
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
-from kit.http.fields import Id
+from kit.http.fields import OPTIONAL, Id
 from kit.http.services import services
 from partners.http.admission import write_down
 from partners.http.auth import principal, requires
@@ -49,7 +49,7 @@ class EndpointSchema(ma.Schema):
     event_types = ma.fields.List(ma.fields.String())
     status = ma.fields.String()
     created_at = ma.fields.AwareDateTime()
-    secret = ma.fields.String()
+    secret = ma.fields.String(metadata={OPTIONAL: True})
 
 
 class EndpointListSchema(ma.Schema):
