@@ -53,8 +53,9 @@ _HEADERS: dict[str, tuple[str, str]] = {
 _EVERY_ANSWER = ("Request-Id", "Coalition-Version", "RateLimit-Policy", "RateLimit", "traceresponse")
 _EVERY_REQUEST: dict[str, dict[str, Any]] = {
     "RequestId": {
-        "in": "header", "name": "Request-Id", "schema": {"type": "string", "pattern": f"^{REQUEST_ID.pattern}$"},
-        "description": "Your own name for this request; made by us if left out.",
+        "in": "header", "name": "Request-Id", "schema": {"type": "string"},
+        "description": "Your own name for this request, 8 to 64 letters, digits and . _ -; we make one if it is "
+                       "left out or anything else.",
     },
     "CoalitionVersion": {
         "in": "header", "name": versions.HEADER, "schema": {"type": "string", "pattern": versions.PATTERN},

@@ -21,7 +21,7 @@ IF_MATCH = {
     "in": "header",
     "name": "If-Match",
     "required": True,
-    "schema": {"type": "string", "maxLength": 1000},
+    "schema": {"type": "string", "maxLength": 1000, "pattern": rf"^(\*|{_TAGS.pattern})$"},
     "example": '"v1"',
     "description": "The ETag of what you saw and want to change, or `*` to change it whatever it is.",
 }

@@ -134,7 +134,7 @@ def _begin() -> None:
     asked = request.headers.get(HEADER)
     g.version_was_asked = asked is not None
     g.version = there_are[-1]
-    if asked is not None:
+    if asked is not None and request.routing_exception is None:
         found = _find(asked) if re.fullmatch(PATTERN, asked) else None
         if found is None:
             raise UnknownVersion("there is no such version", versions=[version.date for version in there_are])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +38,7 @@ class Route:
     scope: str
     largest: int
     operation: dict[str, Any]
+    examples: dict[str, str]  # the ids in `path`, by the names of its parameters
 
     @property
     def name(self) -> str:
@@ -55,12 +56,13 @@ def _routes() -> Iterator[Route]:
             continue
         item = OPERATIONS[re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)]
         path = rule.rule
-        for parameter in item.get("parameters", []):
-            path = re.sub(rf"<(\w+:)?{parameter['name']}>", parameter["example"], path)
+        examples = {parameter["name"]: parameter["example"] for parameter in item.get("parameters", [])}
+        for name, example in examples.items():
+            path = re.sub(rf"<(\w+:)?{name}>", example, path)
         view: Any = app.view_functions[rule.endpoint]
         largest = getattr(view, "largest_body_bytes", LARGEST_BODY_BYTES)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            yield Route(method, path, view.required_scope, largest, item[method.lower()])
+            yield Route(method, path, view.required_scope, largest, item[method.lower()], examples)
 
 
 ROUTES = list(_routes())
@@ -167,7 +169,7 @@ def test_odd_requests_are_never_a_fault_of_ours(grocer) -> None:
 def test_ids_that_are_nobodys_are_404_or_malformed_422(grocer) -> None:
     for route in (route for route in PARTNERS if route.method == "GET" and SUFFIX in route.path):
         assert call(grocer, route).status_code == 404 or "transactions" in route.path, route.name
-        other = Route("GET", route.path.replace(SUFFIX, "x"), route.scope, 0, route.operation)
+        other = replace(route, path=route.path.replace(SUFFIX, "x"))
         assert call(grocer, other).json["code"] == "malformed_id"
 
 
@@ -183,6 +185,11 @@ def test_every_answer_carries_its_version_and_an_unknown_one_is_refused(grocer) 
             continue  # spaces around a header's value are none of its
         assert (answer.status_code, answer.json["code"]) == (400, "unknown_version"), unknown
         assert answer.json["versions"] == [version.date for version in versions.VERSIONS]
+
+
+def test_what_is_not_there_is_not_there_in_any_version(http) -> None:
+    for method, path, status in (("TRACE", "/v1/earns", 405), ("GET", "/v1/nothing", 404)):
+        assert http.open(path, method=method, headers={"Coalition-Version": "2000-01-01"}).status_code == status
 
 
 class _ToySchema(ma.Schema):

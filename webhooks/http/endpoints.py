@@ -27,7 +27,9 @@ endpoints_api = Blueprint(
 class NewEndpointSchema(ma.Schema):
     """An endpoint to register."""
 
-    url = ma.fields.String(required=True, validate=ma.validate.Length(1, 2000))
+    url = ma.fields.String(
+        required=True, validate=ma.validate.Length(1, 2000), metadata={"pattern": "^https?://", "format": "uri"}
+    )
     event_types = ma.fields.List(
         ma.fields.String(validate=ma.validate.OneOf(patterns())),
         validate=ma.validate.Length(1, 50),
