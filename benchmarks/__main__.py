@@ -20,6 +20,7 @@ from benchmarks import (
     ledger_http,
     ledger_sql,
     settlement_night,
+    tokens_http,
     verifying,
     webhook_pump,
 )
@@ -40,6 +41,7 @@ AGAINST_TPCB: dict[str, Callable[[Ground, Tpcb], Figure]] = {
 }
 AGAINST_THEIR_OWN: dict[str, Callable[[Ground], Figure]] = {
     "balance_http": balances_http.balance,
+    "tokens_http": tokens_http.tokens,
     "earn_during_close": closing_days.earn,
     "earn_db_large": large_books.earn,
     "verify_large": verifying.verify,

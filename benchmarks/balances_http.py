@@ -28,7 +28,7 @@ def balance(ground: Ground) -> Figure:
         ours = Order(port, "/v1/members/{member}/balance", sign_in(books, port), MEMBERS, 0, 0, ground.seconds)
         ours = replace(ours, method="GET")
         runs = []
-        with _bare(books) as bare_port:
+        with bare_route(books) as bare_port:
             bare = replace(ours, port=bare_port, path="/balance/{member}")
             for _ in range(ground.runs):
                 reference, measured = post(bare), post(ours)
@@ -42,7 +42,8 @@ def balance(ground: Ground) -> Figure:
 
 
 @contextmanager
-def _bare(books: Books) -> Iterator[int]:
+def bare_route(books: Books) -> Iterator[int]:
+    """A bare Flask route with one indexed query, `/balance/{member}`, on the server ours runs on; its port."""
     port, chosen = free_port(), books.settings
     options = {
         "--host": "127.0.0.1",

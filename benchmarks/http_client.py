@@ -34,7 +34,7 @@ class Order:
     """What to post where: `points` of random members, each from `least` to `most`.
 
     With `items` a request is a batch of so many earns, otherwise one posting. The method GET asks instead, at a path
-    that names the `{member}`.
+    that names the `{member}`. A `form` is sent as it is, with `token` for the credentials of HTTP Basic.
     """
 
     port: int
@@ -47,11 +47,12 @@ class Order:
     items: int | None = None
     connections: int = CONNECTIONS
     method: str = "POST"
+    form: str = ""
 
     @property
     def expected(self) -> bytes:
         """How a good answer begins."""
-        return b"HTTP/1.1 200 " if self.items or self.method == "GET" else b"HTTP/1.1 201 "
+        return b"HTTP/1.1 200 " if self.items or self.form or self.method == "GET" else b"HTTP/1.1 201 "
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,8 @@ def _requests(order: Order) -> Iterator[bytes]:
     members = [ids.show(ids.MEMBER, member_id(n)) for n in range(1, order.members + 1)]
     if order.method == "GET":
         yield from _questions(order, members)
+    if order.form:
+        yield from itertools.repeat(_form(order))
     head = (
         f"POST {order.path} HTTP/1.1\r\nHost: 127.0.0.1:{order.port}\r\n"
         f"Authorization: Bearer {order.token}\r\nContent-Type: application/json\r\nIdempotency-Key: "
@@ -164,6 +167,12 @@ def _questions(order: Order, members: list[str]) -> Iterator[bytes]:
     rest = f" HTTP/1.1\r\nHost: 127.0.0.1:{order.port}\r\nAuthorization: Bearer {order.token}\r\n\r\n"
     while True:
         yield f"GET {order.path.format(member=random.choice(members))}{rest}".encode()
+
+
+def _form(order: Order) -> bytes:
+    head = f"POST {order.path} HTTP/1.1\r\nHost: 127.0.0.1:{order.port}\r\nAuthorization: Basic {order.token}\r\n"
+    kind = "Content-Type: application/x-www-form-urlencoded\r\n"
+    return f"{head}{kind}Content-Length: {len(order.form)}\r\n\r\n{order.form}".encode()
 
 
 def _posting(order: Order, members: list[str], reference: str, kind: str = "") -> str:

@@ -103,14 +103,8 @@ def post(order: Order) -> Outcome:
 
 def sign_in(books: Books, port: int) -> str:
     """An access token of the first partner, got as partners get theirs."""
-    with books.database.transaction() as session:
-        partner_id = stock.first_partner(session)
-        client, secret = clients.create(
-            session, partner_id=partner_id, scopes=None, now=clock.now(), keyring=books.keyring
-        )
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    credentials = base64.b64encode(f"{client.client_id}:{secret}".encode()).decode()
-    headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/x-www-form-urlencoded"}
+    headers = {"Authorization": f"Basic {credentials(books)}", "Content-Type": "application/x-www-form-urlencoded"}
     try:
         connection.request("POST", "/oauth/token", "grant_type=client_credentials", headers)
         answer = connection.getresponse()
@@ -119,6 +113,16 @@ def sign_in(books: Books, port: int) -> str:
         return str(json.load(answer)["access_token"])
     finally:
         connection.close()
+
+
+def credentials(books: Books) -> str:
+    """Those of a new client of the first partner, as HTTP Basic writes them."""
+    with books.database.transaction() as session:
+        partner_id = stock.first_partner(session)
+        client, secret = clients.create(
+            session, partner_id=partner_id, scopes=None, now=clock.now(), keyring=books.keyring
+        )
+    return base64.b64encode(f"{client.client_id}:{secret}".encode()).decode()
 
 
 def _postings(books: Books) -> int:
