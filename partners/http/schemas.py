@@ -8,7 +8,7 @@ import marshmallow as ma
 
 from coalition import identifiers, ledger, rotating_codes, wallets
 from kit import ids
-from kit.http.fields import Id, Instant, WholeNumber, currency, reference
+from kit.http.fields import OPTIONAL, Id, Instant, WholeNumber, currency, reference
 from partners import whom
 
 LARGEST_POSTING = 1_000_000_000  # points or minor units of one posting
@@ -186,17 +186,20 @@ class ExpiringSchema(ma.Schema):
     points = ma.fields.Integer()
 
 
+_NOW_ONLY = {OPTIONAL: True}
+
+
 class BalanceSchema(ma.Schema):
-    """What the wallet holds, and when it expires."""
+    """What the wallet holds, and when it expires; of a past time only what it held."""
 
     member_id = Id(ids.MEMBER)
     available = ma.fields.Integer(metadata={"description": "can be spent now"})
     held = ma.fields.Integer(metadata={"description": "set aside for purchases in progress"})
     pending = ma.fields.Integer(metadata={"description": "earned, not to be spent yet"})
     owed = ma.fields.Integer(metadata={"description": "taken out of what is earned next"})
-    issued_by_partner = ma.fields.Integer(metadata={"description": "of it, issued by you"})
-    issued_by_others = ma.fields.Integer(metadata={"description": "of it, issued by other partners"})
-    expiring = ma.fields.List(ma.fields.Nested(ExpiringSchema))
+    issued_by_partner = ma.fields.Integer(metadata={"description": "of what is available, issued by you", **_NOW_ONLY})
+    issued_by_others = ma.fields.Integer(metadata={"description": "of it, issued by other partners", **_NOW_ONLY})
+    expiring = ma.fields.List(ma.fields.Nested(ExpiringSchema), metadata=_NOW_ONLY)
 
 
 def show_balance(balance: wallets.Balance) -> dict[str, Any]:
