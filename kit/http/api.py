@@ -52,7 +52,11 @@ class Api(flask_smorest.Api):  # type: ignore[misc]
     def _openapi_json(self) -> Response:
         """The description, completed at its first use: by then every route is there."""
         if self.finished is None:
-            self.finished = json.dumps(self.finish(self.spec.to_dict()), indent=1, ensure_ascii=False)
+            document = self.spec.to_dict()
+            for key, name in self.ma_plugin.converter.refs.items():
+                if text := (key[0].__doc__ or "").strip():
+                    document["components"]["schemas"][name]["description"] = text.partition("\n\n")[0]
+            self.finished = json.dumps(self.finish(document), indent=1, ensure_ascii=False)
         return Response(self.finished, mimetype="application/json")
 
     def _register_responses(self) -> None:

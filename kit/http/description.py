@@ -130,12 +130,14 @@ def _write_patterns_for_everybody(part: Any) -> None:
 
 
 def _require_what_answers_hold(paths: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Say of the schemas of answers that their fields are always there, unless a field is marked OPTIONAL."""
+    """Say of answers' schemas that their fields are always there, unless marked OPTIONAL, and that more may come."""
     operations = [item[method] for item in paths.values() for method in item if method != "parameters"]
     asked = _named([operation.get("requestBody") for operation in operations], schemas)
     for name in _named([operation["responses"] for operation in operations], schemas) - asked:
         fields = schemas[name].get("properties", {})
         schemas[name]["required"] = [field for field in fields if not fields[field].pop(OPTIONAL, False)]
+        if schemas[name].get("additionalProperties") is False:
+            del schemas[name]["additionalProperties"]
 
 
 def _named(part: Any, schemas: dict[str, Any]) -> set[str]:

@@ -85,6 +85,8 @@ def watch(app: Flask) -> set[str]:
     """What `app` answers from now on without its description saying so."""
     document = json.loads(PINNED.read_text("utf-8"))
     paths = document["paths"]
+    for schema in document["components"]["schemas"].values():
+        schema.setdefault("additionalProperties", False)  # clients have to be ready for more; we say all we answer
     found: set[str] = set()
 
     @cache

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from clients.generator import python
 from console import cli as console_cli
 from kit import errors, settings
 from kit.http.problems import status_of
@@ -39,7 +40,8 @@ def test_functions_and_modules_stay_short(path: Path) -> None:
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     long = [f.name for f in functions if (f.end_lineno or 0) - f.lineno >= LONGEST_FUNCTION]
     assert long == []
-    assert len(text.splitlines()) <= LONGEST_MODULE or "tests" in path.parts
+    # What is generated nobody edits: its templates are what has to be read.
+    assert len(text.splitlines()) <= LONGEST_MODULE or "tests" in path.parts or python.MARK in text[:300]
 
 
 @pytest.mark.parametrize("path", OURS, ids=name)

@@ -1,0 +1,20 @@
+"""OAuth clients, for the admin: the values. Generated from the API's description: change that and pin it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from coalition_client.values import Answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client(Answer):
+    """An OAuth client; `client_secret` is in the answer to its creation only."""
+
+    client_id: str
+    client_secret: str | None = None
+    partner_id: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    revoked_at: datetime | None

@@ -1,0 +1,22 @@
+"""Locations, for the admin: the values. Generated from the API's description: change that and pin it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from coalition_client.values import Answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Location(Answer):
+    """A location."""
+
+    location_id: str
+    partner_id: str
+    code: str
+    name: str
+    territory: str
+    address: str
+    status: str
+    created_at: datetime

@@ -1,0 +1,55 @@
+"""Partners' accounts, for the admin: the values. Generated from the API's description: change that and pin it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from coalition_client.values import Answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegalEntity:
+    """Who a partner is in law."""
+
+    legal_name: str
+    registration_no: str
+    country: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partner(Answer):
+    """A partner's account."""
+
+    partner_id: str
+    code: str
+    name: str
+    status: str
+    is_issuer: bool
+    is_redeemer: bool
+    legal_entity: LegalEntity | None
+    earns_until: datetime | None
+    burns_until: datetime | None
+    leaves_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readiness(Answer):
+    """What an onboarding still lacks."""
+
+    ready: bool
+    # of legal_entity, brand, presence, contact, signed_agreement
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateChange:
+    """One step in a partner's life."""
+
+    change_id: str
+    from_status: str | None
+    to_status: str
+    reason: str
+    made_by: str
+    at: datetime

@@ -1,0 +1,530 @@
+"""A class for every code a refusal can have. Generated from the API's description: change that and pin it."""
+
+from __future__ import annotations
+
+from coalition_client.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    Malformed,
+    NotFound,
+    Problem,
+    Stale,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+)
+
+
+class AlreadyDelivered(Conflict):
+    """Already delivered."""
+
+
+class AlreadyVerified(Conflict):
+    """Already verified."""
+
+
+class AmountNotComparable(Conflict):
+    """Amount not comparable."""
+
+
+class BatchFinished(Conflict):
+    """Batch finished."""
+
+
+class BatchNotFound(NotFound):
+    """Batch not found."""
+
+
+class BodyTooLarge(Malformed):
+    """Body too large."""
+
+
+class BrandNotFound(NotFound):
+    """Brand not found."""
+
+
+class BrandTaken(Conflict):
+    """Brand taken."""
+
+
+class CardInUse(Conflict):
+    """Card in use."""
+
+
+class CategoryNotFound(NotFound):
+    """Category not found."""
+
+
+class CategoryTaken(Conflict):
+    """Category taken."""
+
+
+class ClientNotFound(NotFound):
+    """Client not found."""
+
+
+class ConcurrentRequest(Conflict):
+    """Concurrent request."""
+
+
+class ContactNotFound(NotFound):
+    """Contact not found."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """Database unavailable."""
+
+
+class DeliveryNotFound(NotFound):
+    """Delivery not found."""
+
+
+class EffectiveInFuture(Invalid):
+    """Time in the future."""
+
+
+class EffectiveTooOld(Invalid):
+    """Time too far back."""
+
+
+class EndpointNotFound(NotFound):
+    """Endpoint not found."""
+
+
+class EndpointUrlRefused(Invalid):
+    """Endpoint URL refused."""
+
+
+class ExclusivityConflict(Conflict):
+    """Exclusivity conflict."""
+
+
+class FileKeyReused(Invalid):
+    """Key came with another file."""
+
+
+class HoldFinished(Conflict):
+    """Hold finished."""
+
+
+class HoldLapsed(Conflict):
+    """Hold lapsed."""
+
+
+class HoldNotFound(NotFound):
+    """Hold not found."""
+
+
+class HoldOutOfRange(Invalid):
+    """Hold too long or over already."""
+
+
+class IdempotencyKeyMissing(Malformed):
+    """Idempotency-Key missing."""
+
+
+class IdempotencyKeyReused(Invalid):
+    """Idempotency key reused."""
+
+
+class IdentifierInUse(Conflict):
+    """Identifier in use."""
+
+
+class IdentifierMissing(Invalid):
+    """Identifier missing."""
+
+
+class IdentifierNotFound(NotFound):
+    """Identifier not found."""
+
+
+class InsufficientPoints(Conflict):
+    """Not enough points."""
+
+
+class InsufficientScope(Forbidden):
+    """Insufficient scope."""
+
+
+class InternalError(Unavailable):
+    """Internal error."""
+
+
+class InvalidCursor(Invalid):
+    """Invalid cursor."""
+
+
+class InvalidRequest(Invalid):
+    """Invalid request."""
+
+
+class LastIdentifier(Conflict):
+    """Last identifier."""
+
+
+class LeavingOutOfOrder(Invalid):
+    """Times of leaving out of order."""
+
+
+class LocationClosed(Conflict):
+    """Location closed."""
+
+
+class LocationCodeTaken(Conflict):
+    """Location code taken."""
+
+
+class LocationNotFound(NotFound):
+    """Location not found."""
+
+
+class MailUnavailable(Unavailable):
+    """Mail unavailable."""
+
+
+class MalformedCard(Invalid):
+    """Malformed card number."""
+
+
+class MalformedCategory(Invalid):
+    """Malformed category."""
+
+
+class MalformedCode(Invalid):
+    """Malformed code."""
+
+
+class MalformedEmail(Invalid):
+    """Malformed e-mail address."""
+
+
+class MalformedExternalId(Invalid):
+    """Malformed external id."""
+
+
+class MalformedFile(Invalid):
+    """Malformed file."""
+
+
+class MalformedId(Invalid):
+    """Malformed id."""
+
+
+class MalformedPartner(Invalid):
+    """Malformed partner."""
+
+
+class MalformedPhone(Invalid):
+    """Malformed phone number."""
+
+
+class MalformedRequest(Malformed):
+    """Malformed request."""
+
+
+class MalformedText(Invalid):
+    """Malformed text."""
+
+
+class MemberBlocked(Conflict):
+    """Member blocked."""
+
+
+class MemberMerged(Conflict):
+    """Member merged."""
+
+
+class MemberNotFound(NotFound):
+    """Member not found."""
+
+
+class MoreThanHeld(Conflict):
+    """More than is held."""
+
+
+class MoreThanReversible(Conflict):
+    """More than is left to reverse."""
+
+
+class NoDays(Invalid):
+    """No days."""
+
+
+class NoEarningRate(Conflict):
+    """No earning rate."""
+
+
+class NotReversible(Conflict):
+    """Not reversible."""
+
+
+class NotVerifiable(Conflict):
+    """Not verifiable."""
+
+
+class OnboardingIncomplete(Conflict):
+    """Onboarding incomplete."""
+
+
+class OriginalNotFound(NotFound):
+    """Original transaction not found."""
+
+
+class PartnerCodeTaken(Conflict):
+    """Partner code taken."""
+
+
+class PartnerGone(Conflict):
+    """Partner has left."""
+
+
+class PartnerLeaving(Forbidden):
+    """Partner leaving."""
+
+
+class PartnerNotActive(Conflict):
+    """Partner not active."""
+
+
+class PartnerNotFound(NotFound):
+    """Partner not found."""
+
+
+class PartnerSuspended(Forbidden):
+    """Partner suspended."""
+
+
+class PointsSpent(Conflict):
+    """Points spent already."""
+
+
+class PreconditionFailed(Stale):
+    """Changed in between."""
+
+
+class PreconditionRequired(Stale):
+    """If-Match missing."""
+
+
+class PresenceNotFound(NotFound):
+    """Presence not found."""
+
+
+class RateLimited(TooManyRequests):
+    """Too many requests."""
+
+
+class ReferenceOfAnotherMember(Conflict):
+    """Receipt of another member."""
+
+
+class ReferenceReused(Conflict):
+    """Reference reused."""
+
+
+class RequestNotFound(NotFound):
+    """Request not found."""
+
+
+class RoleMissing(Forbidden):
+    """Partner lacks the role."""
+
+
+class SecretsLocked(Forbidden):
+    """PIN and code locked."""
+
+
+class SignedInFuture(Invalid):
+    """Signed in the future."""
+
+
+class StaffEmailTaken(Conflict):
+    """Address taken."""
+
+
+class StaffNotFound(NotFound):
+    """Staff not found."""
+
+
+class StepUpRequired(Forbidden):
+    """Proof of the member needed."""
+
+
+class TillCodeTaken(Conflict):
+    """Till code taken."""
+
+
+class TillNotFound(NotFound):
+    """Till not found."""
+
+
+class TillRetired(Conflict):
+    """Till retired."""
+
+
+class TooManyEndpoints(Conflict):
+    """Too many endpoints."""
+
+
+class TooManyIdentifiers(Conflict):
+    """Too many identifiers."""
+
+
+class TransactionNotFound(NotFound):
+    """Transaction not found."""
+
+
+class TransitionRefused(Conflict):
+    """Not from this state."""
+
+
+class Unauthenticated(Unauthorized):
+    """Unauthenticated."""
+
+
+class UnknownCountry(Invalid):
+    """Unknown country."""
+
+
+class UnknownScope(Invalid):
+    """Unknown scope."""
+
+
+class UnknownTerritory(Invalid):
+    """Unknown territory."""
+
+
+class UnknownVersion(Malformed):
+    """Unknown version."""
+
+
+class UnsupportedMediaType(Malformed):
+    """Unsupported media type."""
+
+
+class VerificationTooSoon(Conflict):
+    """Code sent just now."""
+
+
+class VestsOutOfRange(Invalid):
+    """Vesting time out of range."""
+
+
+class WrongCode(Forbidden):
+    """Wrong code."""
+
+
+class WrongPin(Forbidden):
+    """Wrong PIN."""
+
+
+class WrongVerificationCode(Forbidden):
+    """Wrong verification code."""
+
+
+OF_CODE: dict[str, type[Problem]] = {
+    "already_delivered": AlreadyDelivered,
+    "already_verified": AlreadyVerified,
+    "amount_not_comparable": AmountNotComparable,
+    "batch_finished": BatchFinished,
+    "batch_not_found": BatchNotFound,
+    "body_too_large": BodyTooLarge,
+    "brand_not_found": BrandNotFound,
+    "brand_taken": BrandTaken,
+    "card_in_use": CardInUse,
+    "category_not_found": CategoryNotFound,
+    "category_taken": CategoryTaken,
+    "client_not_found": ClientNotFound,
+    "concurrent_request": ConcurrentRequest,
+    "contact_not_found": ContactNotFound,
+    "database_unavailable": DatabaseUnavailable,
+    "delivery_not_found": DeliveryNotFound,
+    "effective_in_future": EffectiveInFuture,
+    "effective_too_old": EffectiveTooOld,
+    "endpoint_not_found": EndpointNotFound,
+    "endpoint_url_refused": EndpointUrlRefused,
+    "exclusivity_conflict": ExclusivityConflict,
+    "file_key_reused": FileKeyReused,
+    "hold_finished": HoldFinished,
+    "hold_lapsed": HoldLapsed,
+    "hold_not_found": HoldNotFound,
+    "hold_out_of_range": HoldOutOfRange,
+    "idempotency_key_missing": IdempotencyKeyMissing,
+    "idempotency_key_reused": IdempotencyKeyReused,
+    "identifier_in_use": IdentifierInUse,
+    "identifier_missing": IdentifierMissing,
+    "identifier_not_found": IdentifierNotFound,
+    "insufficient_points": InsufficientPoints,
+    "insufficient_scope": InsufficientScope,
+    "internal_error": InternalError,
+    "invalid_cursor": InvalidCursor,
+    "invalid_request": InvalidRequest,
+    "last_identifier": LastIdentifier,
+    "leaving_out_of_order": LeavingOutOfOrder,
+    "location_closed": LocationClosed,
+    "location_code_taken": LocationCodeTaken,
+    "location_not_found": LocationNotFound,
+    "mail_unavailable": MailUnavailable,
+    "malformed_card": MalformedCard,
+    "malformed_category": MalformedCategory,
+    "malformed_code": MalformedCode,
+    "malformed_email": MalformedEmail,
+    "malformed_external_id": MalformedExternalId,
+    "malformed_file": MalformedFile,
+    "malformed_id": MalformedId,
+    "malformed_partner": MalformedPartner,
+    "malformed_phone": MalformedPhone,
+    "malformed_request": MalformedRequest,
+    "malformed_text": MalformedText,
+    "member_blocked": MemberBlocked,
+    "member_merged": MemberMerged,
+    "member_not_found": MemberNotFound,
+    "more_than_held": MoreThanHeld,
+    "more_than_reversible": MoreThanReversible,
+    "no_days": NoDays,
+    "no_earning_rate": NoEarningRate,
+    "not_reversible": NotReversible,
+    "not_verifiable": NotVerifiable,
+    "onboarding_incomplete": OnboardingIncomplete,
+    "original_not_found": OriginalNotFound,
+    "partner_code_taken": PartnerCodeTaken,
+    "partner_gone": PartnerGone,
+    "partner_leaving": PartnerLeaving,
+    "partner_not_active": PartnerNotActive,
+    "partner_not_found": PartnerNotFound,
+    "partner_suspended": PartnerSuspended,
+    "points_spent": PointsSpent,
+    "precondition_failed": PreconditionFailed,
+    "precondition_required": PreconditionRequired,
+    "presence_not_found": PresenceNotFound,
+    "rate_limited": RateLimited,
+    "reference_of_another_member": ReferenceOfAnotherMember,
+    "reference_reused": ReferenceReused,
+    "request_not_found": RequestNotFound,
+    "role_missing": RoleMissing,
+    "secrets_locked": SecretsLocked,
+    "signed_in_future": SignedInFuture,
+    "staff_email_taken": StaffEmailTaken,
+    "staff_not_found": StaffNotFound,
+    "step_up_required": StepUpRequired,
+    "till_code_taken": TillCodeTaken,
+    "till_not_found": TillNotFound,
+    "till_retired": TillRetired,
+    "too_many_endpoints": TooManyEndpoints,
+    "too_many_identifiers": TooManyIdentifiers,
+    "transaction_not_found": TransactionNotFound,
+    "transition_refused": TransitionRefused,
+    "unauthenticated": Unauthenticated,
+    "unknown_country": UnknownCountry,
+    "unknown_scope": UnknownScope,
+    "unknown_territory": UnknownTerritory,
+    "unknown_version": UnknownVersion,
+    "unsupported_media_type": UnsupportedMediaType,
+    "verification_too_soon": VerificationTooSoon,
+    "vests_out_of_range": VestsOutOfRange,
+    "wrong_code": WrongCode,
+    "wrong_pin": WrongPin,
+    "wrong_verification_code": WrongVerificationCode,
+}

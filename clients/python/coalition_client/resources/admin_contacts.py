@@ -1,0 +1,76 @@
+"""Contacts, for the admin. Generated from the API's description: change that and pin it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from coalition_client.models.admin_contacts import Contact
+from coalition_client.pages import Pages
+from coalition_client.transport import Call, Transport, path, query
+from coalition_client.values import given
+
+
+class AdminContacts:
+    """Contacts, for the admin."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def of_partner(self, partner_id: str, *, limit: int | None = None) -> Pages[Contact]:
+        """A partner's contacts, ended ones included.
+
+        Needs the scope `admin:read`.
+
+        partner_id: An id that begins with `prt_`.
+        """
+        return self._transport.pages(
+            Contact,
+            Call(
+                method="GET",
+                path=path("/v1/admin/partners/{partner_id}/contacts", partner_id=partner_id),
+                query=query(limit=limit),
+            ),
+        )
+
+    def add(
+        self,
+        partner_id: str,
+        *,
+        role: Literal["business", "technical", "finance", "legal", "support"],
+        name: str,
+        email: str,
+        phone: str | None = None,
+        dry_run: bool = False,
+    ) -> Contact:
+        """Give a partner a contact.
+
+        Needs the scope `admin:write`.
+
+        partner_id: An id that begins with `prt_`.
+        phone: International, such as +44 20 7946 0000
+        """
+        return self._transport.one(
+            Contact,
+            Call(
+                method="POST",
+                path=path("/v1/admin/partners/{partner_id}/contacts", partner_id=partner_id),
+                query=query(dry_run=dry_run),
+                body=given(role=role, name=name, email=email, phone=phone),
+            ),
+        )
+
+    def end(self, contact_id: str, *, dry_run: bool = False) -> Contact:
+        """End a contact.
+
+        Needs the scope `admin:write`.
+
+        contact_id: An id that begins with `ctc_`.
+        """
+        return self._transport.one(
+            Contact,
+            Call(
+                method="POST",
+                path=path("/v1/admin/contacts/{contact_id}/end", contact_id=contact_id),
+                query=query(dry_run=dry_run),
+            ),
+        )

@@ -1,0 +1,122 @@
+"""Staff, for the admin. Generated from the API's description: change that and pin it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from coalition_client.models.admin_staff import Person
+from coalition_client.pages import Pages
+from coalition_client.transport import Call, Transport, path, query
+from coalition_client.values import given
+
+
+class AdminStaff:
+    """Staff, for the admin."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def of_partner(self, partner_id: str, *, limit: int | None = None) -> Pages[Person]:
+        """A partner's staff, those who left included.
+
+        Needs the scope `admin:read`.
+
+        partner_id: An id that begins with `prt_`.
+        """
+        return self._transport.pages(
+            Person,
+            Call(
+                method="GET",
+                path=path("/v1/admin/partners/{partner_id}/staff", partner_id=partner_id),
+                query=query(limit=limit),
+            ),
+        )
+
+    def add(
+        self,
+        partner_id: str,
+        *,
+        email: str,
+        name: str,
+        role: Literal["admin", "manager", "cashier"],
+        dry_run: bool = False,
+    ) -> Person:
+        """Add somebody to a partner's staff.
+
+        Needs the scope `admin:write`.
+
+        partner_id: An id that begins with `prt_`.
+        """
+        return self._transport.one(
+            Person,
+            Call(
+                method="POST",
+                path=path("/v1/admin/partners/{partner_id}/staff", partner_id=partner_id),
+                query=query(dry_run=dry_run),
+                body=given(email=email, name=name, role=role),
+            ),
+        )
+
+    def of_coalition(self, *, limit: int | None = None) -> Pages[Person]:
+        """The coalition's own staff, those who left included.
+
+        Needs the scope `admin:read`.
+        """
+        return self._transport.pages(
+            Person,
+            Call(
+                method="GET",
+                path="/v1/admin/staff",
+                query=query(limit=limit),
+            ),
+        )
+
+    def add_to_coalition(
+        self, *, email: str, name: str, role: Literal["admin", "manager", "cashier"], dry_run: bool = False
+    ) -> Person:
+        """Add somebody to the coalition's own staff.
+
+        Needs the scope `admin:write`.
+        """
+        return self._transport.one(
+            Person,
+            Call(
+                method="POST",
+                path="/v1/admin/staff",
+                query=query(dry_run=dry_run),
+                body=given(email=email, name=name, role=role),
+            ),
+        )
+
+    def change(self, staff_id: str, *, role: Literal["admin", "manager", "cashier"], dry_run: bool = False) -> Person:
+        """Give somebody another role.
+
+        Needs the scope `admin:write`.
+
+        staff_id: An id that begins with `stf_`.
+        """
+        return self._transport.one(
+            Person,
+            Call(
+                method="PATCH",
+                path=path("/v1/admin/staff/{staff_id}", staff_id=staff_id),
+                query=query(dry_run=dry_run),
+                body=given(role=role),
+            ),
+        )
+
+    def end(self, staff_id: str, *, dry_run: bool = False) -> Person:
+        """Let somebody go.
+
+        Needs the scope `admin:write`.
+
+        staff_id: An id that begins with `stf_`.
+        """
+        return self._transport.one(
+            Person,
+            Call(
+                method="POST",
+                path=path("/v1/admin/staff/{staff_id}/end", staff_id=staff_id),
+                query=query(dry_run=dry_run),
+            ),
+        )

@@ -1,0 +1,68 @@
+"""Tills, for the admin. Generated from the API's description: change that and pin it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from coalition_client.models.admin_tills import Till
+from coalition_client.pages import Pages
+from coalition_client.transport import Call, Transport, path, query
+from coalition_client.values import given
+
+
+class AdminTills:
+    """Tills, for the admin."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def of_location(self, location_id: str, *, limit: int | None = None) -> Pages[Till]:
+        """A location's tills.
+
+        Needs the scope `admin:read`.
+
+        location_id: An id that begins with `loc_`.
+        """
+        return self._transport.pages(
+            Till,
+            Call(
+                method="GET",
+                path=path("/v1/admin/locations/{location_id}/tills", location_id=location_id),
+                query=query(limit=limit),
+            ),
+        )
+
+    def add(self, location_id: str, *, code: str, dry_run: bool = False) -> Till:
+        """Put a till into a location.
+
+        Needs the scope `admin:write`.
+
+        location_id: An id that begins with `loc_`.
+        code: What the location's own systems call it
+        """
+        return self._transport.one(
+            Till,
+            Call(
+                method="POST",
+                path=path("/v1/admin/locations/{location_id}/tills", location_id=location_id),
+                query=query(dry_run=dry_run),
+                body=given(code=code),
+            ),
+        )
+
+    def change(self, till_id: str, *, status: Literal["active", "blocked", "retired"], dry_run: bool = False) -> Till:
+        """Block a till, let it work again, or retire it for good.
+
+        Needs the scope `admin:write`.
+
+        till_id: An id that begins with `till_`.
+        """
+        return self._transport.one(
+            Till,
+            Call(
+                method="PATCH",
+                path=path("/v1/admin/tills/{till_id}", till_id=till_id),
+                query=query(dry_run=dry_run),
+                body=given(status=status),
+            ),
+        )

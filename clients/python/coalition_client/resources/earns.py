@@ -1,0 +1,69 @@
+"""Points issued to members. Generated from the API's description: change that and pin it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from coalition_client.models.earns import Amount
+from coalition_client.models.members import Transaction
+from coalition_client.transport import Call, Transport, new_key, query
+from coalition_client.values import given
+
+
+class Earns:
+    """Points issued to members."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        *,
+        reference: str,
+        card: str | None = None,
+        phone: str | None = None,
+        email: str | None = None,
+        external_id: str | None = None,
+        code: str | None = None,
+        member_id: str | None = None,
+        effective_at: datetime | None = None,
+        points: int | None = None,
+        amount: Amount | None = None,
+        vests_at: datetime | None = None,
+        idempotency_key: str | None = None,
+        dry_run: bool = False,
+    ) -> Transaction:
+        """Issue points: so many, or what an amount earns at your rate.
+
+        Needs the scope `earn:write`.
+
+        card: 12 to 19 digits, Luhn-valid
+        phone: + and country code (E.164)
+        external_id: your own id of them
+        code: the wallet's rotating code, as scanned; typed off, its eight digits
+        reference: Your receipt's number, posted once for ever
+        effective_at: When the purchase was made; now, if left out
+        vests_at: Pending until then, e.g. until the return period is over
+        """
+        return self._transport.one(
+            Transaction,
+            Call(
+                method="POST",
+                path="/v1/earns",
+                query=query(dry_run=dry_run),
+                body=given(
+                    card=card,
+                    phone=phone,
+                    email=email,
+                    external_id=external_id,
+                    code=code,
+                    member_id=member_id,
+                    reference=reference,
+                    effective_at=effective_at,
+                    points=points,
+                    amount=amount,
+                    vests_at=vests_at,
+                ),
+                key=idempotency_key or new_key(),
+            ),
+        )

@@ -1,0 +1,140 @@
+"""Purchases in progress. Generated from the API's description: change that and pin it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from coalition_client.models.holds import HoldShown
+from coalition_client.models.members import Transaction
+from coalition_client.transport import Call, Transport, new_key, path, query
+from coalition_client.values import given
+
+
+class Holds:
+    """Purchases in progress."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        *,
+        reference: str,
+        points: int,
+        expires_at: datetime,
+        card: str | None = None,
+        phone: str | None = None,
+        email: str | None = None,
+        external_id: str | None = None,
+        code: str | None = None,
+        member_id: str | None = None,
+        effective_at: datetime | None = None,
+        pin: str | None = None,
+        idempotency_key: str | None = None,
+        dry_run: bool = False,
+    ) -> Transaction:
+        """Set a member's points aside, those that expire first before others, until you capture or void them.
+
+        Needs the scope `holds:write`.
+
+        card: 12 to 19 digits, Luhn-valid
+        phone: + and country code (E.164)
+        external_id: your own id of them
+        code: the wallet's rotating code, as scanned; typed off, its eight digits
+        reference: Your receipt's number, posted once for ever
+        effective_at: When the purchase was made; now, if left out
+        pin: as the member types it
+        expires_at: When they return by themselves, within 31 days
+        """
+        return self._transport.one(
+            Transaction,
+            Call(
+                method="POST",
+                path="/v1/holds",
+                query=query(dry_run=dry_run),
+                body=given(
+                    card=card,
+                    phone=phone,
+                    email=email,
+                    external_id=external_id,
+                    code=code,
+                    member_id=member_id,
+                    reference=reference,
+                    effective_at=effective_at,
+                    pin=pin,
+                    points=points,
+                    expires_at=expires_at,
+                ),
+                key=idempotency_key or new_key(),
+            ),
+        )
+
+    def get(self, hold_id: str) -> HoldShown:
+        """One hold of yours.
+
+        Needs the scope `transactions:read`.
+
+        hold_id: An id that begins with `hld_`.
+        """
+        return self._transport.one(
+            HoldShown,
+            Call(
+                method="GET",
+                path=path("/v1/holds/{hold_id}", hold_id=hold_id),
+            ),
+        )
+
+    def capture(
+        self,
+        hold_id: str,
+        *,
+        reference: str,
+        points: int | None = None,
+        effective_at: datetime | None = None,
+        idempotency_key: str | None = None,
+        dry_run: bool = False,
+    ) -> Transaction:
+        """Take what you held, whole or in part; the rest returns to the wallet.
+
+        Needs the scope `holds:write`.
+
+        hold_id: An id that begins with `hld_`.
+        reference: Your receipt's number, posted once for ever
+        """
+        return self._transport.one(
+            Transaction,
+            Call(
+                method="POST",
+                path=path("/v1/holds/{hold_id}/capture", hold_id=hold_id),
+                query=query(dry_run=dry_run),
+                body=given(reference=reference, points=points, effective_at=effective_at),
+                key=idempotency_key or new_key(),
+            ),
+        )
+
+    def void(
+        self,
+        hold_id: str,
+        *,
+        reference: str,
+        effective_at: datetime | None = None,
+        idempotency_key: str | None = None,
+        dry_run: bool = False,
+    ) -> Transaction:
+        """Give back what you held.
+
+        Needs the scope `holds:write`.
+
+        hold_id: An id that begins with `hld_`.
+        reference: Your number for it, posted once for ever
+        """
+        return self._transport.one(
+            Transaction,
+            Call(
+                method="POST",
+                path=path("/v1/holds/{hold_id}/void", hold_id=hold_id),
+                query=query(dry_run=dry_run),
+                body=given(reference=reference, effective_at=effective_at),
+                key=idempotency_key or new_key(),
+            ),
+        )

@@ -1,0 +1,120 @@
+"""What members are found by. Generated from the API's description: change that and pin it."""
+
+from __future__ import annotations
+
+from coalition_client.models.identifiers import KeptIdentifier
+from coalition_client.transport import Call, Transport, path, query
+from coalition_client.values import Meta, given
+
+
+class Identifiers:
+    """What members are found by."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, member_id: str) -> tuple[KeptIdentifier, ...]:
+        """All of a member's identifiers, masked, but for other partners' external ids.
+
+        Needs the scope `members:identify`.
+
+        member_id: An id that begins with `mbr_`.
+        """
+        return self._transport.all(
+            KeptIdentifier,
+            Call(
+                method="GET",
+                path=path("/v1/members/{member_id}/identifiers", member_id=member_id),
+            ),
+        )
+
+    def add(
+        self,
+        member_id: str,
+        *,
+        card: str | None = None,
+        phone: str | None = None,
+        email: str | None = None,
+        external_id: str | None = None,
+        dry_run: bool = False,
+    ) -> KeptIdentifier:
+        """Let a member be found by one more identifier; what it has already is answered as it is.
+
+        Needs the scope `members:enrol`.
+
+        member_id: An id that begins with `mbr_`.
+        card: 12 to 19 digits, Luhn-valid
+        phone: + and country code (E.164)
+        external_id: your own id of them
+        """
+        return self._transport.one(
+            KeptIdentifier,
+            Call(
+                method="POST",
+                path=path("/v1/members/{member_id}/identifiers", member_id=member_id),
+                query=query(dry_run=dry_run),
+                body=given(card=card, phone=phone, email=email, external_id=external_id),
+            ),
+        )
+
+    def remove(self, member_id: str, identifier_id: str, *, dry_run: bool = False) -> Meta:
+        """Let a member not be found by it any more; the last one stays.
+
+        Needs the scope `members:enrol`.
+
+        member_id: An id that begins with `mbr_`.
+        identifier_id: An id that begins with `idn_`.
+        """
+        return self._transport.done(
+            Call(
+                method="DELETE",
+                path=path(
+                    "/v1/members/{member_id}/identifiers/{identifier_id}",
+                    member_id=member_id,
+                    identifier_id=identifier_id,
+                ),
+                query=query(dry_run=dry_run),
+            )
+        )
+
+    def send_code(self, member_id: str, identifier_id: str, *, dry_run: bool = False) -> Meta:
+        """Send a six-digit code to an e-mail address of a member.
+
+        Needs the scope `members:enrol`.
+
+        member_id: An id that begins with `mbr_`.
+        identifier_id: An id that begins with `idn_`.
+        """
+        return self._transport.done(
+            Call(
+                method="POST",
+                path=path(
+                    "/v1/members/{member_id}/identifiers/{identifier_id}/verification",
+                    member_id=member_id,
+                    identifier_id=identifier_id,
+                ),
+                query=query(dry_run=dry_run),
+            )
+        )
+
+    def confirm(self, member_id: str, identifier_id: str, *, code: str, dry_run: bool = False) -> KeptIdentifier:
+        """Tell the code back: the address is the member's.
+
+        Needs the scope `members:enrol`.
+
+        member_id: An id that begins with `mbr_`.
+        identifier_id: An id that begins with `idn_`.
+        """
+        return self._transport.one(
+            KeptIdentifier,
+            Call(
+                method="POST",
+                path=path(
+                    "/v1/members/{member_id}/identifiers/{identifier_id}/verification/confirm",
+                    member_id=member_id,
+                    identifier_id=identifier_id,
+                ),
+                query=query(dry_run=dry_run),
+                body=given(code=code),
+            ),
+        )

@@ -1,0 +1,46 @@
+"""The member who gave an app its consent. Generated from the API's description: change that and pin it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from coalition_client.models.members import Balance, Transaction
+from coalition_client.pages import Pages
+from coalition_client.transport import Call, Transport, query
+
+
+class Me:
+    """The member who gave an app its consent."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def balance(self, *, at: datetime | None = None) -> Balance:
+        """What the member can spend, how much of it the app's brand issued, and when it expires; with `at`, then.
+
+        Needs the scope `balance:read`.
+
+        at: What the wallet held then; now, if left out
+        """
+        return self._transport.one(
+            Balance,
+            Call(
+                method="GET",
+                path="/v1/me/balance",
+                query=query(at=at),
+            ),
+        )
+
+    def history(self, *, limit: int | None = None) -> Pages[Transaction]:
+        """What the member's points came from and went to, at all partners, newest first.
+
+        Needs the scope `history:read`.
+        """
+        return self._transport.pages(
+            Transaction,
+            Call(
+                method="GET",
+                path="/v1/me/transactions",
+                query=query(limit=limit),
+            ),
+        )

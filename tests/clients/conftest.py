@@ -1,0 +1,70 @@
+"""The service over real HTTP, and the Python client beside it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from coalition_client import Coalition, Patience
+from werkzeug.serving import make_server
+
+from benchmarks.ground import free_port
+from kit import clock
+from partners import clients
+from partners.http import admission
+from tests.clients.wire import Wire
+from tests.conftest import World
+from tests.partners.conftest import watch
+from wsgi import create_app
+
+SHORT = Patience(attempts=4, give_up_after_s=10, first_wait_s=0.01, longest_wait_s=0.05, read_timeout_s=5)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that is up; make clients of it, straight or over a wire."""
+
+    world: World
+    port: int
+    credentials: Callable[..., tuple[str, str]]
+
+    def client(self, code: str = "greengrocer", *, wire: Wire | None = None, **more: Any) -> Coalition:
+        url = wire.url if wire else f"http://127.0.0.1:{self.port}"
+        return Coalition(url, *self.credentials(code), **{"patience": SHORT, **more})
+
+
+@pytest.fixture
+def service(world: World, request: pytest.FixtureRequest) -> Iterator[Service]:
+    port = free_port()
+    settings = replace(world.settings, public_url=f"http://127.0.0.1:{port}", **getattr(request, "param", {}))
+    app = create_app(settings)
+    undocumented = watch(app)
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    partners: dict[str, Any] = {}
+
+    def credentials(code: str | None) -> tuple[str, str]:
+        if code is not None and code not in partners:
+            partners[code] = world.partner(code).partner_id
+        with world.transaction() as session:
+            owner = None if code is None else partners[code]
+            made, secret = clients.create(
+                session, partner_id=owner, scopes=None, now=clock.now(), keyring=world.keyring
+            )
+        return made.client_id, secret
+
+    yield Service(world, port, credentials)
+    server.shutdown()
+    server.server_close()
+    assert undocumented == set()
+    admission.close(app)
+    app.extensions["coalition"].database.close()
+
+
+@pytest.fixture
+def wire(service: Service) -> Iterator[Wire]:
+    with Wire(to_port=service.port) as made:
+        yield made
