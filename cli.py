@@ -9,6 +9,7 @@ import threading
 import click
 
 from coalition.cli import ledger, programme_rules
+from console.certify.cli import certify
 from console.cli import demo, replay
 from console.run import coalition_up, describe
 from kit import embedded, schema, settings
@@ -76,6 +77,7 @@ for command in (
     settlement,
     replay,
     demo,
+    certify,
 ):
     main.add_command(command)
 

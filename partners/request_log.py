@@ -85,6 +85,18 @@ def find(session: Session, *, request_id: str, partner_id: UUID) -> Record:
     return Record(*row)
 
 
+def of_partner(session: Session, *, partner_id: UUID, since: datetime, limit: int) -> list[Record]:
+    """A partner's newest requests since a time, at most `limit`, oldest first."""
+    rows = session.execute(
+        text(f"""
+            SELECT {_COLUMNS} FROM partners.request
+            WHERE partner_id = :partner_id AND at >= :since ORDER BY at DESC LIMIT :limit
+        """),  # noqa: S608
+        {"partner_id": partner_id, "since": since, "limit": limit},
+    )
+    return [Record(*row) for row in rows][::-1]
+
+
 def forget(session: Session, *, now: datetime, days: int) -> int:
     """Delete requests older than `days`; returns how many."""
     deleted = 0

@@ -114,3 +114,13 @@ def set_status(
         get(session, endpoint_id=endpoint_id, partner_id=partner_id)
         raise Stale("the endpoint was changed since you saw it")
     return Endpoint(*row)
+
+
+def secret_of(session: Session, *, endpoint_id: UUID, keyring: Keyring) -> str:
+    """What an endpoint's messages are signed with; it never leaves us but to sign."""
+    sealed = session.scalar(
+        text("SELECT sealed_secret FROM webhooks.endpoint WHERE endpoint_id = :id"), {"id": endpoint_id}
+    )
+    if sealed is None:
+        raise EndpointNotFound("there is no such endpoint")
+    return keyring.unseal(bytes(sealed), purpose=SECRET_PURPOSE).decode()

@@ -6,7 +6,8 @@ import asyncio
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -57,39 +58,42 @@ class Sender:
 
     async def send(self, claim: Claim) -> Result:
         """Make the attempt; every failure is a Result, never an exception."""
-        began = time.perf_counter()
-        answer = _Answer()
-        try:
-            await self._post(claim, answer)
-        except TimeoutError:
-            answer.error = f"no complete answer within {self._timeout.total:.0f} s"
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            cause = error.__cause__ if isinstance(error.__cause__, AddressRefused) else error
-            answer.error = f"{type(cause).__name__}: {cause}"[:500]
-        succeeded = answer.error is None and 200 <= (answer.status or 0) < 300
-        delay = schedule.next_delay(claim.attempt_no, jitter=random.random(), retry_after=answer.retry_after)  # noqa: S311
-        return Result(
-            claim=claim,
-            succeeded=succeeded,
-            status_code=answer.status,
-            error=answer.error,
-            duration_ms=round((time.perf_counter() - began) * 1000),
-            response=answer.body,
-            retry_in=None if succeeded else delay,
-            disable_endpoint=answer.status == GONE,
-        )
-
-    async def _post(self, claim: Claim, answer: _Answer) -> None:
         headers = signing.headers(
             secret=self._secret(claim.sealed_secret),
             message_id=ids.show(ids.EVENT, claim.event_id),
             timestamp=int(clock.now().timestamp()),
             body=claim.body,
         )
-        async with self._http.post(claim.url, data=claim.body, headers=headers, allow_redirects=False) as response:
-            answer.status = response.status
-            answer.retry_after = response.headers.get("Retry-After")
-            answer.body = (await _read(response))[:KEPT_RESPONSE_BYTES]
+        answer = await self.post(claim.url, body=claim.body, headers=headers)
+        succeeded = answer.succeeded
+        delay = schedule.next_delay(claim.attempt_no, jitter=random.random(), retry_after=answer.retry_after)  # noqa: S311
+        return Result(
+            claim=claim,
+            succeeded=succeeded,
+            status_code=answer.status,
+            error=answer.error,
+            duration_ms=answer.duration_ms,
+            response=answer.body,
+            retry_in=None if succeeded else delay,
+            disable_endpoint=answer.status == GONE,
+        )
+
+    async def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Post `body` once; every failure is in the Answer, never an exception."""
+        began = time.perf_counter()
+        answer = Answer()
+        try:
+            async with self._http.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                answer.status = response.status
+                answer.retry_after = response.headers.get("Retry-After")
+                answer.body = (await _read(response))[:KEPT_RESPONSE_BYTES]
+        except TimeoutError:
+            answer.error = f"no complete answer within {self._timeout.total:.0f} s"
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            cause = error.__cause__ if isinstance(error.__cause__, AddressRefused) else error
+            answer.error = f"{type(cause).__name__}: {cause}"[:500]
+        answer.duration_ms = round((time.perf_counter() - began) * 1000)
+        return answer
 
     def _socket(self, address: tuple[Any, ...]) -> socket.socket:
         # Called for every connection with the very address it goes to: names that changed since the endpoint was
@@ -104,11 +108,20 @@ class Sender:
         return secret
 
 
-class _Answer:
+@dataclass
+class Answer:
+    """What came of one POST: a status, or the error that there was instead (or after it)."""
+
     status: int | None = None
     error: str | None = None
     retry_after: str | None = None
     body: bytes = b""
+    duration_ms: int = 0
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it was taken, and the answer came whole."""
+        return self.error is None and 200 <= (self.status or 0) < 300
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -64,3 +64,16 @@ def introspect(
     if row.most_per_purchase:
         found["authorization_details"] = authorization.details_of(Spend(row.most_per_purchase, row.most_per_day))
     return found
+
+
+def issued(session: Session, *, partner_id: UUID, since: datetime) -> dict[str, list[datetime]]:
+    """When each client of a partner was given an access token of its own since a time; revoked ones are forgotten."""
+    rows = session.execute(
+        text("""
+            SELECT client_id, array_agg(t.issued_at ORDER BY t.issued_at)
+            FROM partners.access_token t JOIN partners.oauth_client c USING (client_id)
+            WHERE c.partner_id = :partner_id AND t.grant_id IS NULL AND t.issued_at >= :since GROUP BY client_id
+        """),
+        {"partner_id": partner_id, "since": since},
+    )
+    return {row[0]: list(row[1]) for row in rows}
