@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from clients.generator import python
+from clients.generator import postman, python
 from clients.generator.description import read
 
 
 def made_of(text: str) -> dict[Path, str]:
     """Every file that the OpenAPI document `text` makes, and what belongs into it."""
-    files = python.generate(read(json.loads(text)))
-    return {python.PACKAGE / path: content for path, content in files.items()}
+    described = read(json.loads(text))
+    files = {python.PACKAGE / path: content for path, content in python.generate(described).items()}
+    return {**files, postman.PLACE: postman.generate(described)}
 
 
 def made_before() -> set[Path]:

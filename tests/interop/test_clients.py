@@ -7,9 +7,7 @@ introspection, user info and a device. The first two need Node.js and npm; witho
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -33,6 +31,7 @@ from partners.oauth import devices
 from partners.sign_in import cookies, records
 from partners.sign_in.subjects import Subject
 from tests.conftest import World
+from tests.interop import npm
 from wsgi import create_app
 
 HERE = Path(__file__).parent
@@ -127,18 +126,7 @@ def _parties(world: World, partner_id: Any) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scripts beside the packages they need, from the npm registry, as the lock says."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("these clients need Node.js and npm")
-    folder = tmp_path_factory.mktemp("interop")
-    for path in (*HERE.glob("*.mjs"), *HERE.glob("package*.json")):
-        shutil.copy(path, folder)
-    npm = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(npm, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-    if done.returncode != 0:
-        if "CI" in os.environ:
-            pytest.fail(done.stderr)
-        pytest.skip("the npm registry can't be reached")
-    return folder
+    return npm.install(HERE, tmp_path_factory.mktemp("interop"))
 
 
 @pytest.mark.parametrize("script", ["openid_client.mjs", "oauth4webapi.mjs"])

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 from dataclasses import MISSING, fields
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,11 @@ LONGEST_FUNCTION, LONGEST_MODULE = 70, 400
 
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
+
+
+@cache
+def _texts() -> dict[Path, str]:
+    return {path: path.read_text("utf-8") for path in SOURCES}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
@@ -72,9 +78,8 @@ def test_a_room_names_no_other_rooms_tables(path: Path) -> None:
 def test_no_file_is_forgotten(path: Path) -> None:
     if path.parent.name == "versions" or name(path) in ("cli.py", "wsgi.py", "migrations/env.py"):
         return
-    module = path.stem
-    users = [p for p in ROOT.rglob("*.py") if p != path and ".venv" not in p.parts and "var" not in p.parts]
-    assert any(re.search(rf"\b{module}\b", user.read_text("utf-8")) for user in users)
+    named = re.compile(rf"\b{path.stem}\b")
+    assert any(named.search(text) for user, text in _texts().items() if user != path)
 
 
 def test_the_readme_lists_every_setting_with_its_default() -> None:

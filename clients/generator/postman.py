@@ -1,0 +1,155 @@
+"""The partner API as a Postman collection (v2.1.0): signed in by itself, with keys, examples and the ids that came."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from clients.generator.description import Description, Field, Group, Operation
+
+PLACE = Path(__file__).parents[2] / "docs" / "postman" / "coalition.postman_collection.json"
+SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+ABOUT = """The partner API. Set `baseUrl`, `clientId` and `clientSecret` (collection variables); every request then
+signs in by itself. What moves points gets a new Idempotency-Key each time: to see what a retry does, write one down
+instead. The ids in an answer are kept in variables of their names, so that the next request can use them: run a folder
+from top to bottom.
+"""
+# Where an example can't stand as it is: a receipt is posted once for ever, and a hold ends in the future.
+LIVE = {"reference": "R-{{$guid}}", "expires_at": "{{inAnHour}}"}
+SIGN_IN = """
+pm.collectionVariables.set("inAnHour", new Date(Date.now() + 3600 * 1000).toISOString());
+if (!(Number(pm.collectionVariables.get("tokenEndsAt")) > Date.now() + 60 * 1000)) {
+    const credentials = btoa(pm.variables.replaceIn("{{clientId}}:{{clientSecret}}"));
+    pm.sendRequest({
+        url: pm.variables.replaceIn("{{baseUrl}}/oauth/token"),
+        method: "POST",
+        header: {"Authorization": "Basic " + credentials, "Content-Type": "application/x-www-form-urlencoded"},
+        body: {mode: "urlencoded", urlencoded: [{key: "grant_type", value: "client_credentials"}]},
+    }, (error, response) => {
+        if (error || response.code !== 200) {
+            throw new Error("can't sign in: " + (error || response.text()));
+        }
+        pm.collectionVariables.set("accessToken", response.json().access_token);
+        pm.collectionVariables.set("tokenEndsAt", Date.now() + response.json().expires_in * 1000);
+    });
+}
+"""
+KEEP_IDS = """
+pm.test("the service answered", () => pm.expect(pm.response.code).to.be.below(500));
+if (pm.request.method !== "GET") {
+    pm.collectionVariables.set("request_id", pm.response.headers.get("Request-Id"));
+}
+const isJson = /^application\\/json(;|$)/.test(pm.response.headers.get("Content-Type") || "");
+if (pm.response.code < 300 && isJson && pm.response.text()) {
+    for (const [name, value] of Object.entries(pm.response.json())) {
+        if (typeof value === "string" && (name === "reference" || name.endsWith("_id"))) {
+            pm.collectionVariables.set(name, value);
+        }
+    }
+}
+"""
+FILE = "kind,card,points,reference\nearn,7001000000178503,10,F-{{$guid}}\n"
+VARIABLES = {"baseUrl": "http://127.0.0.1:8000", "clientId": "", "clientSecret": ""}
+
+
+def generate(described: Description) -> str:
+    """The collection's text; what only the coalition's own clients may do is left out."""
+    groups = [group for group in described.groups if not group.name.startswith("admin_") and group.name != "me"]
+    collection = {
+        "info": {"name": "Coalition partner API", "description": ABOUT, "schema": SCHEMA},
+        "auth": {"type": "oauth2", "oauth2": _pairs(_sign_in())},
+        "event": [_script("prerequest", SIGN_IN), _script("test", KEEP_IDS)],
+        "variable": [{"key": name, "value": value} for name, value in {**VARIABLES, **_examples(groups)}.items()],
+        "item": [_folder(group, described.version) for group in groups],
+    }
+    return json.dumps(collection, indent=1, ensure_ascii=False) + "\n"
+
+
+def _examples(groups: list[Group]) -> dict[str, str]:
+    """What stands for the ids in paths until one of their kind has come."""
+    return {field.name: field.example for group in groups for one in group.operations for field in one.path_fields}
+
+
+def _sign_in() -> dict[str, str]:
+    """The scheme, for whoever signs in by Postman's own button; `accessToken` is what the script before keeps."""
+    return {
+        "grant_type": "client_credentials",
+        "accessTokenUrl": "{{baseUrl}}/oauth/token",
+        "clientId": "{{clientId}}",
+        "clientSecret": "{{clientSecret}}",
+        "client_authentication": "header",
+        "addTokenTo": "header",
+        "headerPrefix": "Bearer",
+        "accessToken": "{{accessToken}}",
+    }
+
+
+def _folder(group: Group, version: str) -> dict[str, Any]:
+    items = [_item(one, version) for one in group.operations]
+    return {"name": group.name.replace("_", " ").capitalize(), "description": group.description, "item": items}
+
+
+def _item(one: Operation, version: str) -> dict[str, Any]:
+    headers = {"Coalition-Version": version}
+    if one.keyed:
+        headers["Idempotency-Key"] = "{{$guid}}"
+    if one.matched:
+        headers["If-Match"] = "*"
+    request: dict[str, Any] = {
+        "method": one.method,
+        "header": _pairs(headers, typed=False),
+        "url": _url(one),
+        "description": "\n\n".join(dict.fromkeys([one.summary, one.description])),
+    }
+    if one.media:
+        request["header"].append({"key": "Content-Type", "value": one.media[0]})
+        request["body"] = {"mode": "raw", "raw": FILE}
+    elif one.example is not None:
+        text = json.dumps(_live(one.example), indent=2, ensure_ascii=False)
+        request["body"] = {"mode": "raw", "raw": text, "options": {"raw": {"language": "json"}}}
+    return {"name": one.name.replace("_", " ").capitalize(), "request": request}
+
+
+def _url(one: Operation) -> dict[str, Any]:
+    path = [f":{part[1:-1]}" if part.startswith("{") else part for part in one.path.strip("/").split("/")]
+    query = [_parameter(field) for field in one.query_fields]
+    if one.dries:
+        query.append({"key": "dry_run", "value": "true", "disabled": True})
+    asked = "&".join(f"{each['key']}={each['value']}" for each in query if not each.get("disabled"))
+    url: dict[str, Any] = {"raw": "{{baseUrl}}/" + "/".join(path) + ("?" + asked if asked else "")}
+    url |= {"host": ["{{baseUrl}}"], "path": path}
+    if query:
+        url["query"] = query
+    if one.path_fields:
+        url["variable"] = [
+            {"key": field.name, "value": f"{{{{{field.name}}}}}", "description": field.description}
+            for field in one.path_fields
+        ]
+    return url
+
+
+def _parameter(field: Field) -> dict[str, Any]:
+    if field.required:
+        return {"key": field.name, "value": f"{{{{{field.name}}}}}", "description": field.description}
+    return {"key": field.name, "value": "", "description": field.description, "disabled": True}
+
+
+def _live(example: Any, name: str = "") -> Any:
+    """`example` with what has to be new each time, and with ids that came before."""
+    if isinstance(example, dict):
+        return {key: _live(value, key) for key, value in example.items()}
+    if isinstance(example, list):
+        return [_live(value, name) for value in example]
+    if name.endswith("_id") and name != "external_id":
+        return f"{{{{{name}}}}}"
+    return LIVE.get(name, example)
+
+
+def _script(when: str, text: str) -> dict[str, Any]:
+    return {"listen": when, "script": {"type": "text/javascript", "exec": text.strip().split("\n")}}
+
+
+def _pairs(named: dict[str, str], *, typed: bool = True) -> list[dict[str, str]]:
+    kind = {"type": "string"} if typed else {}
+    return [{"key": name, "value": value, **kind} for name, value in named.items()]
