@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from clients.generator.description import Description, Field, Model, Operation
 Imports = Sequence[tuple[str, list[str]]]
 MARK = "Generated from the API's description"
 WIDTH = 120
+CONFIG = Path(__file__).parents[2] / "pyproject.toml"
 PACKAGE = Path(__file__).parents[1] / "python" / "coalition_client"
 _KINDS = {
     400: "Malformed", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 409: "Conflict", 412: "Stale",
@@ -41,7 +43,7 @@ def generate(described: Description) -> dict[Path, str]:
             outside = {name for model in models for name in model.refers_to if places[name] != group.name}
             title = f"{group.description}: the values."
             files[Path(f"models/{group.name}.py")] = _models(title, models, (), _imports(outside, places), answers)
-    return {path: _formatted(text, path) for path, text in files.items()}
+    return _formatted(files)
 
 
 def _models(
@@ -175,8 +177,17 @@ def _render(template: str, **values: object) -> str:
     return _ENVIRONMENT.get_template(f"{template}.jinja").render(**values)
 
 
-def _formatted(text: str, path: Path) -> str:
-    for arguments in (["check", "--fix", "--select", "F401,I", "--exit-zero"], ["format"]):
-        command = [sys.executable, "-m", "ruff", *arguments, "--quiet", "--stdin-filename", str(PACKAGE / path), "-"]
-        text = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
-    return text
+def _formatted(files: Mapping[Path, str]) -> dict[Path, str]:
+    """`files` as ruff has them here: without imports that are not used, in order, in its layout."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path, text in files.items():
+            place = Path(folder, path)
+            place.parent.mkdir(exist_ok=True)
+            place.write_text(text, "utf-8")
+        for arguments in (
+            ["check", "--fix", "--exit-zero", "--select", "F401,I", "--no-cache"],
+            ["format", "--no-cache"],
+        ):
+            command = [sys.executable, "-m", "ruff", *arguments, "--quiet", "--config", str(CONFIG), folder]
+            subprocess.run(command, check=True)
+        return {path: Path(folder, path).read_text("utf-8") for path in files}

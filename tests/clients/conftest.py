@@ -14,10 +14,9 @@ from werkzeug.serving import make_server
 from benchmarks.ground import free_port
 from kit import clock
 from partners import clients
-from partners.http import admission
 from tests.clients.wire import Wire
-from tests.conftest import World
-from tests.partners.conftest import watch
+from tests.conftest import Recycled, World
+from tests.partners.conftest import shut, watch
 from wsgi import create_app
 
 SHORT = Patience(attempts=4, give_up_after_s=10, first_wait_s=0.01, longest_wait_s=0.05, read_timeout_s=5)
@@ -34,6 +33,12 @@ class Service:
     def client(self, code: str = "greengrocer", *, wire: Wire | None = None, **more: Any) -> Coalition:
         url = wire.url if wire else f"http://127.0.0.1:{self.port}"
         return Coalition(url, *self.credentials(code), **{"patience": SHORT, **more})
+
+
+@pytest.fixture
+def world(recycled: Recycled) -> World:
+    """A coalition with its books opened on 2 March 2026 and nothing in them."""
+    return recycled.clean()
 
 
 @pytest.fixture
@@ -59,9 +64,8 @@ def service(world: World, request: pytest.FixtureRequest) -> Iterator[Service]:
     yield Service(world, port, credentials)
     server.shutdown()
     server.server_close()
+    shut(app)
     assert undocumented == set()
-    admission.close(app)
-    app.extensions["coalition"].database.close()
 
 
 @pytest.fixture

@@ -3,3 +3,4 @@
 from __future__ import annotations
 
 from tests.clients.conftest import service as service
+from tests.clients.conftest import world as world

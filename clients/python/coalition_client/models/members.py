@@ -20,7 +20,7 @@ class Member(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class Balance(Answer):
-    """What the wallet holds, and when it expires."""
+    """What the wallet holds, and when it expires; of a past time only what it held."""
 
     member_id: str
     # can be spent now
@@ -31,11 +31,11 @@ class Balance(Answer):
     pending: int
     # taken out of what is earned next
     owed: int
-    # of it, issued by you
-    issued_by_partner: int
+    # of what is available, issued by you
+    issued_by_partner: int | None = None
     # of it, issued by other partners
-    issued_by_others: int
-    expiring: tuple[Expiring, ...]
+    issued_by_others: int | None = None
+    expiring: tuple[Expiring, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
