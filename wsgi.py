@@ -62,7 +62,7 @@ def create_app(chosen: Settings) -> Flask:
     parts = Services(
         settings=chosen,
         # One connection besides those of the threads: what is written in the background keeps no request waiting.
-        database=Database(chosen.database_url, pool_size=chosen.web_threads + 1),
+        database=Database(chosen.database_url, pool_size=chosen.web_threads + 1, shared=True),
         keyring=keyring(chosen),
         nudge=Nudge(chosen.redis_url),
     )

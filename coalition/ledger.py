@@ -261,11 +261,7 @@ def post(session: Session, request: Request, command: Command) -> Outcome:
     return _call(session, _FUNCTION_OF_KIND.get(command.kind, "ledger_post"), request, command)
 
 
-_ANSWERED = """
-    SELECT EXISTS (SELECT FROM coalition.idempotency WHERE partner_id = %(partner_id)s AND key = %(key)s)
-        OR EXISTS (SELECT FROM coalition.txn
-                   WHERE partner_id = %(partner_id)s AND reference = %(reference)s AND kind = %(kind)s)
-"""
+_ANSWERED = "SELECT coalition.ledger_is_answered(%(partner_id)s, %(key)s, %(reference)s, %(kind)s)"
 
 
 def is_answered(session: Session, request: Request, command: Command) -> bool:

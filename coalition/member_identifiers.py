@@ -111,13 +111,8 @@ def remove(session: Session, *, member_id: UUID, identifier_id: UUID, partner_id
 
 
 def _count(session: Session, member_id: UUID) -> int:
-    return (
-        session.scalar(
-            text("SELECT count(*) FROM coalition.member_identifier WHERE member_id = :member_id"),
-            {"member_id": member_id},
-        )
-        or 0
-    )
+    counted = session.scalar(text("SELECT coalition.count_identifiers(:member_id)"), {"member_id": member_id})
+    return counted or 0
 
 
 def _refuse_merged(session: Session, member_id: UUID) -> None:

@@ -123,14 +123,7 @@ class PastBalance:
 def balance_at(session: Session, *, member_id: UUID, at: datetime) -> PastBalance:
     """What the member's last transaction booked up to `at` left in the wallet; raises MemberNotFound."""
     row = session.execute(
-        text("""
-            SELECT coalesce(t.available_after, 0), coalesce(t.held_after, 0), coalesce(t.pending_after, 0),
-                   coalesce(t.owed_after, 0)
-            FROM coalition.wallet w LEFT JOIN LATERAL (
-                SELECT * FROM coalition.txn x WHERE x.member_id = w.member_id AND x.booked_at <= :at
-                ORDER BY x.member_seq DESC LIMIT 1) t ON true
-            WHERE w.member_id = :member_id
-        """),
+        text("SELECT available, held, pending, owed FROM coalition.wallet_at(:member_id, :at)"),
         {"member_id": member_id, "at": at},
     ).first()
     if row is None:

@@ -1,12 +1,20 @@
-"""The database: one engine per process, one way to open a transaction, and nothing else commits."""
+"""The database: one engine per process, one way to open a transaction, and nothing else commits.
+
+Who a transaction is for is said as it begins: a partner's request runs as a role that sees that partner's rows only
+(docs/decisions/0016).
+"""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import psycopg
+from psycopg.pq import ExecStatus
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -17,6 +25,7 @@ from kit.errors import Unavailable
 Session: TypeAlias = Connection
 
 SERVICE_ROLE = "coalition_service"
+TENANT_ROLE = "coalition_tenant"
 OLDEST_POSTGRESQL = 150_000
 POOL_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 5
@@ -47,14 +56,24 @@ class DatabaseUnavailable(Unavailable):
     title = "Database unavailable"
 
 
+@dataclass(frozen=True)
+class Tenant:
+    """Whose rows may be seen: a partner's and, with a consent, those of the member who gave it."""
+
+    partner_id: UUID
+    member_id: UUID | None = None
+
+
 class Database:
     """A pool of connections to the coalition's database.
 
     `owner=True` connects as the user in the URL, for migrations; otherwise every connection runs as
-    `coalition_service`, which may not touch the ledger's tables but through the ledger's functions.
+    `coalition_service`, which may not touch the ledger's tables but through the ledger's functions. With
+    `shared=True`, for a process that serves partners, what is not said to be for the service runs as
+    `coalition_tenant`, which sees nobody's rows until a transaction says whose it is: see `of`.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 5, owner: bool = False) -> None:
+    def __init__(self, url: str, *, pool_size: int = 5, owner: bool = False, shared: bool = False) -> None:
         options = {
             "timezone": "UTC",
             "statement_timeout": 0 if owner else STATEMENT_TIMEOUT_MS,
@@ -63,7 +82,8 @@ class Database:
             "client_min_messages": "warning",
         }
         if not owner:
-            options["role"] = SERVICE_ROLE
+            options["role"] = TENANT_ROLE if shared else SERVICE_ROLE
+        self.opening = f"BEGIN; SET LOCAL ROLE {SERVICE_ROLE}" if shared else "BEGIN"
         self.engine: Engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
@@ -80,6 +100,14 @@ class Database:
         )
         self._autocommitting = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
+    def of(self, tenant: Tenant) -> Database:
+        """The same pool, its transactions run as `coalition_tenant` for `tenant`: other partners' rows aren't there."""
+        view = copy.copy(self)
+        view.opening = f"BEGIN; SET LOCAL ROLE {TENANT_ROLE}; SET LOCAL coalition.partner = '{tenant.partner_id}'"
+        if tenant.member_id is not None:
+            view.opening += f"; SET LOCAL coalition.member = '{tenant.member_id}'"
+        return view
+
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """One transaction: committed when the block ends, rolled back when it raises.
@@ -87,6 +115,7 @@ class Database:
         Raises DatabaseUnavailable where the fault is PostgreSQL's, not the statement's.
         """
         with self._connection(self.engine) as connection, connection.begin():
+            self._open(connection)
             yield connection
 
     @contextmanager
@@ -94,6 +123,7 @@ class Database:
         """A transaction that is rolled back whatever happens: to see what would come of it."""
         with self._connection(self.engine) as connection:
             started = connection.begin()
+            self._open(connection)
             try:
                 yield connection
             finally:
@@ -103,10 +133,23 @@ class Database:
     def statements(self) -> Iterator[Session]:
         """Every statement a transaction of its own: for a verb that is one statement, in one round trip, not three.
 
-        Raises DatabaseUnavailable like `transaction`.
+        On a shared database it runs as `coalition_tenant` and for nobody: a partner's rows are reached through
+        functions only, which are told whose they are. Raises DatabaseUnavailable like `transaction`.
         """
         with self._connection(self._autocommitting) as connection:
             yield connection
+
+    def _open(self, session: Session) -> None:
+        """Begin the transaction and say who it is for, in the one round trip that BEGIN takes anyway."""
+        connection = _driver(session)
+        result = connection.pgconn.exec_(self.opening.encode())
+        if result.status == ExecStatus.COMMAND_OK:
+            return
+        if connection.broken:
+            # So are the others that lie in the pool since.
+            session.invalidate()
+            self.engine.dispose()
+        raise psycopg.errors.error_from_result(result)
 
     @contextmanager
     def _connection(self, engine: Engine) -> Iterator[Connection]:
@@ -140,6 +183,13 @@ def _is_passing(cause: BaseException | None) -> bool:
     return isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None
 
 
+def _driver(session: Session) -> psycopg.Connection[Any]:
+    driver: psycopg.Connection[Any] | None = session.connection.driver_connection
+    if driver is None:
+        raise RuntimeError("the connection is closed")
+    return driver
+
+
 def call(session: Session, statement: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
     """The one row of a hot `statement` with `%(name)s` places, straight from psycopg.
 
@@ -154,9 +204,7 @@ def call(session: Session, statement: str, parameters: dict[str, Any]) -> tuple[
 
 def fetch(session: Session, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     """All rows of a hot `statement`, like `call`."""
-    driver = session.connection.driver_connection
-    if driver is None:
-        raise RuntimeError("the connection is closed")
+    driver = _driver(session)
     try:
         rows: list[tuple[Any, ...]] = driver.execute(statement, parameters).fetchall()
     except psycopg.Error:
@@ -171,10 +219,7 @@ def copy_in(session: Session, statement: str, rows: Iterable[Sequence[Any]]) -> 
 
     Raises psycopg's own errors.
     """
-    driver = session.connection.driver_connection
-    if driver is None:
-        raise RuntimeError("the connection is closed")
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+    with _driver(session).cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
 

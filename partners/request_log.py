@@ -75,7 +75,7 @@ def find(session: Session, *, request_id: str, partner_id: UUID) -> Record:
     """The newest request of a partner under this id; raises RequestNotFound."""
     row = session.execute(
         text(f"""
-            SELECT {_COLUMNS} FROM partners.request
+            SELECT {_COLUMNS} FROM partners.request_seen
             WHERE partner_id = :partner_id AND request_id = :request_id ORDER BY at DESC LIMIT 1
         """),  # noqa: S608
         {"partner_id": partner_id, "request_id": request_id},

@@ -9,7 +9,7 @@ from typing import cast
 
 from flask import Flask, current_app, g
 
-from kit.db import Database, Session
+from kit.db import Database, Session, Tenant
 from kit.http.requests import is_dry_run
 from kit.nudge import Nudge
 from kit.secrets import Keyring
@@ -20,29 +20,41 @@ _NAME = "coalition"
 
 @dataclass(frozen=True)
 class Services:
-    """The parts every edge of the HTTP service shares."""
+    """The parts every edge of the HTTP service shares.
+
+    `database` is the service's own and sees everything; what a request asks for goes through `view`.
+    """
 
     settings: Settings
     database: Database
     keyring: Keyring
     nudge: Nudge
 
+    @property
+    def view(self) -> Database:
+        """The database as whoever makes this request may see it: with a partner's token, that partner's rows only."""
+        tenant: Tenant | None = g.get("tenant")
+        return self.database.of(tenant) if tenant else self.database
+
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """One transaction, and after its commit a nudge for the events in it; a dry run is rolled back instead."""
         if self._is_dry_run():
-            with self.database.trial() as session:
+            with self.view.trial() as session:
                 yield session
             return
-        with self.database.transaction() as session:
+        with self.view.transaction() as session:
             yield session
         self.nudge.ring()
 
     @contextmanager
     def posting(self) -> Iterator[Session]:
-        """Like `writing`, for a verb that is one statement: a function of the ledger is atomic by itself."""
+        """Like `writing`, for a verb that is one statement: a function of the ledger is atomic by itself.
+
+        Rows that belong to a partner aren't there, not even the asking partner's own.
+        """
         if self._is_dry_run():
-            with self.database.trial() as session:
+            with self.view.trial() as session:
                 yield session
             return
         with self.database.statements() as session:
@@ -51,7 +63,10 @@ class Services:
 
     @contextmanager
     def asking(self) -> Iterator[Session]:
-        """For a question that is one statement: no transaction around it, one round trip instead of three."""
+        """For a question that is one statement: no transaction around it, one round trip instead of three.
+
+        Sees as little as `posting`.
+        """
         with self.database.statements() as session:
             yield session
 
@@ -62,8 +77,13 @@ class Services:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """One transaction that writes no event."""
-        with self.database.transaction() as session:
+        with self.view.transaction() as session:
             yield session
+
+
+def serve(tenant: Tenant) -> None:
+    """Let the rest of this request see what `tenant` may see, and no more."""
+    g.tenant = tenant
 
 
 def install(app: Flask, parts: Services) -> None:

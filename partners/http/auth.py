@@ -9,10 +9,11 @@ from typing import Any, TypeVar, cast
 from flask import current_app, g, request
 
 from kit import clock
+from kit.db import Tenant
 from kit.http.api import Blueprint
 from kit.http.problems import InsufficientScope, Unauthenticated
 from kit.http.requests import check_query, note
-from kit.http.services import services
+from kit.http.services import serve, services
 from partners import clients
 from partners.clients import Admin, Principal
 from partners.http.admission import admit
@@ -49,6 +50,8 @@ def authorise(scope: str) -> None:
         raise InsufficientScope(f"this needs the scope {scope}", required_scope=scope)
     check_query()
     g.principal = found
+    if isinstance(found, Principal):
+        serve(Tenant(found.partner_id, found.member_id))
 
 
 def principal() -> Principal:

@@ -163,7 +163,7 @@ def results(batch_id: str) -> Response:
 
 
 def _answers(batch_id: UUID) -> Iterator[str]:
-    database = services().database
+    database = services().view
 
     def read() -> Iterator[str]:
         after = 0

@@ -121,7 +121,7 @@ def confirm(body: dict[str, Any], member_id: str, identifier_id: str) -> KeptIde
     """Tell the code back: the address is the member's."""
     parts = services()
     return verifications.confirm(
-        parts.database,
+        parts.view,
         member_id=ids.parse(ids.MEMBER, member_id),
         identifier_id=ids.parse(ids.IDENTIFIER, identifier_id),
         partner_id=principal().partner_id,

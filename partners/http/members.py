@@ -52,7 +52,7 @@ def look_up(body: dict[str, Any]) -> members.Member:
     A code is used up by it, for everybody but you: you may spend with the same code once.
     """
     parts = services()
-    return whom.look_up(parts.database, body, partner_id=principal().partner_id, keyring=parts.keyring, now=clock.now())
+    return whom.look_up(parts.view, body, partner_id=principal().partner_id, keyring=parts.keyring, now=clock.now())
 
 
 @members_api.get("/<member_id>")

@@ -66,7 +66,8 @@ def post(kind: str, body: dict[str, Any], target: str | None = None) -> Response
 
 def _post(operation: Operation, request: Request, body: dict[str, Any], target: str | None) -> Outcome:
     parts = services()
-    with parts.posting() as session:
+    # A partner's own ids of members are its rows, so they are looked for in a transaction of the partner's.
+    with parts.writing() if "external_id" in body else parts.posting() as session:
         if operation.target:
             command = operation.command(body, ids.parse(operation.target[1], target or ""))
             return ledger.post(session, request, command)
@@ -75,6 +76,6 @@ def _post(operation: Operation, request: Request, body: dict[str, Any], target: 
         proof = step_up.wanted(session, request, command, body)
         if proof is None:
             return ledger.post(session, request, command)
-    step = step_up.check(parts.database, proof, request, command, parts.keyring)
+    step = step_up.check(parts.view, proof, request, command, parts.keyring)
     with parts.writing() as session:
         return step_up.post(session, proof, step, request, command)

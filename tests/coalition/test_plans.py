@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from coalition import identifiers, ledger, members, upkeep, wallets
 from kit import ids
-from kit.db import Database
+from kit.db import Database, Tenant
 from tests.conftest import CARD, NOW, World, request
 
 A = ids.new()
@@ -40,17 +40,20 @@ def do_everything(world: World) -> None:
     post(world, ledger.Reversal(original_id=earned.transaction_id, reference="x2", points=5))
     upkeep.lapse_holds(world.database, now=soon)
     upkeep.vest(world.database, now=soon)
-    with world.transaction() as session:
-        wallets.balance(session, member_id=member, partner_id=A)
-        wallets.balance_at(session, member_id=member, at=NOW)
-        wallets.history(session, member_id=member, partner_id=A, limit=50)
-        wallets.by_reference(session, reference="h1", partner_id=A, limit=50)
-        transaction = wallets.transaction(session, transaction_id=held[0], partner_id=A)
-        wallets.hold(session, hold_id=held[0], partner_id=A)
-        assert wallets.moved_lots(session, transaction)
-        assert wallets.followers(session, transaction)
-        members.find(session, identifiers.parse("card", CARD, partner_id=A), world.keyring)
-        members.by_id(session, member)
+    # As the service sees them, and as the partner does: the wall in between is looked up by index, too.
+    for database in (world.database, world.database.of(Tenant(A))):
+        with database.transaction() as session:
+            wallets.balance(session, member_id=member, partner_id=A)
+            wallets.balance_at(session, member_id=member, at=NOW)
+            wallets.history(session, member_id=member, partner_id=A, limit=50)
+            wallets.by_reference(session, reference="h1", partner_id=A, limit=50)
+            transaction = wallets.transaction(session, transaction_id=held[0], partner_id=A)
+            wallets.hold(session, hold_id=held[0], partner_id=A)
+            assert wallets.moved_lots(session, transaction)
+            assert wallets.followers(session, transaction)
+            members.find(session, identifiers.parse("card", CARD, partner_id=A), world.keyring)
+            members.by_id(session, member)
+            assert ledger.is_answered(session, request(A), ledger.Capture(original_id=held[0], reference="c"))
 
 
 def scans(world: World) -> dict[str, tuple[int, int]]:
