@@ -13,6 +13,7 @@ from sqlalchemy import text
 from kit import ids
 from kit.db import Session
 from kit.errors import Conflict, Invalid, NotFound
+from kit.seen import Seen, check
 from partners import texts
 from partners.states import Standing, Status
 
@@ -83,6 +84,7 @@ class Partner:
     burns_until: datetime | None = None
     leaves_at: datetime | None = None
     created_at: datetime | None = None
+    version: int = 1
 
     @property
     def legal_entity(self) -> LegalEntity | None:
@@ -112,7 +114,7 @@ class StateChange:
 
 _SELECT = """
     SELECT partner_id, code, name, is_issuer, is_redeemer, status::text, legal_name, registration_no, country,
-           earns_until, burns_until, leaves_at, created_at
+           earns_until, burns_until, leaves_at, created_at, version
     FROM partners.partner
 """
 
@@ -180,12 +182,14 @@ def change(
     is_issuer: bool | None = None,
     is_redeemer: bool | None = None,
     legal_entity: LegalEntity | None = None,
+    seen: Seen = None,
 ) -> Partner:
     """Change what is given and leave the rest.
 
-    Raises PartnerNotFound, PartnerGone, MalformedPartner, MalformedText, UnknownCountry.
+    Raises PartnerNotFound, PartnerGone, MalformedPartner, MalformedText, UnknownCountry, Stale.
     """
     before = present(session, partner_id)
+    check(before.version, seen)
     fields = {
         "name": before.name if name is None else name,
         "is_issuer": before.is_issuer if is_issuer is None else is_issuer,

@@ -37,9 +37,10 @@ class Brand:
     name: str
     created_at: datetime
     ended_at: datetime | None
+    version: int = 1
 
 
-_SELECT = "SELECT brand_id, partner_id, name, created_at, ended_at FROM partners.brand"
+_SELECT = "SELECT brand_id, partner_id, name, created_at, ended_at, version FROM partners.brand"
 
 
 def add(session: Session, *, partner_id: UUID, name: str, now: datetime) -> Brand:
@@ -67,7 +68,15 @@ def end(session: Session, *, brand_id: UUID, now: datetime) -> Brand:
     )
     if done.rowcount == 0:
         raise BrandNotFound("there is no such brand")
-    return Brand(*session.execute(text(f"{_SELECT} WHERE brand_id = :brand_id"), {"brand_id": brand_id}).one())
+    return get(session, brand_id)
+
+
+def get(session: Session, brand_id: UUID) -> Brand:
+    """One brand, also one that was ended; raises BrandNotFound."""
+    row = session.execute(text(f"{_SELECT} WHERE brand_id = :brand_id"), {"brand_id": brand_id}).first()
+    if row is None:
+        raise BrandNotFound("there is no such brand")
+    return Brand(*row)
 
 
 def of_partner(session: Session, *, partner_id: UUID, after: UUID, limit: int) -> list[Brand]:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from kit import ids
 from kit.db import Session
 from kit.errors import Conflict, Invalid, NotFound
+from kit.seen import AS_SEEN, Seen, changed
 from partners import texts
 
 DEEPEST = 6
@@ -48,9 +49,10 @@ class Category:
     path: str
     name: str
     created_at: datetime
+    version: int = 1
 
 
-_SELECT = "SELECT category_id, parent_id, code, path, name, created_at FROM partners.category"
+_SELECT = "SELECT category_id, parent_id, code, path, name, created_at, version FROM partners.category"
 
 
 def add(session: Session, *, code: str, name: str, parent_id: UUID | None, now: datetime) -> Category:
@@ -78,13 +80,16 @@ def add(session: Session, *, code: str, name: str, parent_id: UUID | None, now: 
     return category
 
 
-def rename(session: Session, *, category_id: UUID, name: str) -> Category:
-    """Call a category something else; its code and place stay. Raises CategoryNotFound, MalformedText."""
-    session.execute(
-        text("UPDATE partners.category SET name = :name WHERE category_id = :category_id"),
-        {"category_id": category_id, "name": texts.text(name, what="name")},
+def rename(session: Session, *, category_id: UUID, name: str, seen: Seen = None) -> Category:
+    """Call a category something else; its code and place stay. Raises CategoryNotFound, MalformedText, Stale."""
+    done = session.execute(
+        text(f"UPDATE partners.category SET name = :name WHERE category_id = :category_id AND {AS_SEEN}"),  # noqa: S608
+        {"category_id": category_id, "name": texts.text(name, what="name"), "seen": seen},
     )
-    return by_id(session, category_id)
+    found = by_id(session, category_id)
+    if done.rowcount == 0:
+        raise changed()
+    return found
 
 
 def by_id(session: Session, category_id: UUID) -> Category:

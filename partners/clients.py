@@ -255,18 +255,6 @@ def revoke_all(session: Session, *, partner_id: UUID, now: datetime) -> None:
     )
 
 
-def of_partner(session: Session, *, partner_id: UUID, limit: int) -> list[tuple[Client, datetime, datetime | None]]:
-    """The newest clients of a partner: each with when it was made, and when revoked."""
-    rows = session.execute(
-        text("""
-            SELECT client_id, scopes, created_at, revoked_at FROM partners.oauth_client
-            WHERE partner_id = :id ORDER BY created_at DESC, client_id LIMIT :limit
-        """),
-        {"id": partner_id, "limit": limit},
-    )
-    return [(Client(r.client_id, partner_id, tuple(r.scopes)), r.created_at, r.revoked_at) for r in rows]
-
-
 _SELECT = """
     SELECT client_id, partner_id, scopes, kind, name, redirect_uris, auth_method, jwks FROM partners.oauth_client
 """

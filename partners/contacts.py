@@ -35,9 +35,12 @@ class Contact:
     phone: str | None
     created_at: datetime
     ended_at: datetime | None
+    version: int = 1
 
 
-_SELECT = "SELECT contact_id, partner_id, role, name, email, phone, created_at, ended_at FROM partners.contact"
+_SELECT = """
+    SELECT contact_id, partner_id, role, name, email, phone, created_at, ended_at, version FROM partners.contact
+"""
 
 
 def add(
@@ -70,7 +73,15 @@ def end(session: Session, *, contact_id: UUID, now: datetime) -> Contact:
     )
     if done.rowcount == 0:
         raise ContactNotFound("there is no such contact")
-    return Contact(*session.execute(text(f"{_SELECT} WHERE contact_id = :id"), {"id": contact_id}).one())
+    return get(session, contact_id)
+
+
+def get(session: Session, contact_id: UUID) -> Contact:
+    """One contact, also one that was ended; raises ContactNotFound."""
+    row = session.execute(text(f"{_SELECT} WHERE contact_id = :id"), {"id": contact_id}).first()
+    if row is None:
+        raise ContactNotFound("there is no such contact")
+    return Contact(*row)
 
 
 def of_partner(session: Session, *, partner_id: UUID, after: UUID, limit: int) -> list[Contact]:

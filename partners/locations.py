@@ -12,6 +12,7 @@ from sqlalchemy import text
 from kit import ids
 from kit.db import Session
 from kit.errors import Conflict, Invalid, NotFound
+from kit.seen import AS_SEEN, Seen, changed, check
 from partners import accounts, texts
 from partners.presences import UnknownTerritory
 from partners.territories import is_place
@@ -82,6 +83,7 @@ class Location:
     address: str
     status: str
     created_at: datetime
+    version: int = 1
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,13 @@ class Till:
     code: str
     status: str
     created_at: datetime
+    version: int = 1
 
 
-_LOCATION = "SELECT location_id, partner_id, code, name, territory, address, status, created_at FROM partners.location"
-_TILL = "SELECT till_id, location_id, code, status, created_at FROM partners.till"
+_LOCATION = """
+    SELECT location_id, partner_id, code, name, territory, address, status, created_at, version FROM partners.location
+"""
+_TILL = "SELECT till_id, location_id, code, status, created_at, version FROM partners.till"
 
 
 def add(
@@ -127,26 +132,36 @@ def add(
 
 
 def change(
-    session: Session, *, location_id: UUID, name: str | None, address: str | None, status: str | None
+    session: Session,
+    *,
+    location_id: UUID,
+    name: str | None = None,
+    address: str | None = None,
+    status: str | None = None,
+    seen: Seen = None,
 ) -> Location:
     """Rename, move within its territory, close or open a location; what is None stays.
 
-    Raises LocationNotFound, MalformedText.
+    Raises LocationNotFound, MalformedText, Stale.
     """
-    session.execute(
-        text("""
+    done = session.execute(
+        text(f"""
             UPDATE partners.location SET name = coalesce(:name, name), address = coalesce(:address, address),
                 status = coalesce(:status, status)
-            WHERE location_id = :location_id
-        """),
+            WHERE location_id = :location_id AND {AS_SEEN}
+        """),  # noqa: S608 -- a condition of ours
         {
             "name": None if name is None else texts.text(name, what="name"),
             "address": None if address is None else texts.text(address, what="address", longest=300),
             "status": status,
             "location_id": location_id,
+            "seen": seen,
         },
     )
-    return get(session, location_id)
+    found = get(session, location_id)
+    if done.rowcount == 0:
+        raise changed()
+    return found
 
 
 def get(session: Session, location_id: UUID) -> Location:
@@ -180,31 +195,40 @@ def add_till(session: Session, *, location_id: UUID, code: str, now: datetime) -
     """A new till, active; raises LocationNotFound, LocationClosed, MalformedCode, TillCodeTaken."""
     if get(session, location_id).status == "closed":
         raise LocationClosed("the location is closed")
-    till = Till(ids.new(), location_id, _code(code), "active", now)
+    made = Till(ids.new(), location_id, _code(code), "active", now)
     done = session.execute(
         text("""
             INSERT INTO partners.till (till_id, location_id, code, status, created_at)
             VALUES (:till_id, :location_id, :code, :status, :created_at) ON CONFLICT (location_id, code) DO NOTHING
         """),
-        vars(till),
+        vars(made),
     )
     if done.rowcount == 0:
         raise TillCodeTaken(f"there is a till {code} already")
-    return till
+    return made
 
 
-def set_till(session: Session, *, till_id: UUID, status: str) -> Till:
-    """Block a till, let it work again, or retire it for good; raises TillNotFound, TillRetired."""
+def set_till(session: Session, *, till_id: UUID, status: str, seen: Seen = None) -> Till:
+    """Block a till, let it work again, or retire it for good; raises TillNotFound, TillRetired, Stale."""
     row = session.execute(text(f"{_TILL} WHERE till_id = :till_id FOR NO KEY UPDATE"), {"till_id": till_id}).first()
     if row is None:
         raise TillNotFound("there is no such till")
+    check(row.version, seen)
     if row.status == "retired" and status != "retired":
         raise TillRetired("the till is retired; put in a new one")
     session.execute(
         text("UPDATE partners.till SET status = :status WHERE till_id = :till_id"),
         {"till_id": till_id, "status": status},
     )
-    return Till(*session.execute(text(f"{_TILL} WHERE till_id = :till_id"), {"till_id": till_id}).one())
+    return till(session, till_id)
+
+
+def till(session: Session, till_id: UUID) -> Till:
+    """One till; raises TillNotFound."""
+    row = session.execute(text(f"{_TILL} WHERE till_id = :till_id"), {"till_id": till_id}).first()
+    if row is None:
+        raise TillNotFound("there is no such till")
+    return Till(*row)
 
 
 def tills(session: Session, *, location_id: UUID, after: UUID, limit: int) -> list[Till]:

@@ -210,7 +210,7 @@ def set_location(*, partner_code: str, code: str, status: str, as_json: bool) ->
     """Close or open the location CODE of PARTNER_CODE."""
     with desk() as at, at.database.transaction() as session:
         found = locations.by_code(session, partner_id=_partner(session, partner_code), code=code)
-        made = locations.change(session, location_id=found.location_id, name=None, address=None, status=status)
+        made = locations.change(session, location_id=found.location_id, status=status)
     _say(made, f"{code} is {made.status}", as_json=as_json)
 
 

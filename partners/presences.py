@@ -16,6 +16,7 @@ from sqlalchemy import text
 from kit import ids
 from kit.db import Session, wait_for_lock
 from kit.errors import Conflict, Invalid, NotFound
+from kit.seen import Seen, check
 from partners import accounts, categories, texts
 from partners.competition import Stand, compete
 from partners.territories import is_territory
@@ -69,6 +70,7 @@ class Presence:
     until: date | None
     clause: str | None
     created_at: datetime
+    version: int = 1
 
     @property
     def exclusive(self) -> bool:
@@ -91,7 +93,7 @@ class PresenceChange(TypedDict, total=False):
 
 _SELECT = """
     SELECT s.presence_id, s.partner_id, s.category_id, s.category_path, s.territory, lower(s.valid), upper(s.valid),
-           s.clause, s.created_at
+           s.clause, s.created_at, s.version
     FROM partners.presence s
 """
 
@@ -135,19 +137,20 @@ def add(
     return wanted
 
 
-def change(session: Session, *, presence_id: UUID, changes: PresenceChange) -> Presence:
+def change(session: Session, *, presence_id: UUID, changes: PresenceChange, seen: Seen = None) -> Presence:
     """Set the dates or the clause of a presence; checked like a new one.
 
-    Raises ExclusivityConflict, PresenceNotFound, PartnerGone, NoDays, MalformedText.
+    Raises ExclusivityConflict, PresenceNotFound, PartnerGone, NoDays, MalformedText, Stale.
     """
     take_turn(session)
     before = get(session, presence_id)
+    check(before.version, seen)
     accounts.present(session, before.partner_id)
     wanted = replace(before, **changes)
     wanted = replace(wanted, clause=_clause(wanted.clause))
     _refuse_conflicts(session, wanted)
     _set(session, wanted)
-    return wanted
+    return get(session, presence_id)
 
 
 def withdraw(session: Session, *, presence_id: UUID, now: datetime) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from kit import ids
 from kit.db import Session
 from kit.errors import Conflict, NotFound
+from kit.seen import AS_SEEN, Seen, changed
 from partners import accounts, texts
 
 ROLES = ("admin", "manager", "cashier")
@@ -41,9 +42,10 @@ class Person:
     role: str
     created_at: datetime
     ended_at: datetime | None
+    version: int = 1
 
 
-_SELECT = "SELECT staff_id, partner_id, email, name, role, created_at, ended_at FROM partners.staff"
+_SELECT = "SELECT staff_id, partner_id, email, name, role, created_at, ended_at, version FROM partners.staff"
 
 
 def add(session: Session, *, partner_id: UUID | None, email: str, name: str, role: str, now: datetime) -> Person:
@@ -67,24 +69,35 @@ def add(session: Session, *, partner_id: UUID | None, email: str, name: str, rol
     return person
 
 
-def set_role(session: Session, *, staff_id: UUID, role: str) -> Person:
-    """Give somebody another role; raises StaffNotFound."""
-    return _update(session, "role = :role", staff_id=staff_id, role=role)
+def set_role(session: Session, *, staff_id: UUID, role: str, seen: Seen = None) -> Person:
+    """Give somebody another role; raises StaffNotFound, Stale."""
+    return _update(session, "role = :role", staff_id=staff_id, role=role, seen=seen)
 
 
 def end(session: Session, *, staff_id: UUID, now: datetime) -> Person:
     """Let somebody go: the address signs in nobody from now on. Raises StaffNotFound."""
-    return _update(session, "ended_at = :now", staff_id=staff_id, now=now)
+    return _update(session, "ended_at = :now", staff_id=staff_id, now=now, seen=None)
 
 
-def _update(session: Session, change: str, **parameters: object) -> Person:
+def _update(session: Session, change: str, *, staff_id: UUID, **parameters: object) -> Person:
     done = session.execute(
-        text(f"UPDATE partners.staff SET {change} WHERE staff_id = :staff_id AND ended_at IS NULL"),  # noqa: S608
-        parameters,
+        text(f"UPDATE partners.staff SET {change} WHERE staff_id = :staff_id AND ended_at IS NULL AND {AS_SEEN}"),  # noqa: S608
+        {"staff_id": staff_id, **parameters},
     )
+    found = get(session, staff_id)
     if done.rowcount == 0:
+        if found.ended_at is None:
+            raise changed()
+        raise StaffNotFound("this person works here no longer")
+    return found
+
+
+def get(session: Session, staff_id: UUID) -> Person:
+    """Somebody, also one who left; raises StaffNotFound."""
+    row = session.execute(text(f"{_SELECT} WHERE staff_id = :staff_id"), {"staff_id": staff_id}).first()
+    if row is None:
         raise StaffNotFound("nobody with this id works here")
-    return Person(*session.execute(text(f"{_SELECT} WHERE staff_id = :staff_id"), parameters).one())
+    return Person(*row)
 
 
 def end_all(session: Session, *, partner_id: UUID, now: datetime) -> None:

@@ -216,9 +216,7 @@ def complete(session: Session, results: Sequence[Result], *, now: datetime) -> N
     )
     if gone := [r.claim.endpoint_id for r in results if r.disable_endpoint]:
         session.execute(
-            text(
-                "UPDATE webhooks.endpoint SET status = 'disabled', version = version + 1 WHERE endpoint_id = ANY(:ids)"
-            ),
+            text("UPDATE webhooks.endpoint SET status = 'disabled' WHERE endpoint_id = ANY(:ids)"),
             {"ids": gone},
         )
 

@@ -10,8 +10,9 @@ from sqlalchemy import text
 
 from kit import ids
 from kit.db import Session
-from kit.errors import Conflict, NotFound, Stale
+from kit.errors import Conflict, NotFound
 from kit.secrets import Keyring
+from kit.seen import AS_SEEN, Seen, changed
 from webhooks import signing
 
 MOST_PER_PARTNER = 20
@@ -94,25 +95,23 @@ def get(session: Session, *, endpoint_id: UUID, partner_id: UUID) -> Endpoint:
     return Endpoint(*row)
 
 
-def set_status(
-    session: Session, *, endpoint_id: UUID, partner_id: UUID, status: str, seen: list[int] | None
-) -> Endpoint:
+def set_status(session: Session, *, endpoint_id: UUID, partner_id: UUID, status: str, seen: Seen) -> Endpoint:
     """Enable or disable an endpoint. A disabled one keeps gathering its events, and gets them when it is enabled.
 
     `seen` are the versions it may be changed from, None for any. Raises EndpointNotFound, Stale.
     """
     row = session.execute(
         text(f"""
-            UPDATE webhooks.endpoint SET status = :status, version = version + 1
+            UPDATE webhooks.endpoint SET status = :status
             WHERE endpoint_id = :id AND partner_id = :partner_id
-              AND (CAST(:seen AS int[]) IS NULL OR version = ANY (CAST(:seen AS int[])))
+              AND {AS_SEEN}
             RETURNING {_COLUMNS}
         """),  # noqa: S608
         {"status": status, "id": endpoint_id, "partner_id": partner_id, "seen": seen},
     ).first()
     if row is None:
         get(session, endpoint_id=endpoint_id, partner_id=partner_id)
-        raise Stale("the endpoint was changed since you saw it")
+        raise changed()
     return Endpoint(*row)
 
 

@@ -1,13 +1,13 @@
 """Changes that nobody overwrites unseen: a resource's version as ETag, and If-Match on whatever changes it.
 
-A row carries `version`, which every change of what is shown raises. GET answers `tag_of(version)`; PATCH and DELETE
-hand `seen()` to a verb whose UPDATE says `WHERE … AND version = ANY(:seen)`, so that looking and changing are one
-statement, and raise kit.errors.Stale (412) when it changed no row of a resource that is there.
+A row carries `version`, which every change raises. Whatever answers with the resource is `tagged`; PATCH and DELETE
+hand `seen()` to a verb that compares and changes at once (kit.seen), and raises kit.errors.Stale (412) if it can't.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Protocol, TypeAlias, TypeVar
 
 from flask import request
 
@@ -38,6 +38,25 @@ class PreconditionRequired(HttpError):
 def tag_of(version: int) -> dict[str, str]:
     """The header that names a row's version."""
     return {"ETag": f'"v{version}"'}
+
+
+class Versioned(Protocol):
+    """Anything that says which version of itself it is."""
+
+    @property
+    def version(self) -> int:
+        """Counted from 1."""
+
+
+Resource = TypeVar("Resource", bound=Versioned)
+Shown = TypeVar("Shown")
+# An answer that shows something and names its version.
+Tagged: TypeAlias = tuple[Shown, int, dict[str, str]]
+
+
+def tagged(found: Resource, status: int = 200) -> Tagged[Resource]:
+    """The answer that shows `found` and names its version."""
+    return found, status, tag_of(found.version)
 
 
 def seen() -> list[int] | None:

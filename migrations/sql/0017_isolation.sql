@@ -68,7 +68,7 @@ GRANT SELECT, INSERT ON partners.batch_part TO coalition_tenant;
 GRANT EXECUTE ON FUNCTION partners.audit_head, partners.audit_append TO coalition_tenant;
 
 GRANT SELECT (endpoint_id, partner_id, url, event_types, status, created_at, version), INSERT,
-    UPDATE (status, version) ON webhooks.endpoint TO coalition_tenant;
+    UPDATE (status) ON webhooks.endpoint TO coalition_tenant;
 GRANT SELECT, UPDATE (state, due_at, completed_at) ON webhooks.delivery TO coalition_tenant;
 GRANT SELECT ON webhooks.attempt TO coalition_tenant;
 

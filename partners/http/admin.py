@@ -15,6 +15,7 @@ from kit.http import paging
 from kit.http.paging import Page
 from kit.http.services import services
 from partners import accounts
+from partners.http import admission
 from partners.http.auth import admin
 
 READ, WRITE = "admin:read", "admin:write"
@@ -27,6 +28,19 @@ Fetch = Callable[..., Sequence[Any]]
 def line(most: int, **kwargs: Any) -> ma.fields.String:
     """A line of text of 1 to `most` characters; what it may hold is checked where it is understood."""
     return ma.fields.String(validate=ma.validate.Length(1, most), **kwargs)
+
+
+def write_down(session: Session, action: str, found: Any, *, key: str, **facts: object) -> None:
+    """Write into the audit what this request did to `found`, whose id is in its field `key`; last in its transaction.
+
+    Facts are ids, states and the names of fields, never what says who somebody is.
+    """
+    prefix = ids.PREFIX_OF_FIELD.get(key)
+    subject = getattr(found, key)
+    owner = getattr(found, "partner_id", None)
+    if owner is not None and key != "partner_id":
+        facts["of"] = ids.show(ids.PARTNER, owner)
+    admission.write_down(session, action, ids.show(prefix, subject) if prefix else subject, **facts)
 
 
 @cache

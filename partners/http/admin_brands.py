@@ -7,15 +7,17 @@ from typing import Any
 import marshmallow as ma
 
 from kit import clock, ids
+from kit.http import etags
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
+from kit.http.etags import Tagged
 from kit.http.fields import Id
 from kit.http.paging import InvalidCursor, Page, PageQuery
 from kit.http.requests import DRY_RUN
 from kit.http.services import services
 from partners import accounts, brands, texts
 from partners.brands import Brand
-from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page_of_partner, page_schema
+from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page_of_partner, page_schema, write_down
 from partners.http.auth import requires
 
 admin_brands_api = Blueprint("admin-brands", __name__, url_prefix=PREFIX, description="Brands, for the admin")
@@ -42,11 +44,13 @@ class BrandSchema(ma.Schema):
 @fails_with(*OWNED, brands.BrandTaken, texts.MalformedText)
 @admin_brands_api.doc(parameters=[DRY_RUN])
 @admin_brands_api.arguments(NewBrandSchema())
-@admin_brands_api.response(201, BrandSchema)
-def add(body: dict[str, Any], partner_id: str) -> Brand:
+@admin_brands_api.response(201, BrandSchema, headers=etags.ETAG)
+def add(body: dict[str, Any], partner_id: str) -> Tagged[Brand]:
     """Give a partner a brand."""
     with services().writing() as session:
-        return brands.add(session, partner_id=ids.parse(ids.PARTNER, partner_id), name=body["name"], now=clock.now())
+        made = brands.add(session, partner_id=ids.parse(ids.PARTNER, partner_id), name=body["name"], now=clock.now())
+        write_down(session, "brand.added", made, key="brand_id")
+    return etags.tagged(made, 201)
 
 
 @admin_brands_api.get("/partners/<partner_id>/brands")
@@ -59,12 +63,24 @@ def of_partner(query: dict[str, Any], partner_id: str) -> Page:
     return page_of_partner(query, partner_id, key="brand_id", fetch=brands.of_partner)
 
 
+@admin_brands_api.get("/brands/<brand_id>")
+@requires(admin_brands_api, READ)
+@fails_with(brands.BrandNotFound)
+@admin_brands_api.response(200, BrandSchema, headers=etags.ETAG)
+def get(brand_id: str) -> Tagged[Brand]:
+    """One brand."""
+    with services().reading() as session:
+        return etags.tagged(brands.get(session, ids.parse(ids.BRAND, brand_id)))
+
+
 @admin_brands_api.post("/brands/<brand_id>/end")
 @requires(admin_brands_api, WRITE)
 @fails_with(brands.BrandNotFound)
 @admin_brands_api.doc(parameters=[DRY_RUN])
-@admin_brands_api.response(200, BrandSchema)
-def end(brand_id: str) -> Brand:
+@admin_brands_api.response(200, BrandSchema, headers=etags.ETAG)
+def end(brand_id: str) -> Tagged[Brand]:
     """End a brand; its name is free then."""
     with services().writing() as session:
-        return brands.end(session, brand_id=ids.parse(ids.BRAND, brand_id), now=clock.now())
+        ended = brands.end(session, brand_id=ids.parse(ids.BRAND, brand_id), now=clock.now())
+        write_down(session, "brand.ended", ended, key="brand_id")
+    return etags.tagged(ended)

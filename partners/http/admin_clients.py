@@ -7,13 +7,17 @@ from typing import Any
 import marshmallow as ma
 
 from kit import clock, ids
+from kit.http import etags
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
+from kit.http.etags import Tagged
 from kit.http.fields import OPTIONAL, Id
 from kit.http.requests import DRY_RUN
 from kit.http.services import services
-from partners import accounts, clients
-from partners.http.admin import PREFIX, READ, WRITE
+from partners import accounts, client_list, clients
+from partners.client_list import ListedClient
+from partners.http import admission
+from partners.http.admin import PREFIX, READ, WRITE, write_down
 from partners.http.auth import requires
 from partners.scopes import SCOPES
 
@@ -53,8 +57,8 @@ class ClientListSchema(ma.Schema):
 @fails_with(accounts.PartnerNotFound, accounts.PartnerNotActive, clients.UnknownScope)
 @admin_clients_api.doc(parameters=[DRY_RUN])
 @admin_clients_api.arguments(NewClientSchema())
-@admin_clients_api.response(201, ClientSchema)
-def create(body: dict[str, Any], partner_id: str) -> dict[str, Any]:
+@admin_clients_api.response(201, ClientSchema, headers=etags.ETAG)
+def create(body: dict[str, Any], partner_id: str) -> Tagged[dict[str, Any]]:
     """Create a client of an active partner; keep the secret, it is shown this once."""
     parts, now = services(), clock.now()
     with parts.writing() as session:
@@ -65,7 +69,8 @@ def create(body: dict[str, Any], partner_id: str) -> dict[str, Any]:
             now=now,
             keyring=parts.keyring,
         )
-    return {**vars(made), "client_secret": secret, "created_at": now, "revoked_at": None}
+        write_down(session, "client.created", made, key="client_id", scopes=made.scopes)
+    return {**vars(made), "client_secret": secret, "created_at": now, "revoked_at": None}, 201, etags.tag_of(1)
 
 
 @admin_clients_api.get("/partners/<partner_id>/clients")
@@ -76,9 +81,17 @@ def of_partner(partner_id: str) -> dict[str, Any]:
     """A partner's clients, the newest 100, revoked ones included."""
     with services().reading() as session:
         owner = accounts.by_id(session, ids.parse(ids.PARTNER, partner_id)).partner_id
-        found = clients.of_partner(session, partner_id=owner, limit=MOST_SHOWN)
-    data = [{**vars(made), "created_at": created, "revoked_at": revoked} for made, created, revoked in found]
-    return {"data": data}
+        return {"data": client_list.of_partner(session, partner_id=owner, limit=MOST_SHOWN)}
+
+
+@admin_clients_api.get("/clients/<client_id>")
+@requires(admin_clients_api, READ)
+@fails_with(clients.ClientNotFound)
+@admin_clients_api.response(200, ClientSchema, headers=etags.ETAG)
+def get(client_id: str) -> Tagged[ListedClient]:
+    """One client of a partner, also one that was revoked."""
+    with services().reading() as session:
+        return etags.tagged(client_list.get(session, client_id))
 
 
 @admin_clients_api.post("/clients/<client_id>/revoke")
@@ -90,3 +103,4 @@ def revoke(client_id: str) -> None:
     """End a client, and its tokens within a second."""
     with services().writing() as session:
         clients.revoke(session, client_id=client_id, now=clock.now())
+        admission.write_down(session, "client.revoked", client_id)

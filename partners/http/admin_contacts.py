@@ -8,15 +8,17 @@ import marshmallow as ma
 
 from coalition.identifiers import MalformedEmail, MalformedPhone
 from kit import clock, ids
+from kit.http import etags
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
+from kit.http.etags import Tagged
 from kit.http.fields import Id
 from kit.http.paging import InvalidCursor, Page, PageQuery
 from kit.http.requests import DRY_RUN
 from kit.http.services import services
 from partners import accounts, contacts, texts
 from partners.contacts import Contact
-from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page_of_partner, page_schema
+from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page_of_partner, page_schema, write_down
 from partners.http.auth import requires
 
 admin_contacts_api = Blueprint("admin-contacts", __name__, url_prefix=PREFIX, description="Contacts, for the admin")
@@ -49,11 +51,11 @@ class ContactSchema(ma.Schema):
 @fails_with(*OWNED, texts.MalformedText, MalformedEmail, MalformedPhone)
 @admin_contacts_api.doc(parameters=[DRY_RUN])
 @admin_contacts_api.arguments(NewContactSchema())
-@admin_contacts_api.response(201, ContactSchema)
-def add(body: dict[str, Any], partner_id: str) -> Contact:
+@admin_contacts_api.response(201, ContactSchema, headers=etags.ETAG)
+def add(body: dict[str, Any], partner_id: str) -> Tagged[Contact]:
     """Give a partner a contact."""
     with services().writing() as session:
-        return contacts.add(
+        made = contacts.add(
             session,
             partner_id=ids.parse(ids.PARTNER, partner_id),
             role=body["role"],
@@ -62,6 +64,8 @@ def add(body: dict[str, Any], partner_id: str) -> Contact:
             phone=body.get("phone"),
             now=clock.now(),
         )
+        write_down(session, "contact.added", made, key="contact_id", role=made.role)
+    return etags.tagged(made, 201)
 
 
 @admin_contacts_api.get("/partners/<partner_id>/contacts")
@@ -74,12 +78,24 @@ def of_partner(query: dict[str, Any], partner_id: str) -> Page:
     return page_of_partner(query, partner_id, key="contact_id", fetch=contacts.of_partner)
 
 
+@admin_contacts_api.get("/contacts/<contact_id>")
+@requires(admin_contacts_api, READ)
+@fails_with(contacts.ContactNotFound)
+@admin_contacts_api.response(200, ContactSchema, headers=etags.ETAG)
+def get(contact_id: str) -> Tagged[Contact]:
+    """One contact."""
+    with services().reading() as session:
+        return etags.tagged(contacts.get(session, ids.parse(ids.CONTACT, contact_id)))
+
+
 @admin_contacts_api.post("/contacts/<contact_id>/end")
 @requires(admin_contacts_api, WRITE)
 @fails_with(contacts.ContactNotFound)
 @admin_contacts_api.doc(parameters=[DRY_RUN])
-@admin_contacts_api.response(200, ContactSchema)
-def end(contact_id: str) -> Contact:
+@admin_contacts_api.response(200, ContactSchema, headers=etags.ETAG)
+def end(contact_id: str) -> Tagged[Contact]:
     """End a contact."""
     with services().writing() as session:
-        return contacts.end(session, contact_id=ids.parse(ids.CONTACT, contact_id), now=clock.now())
+        ended = contacts.end(session, contact_id=ids.parse(ids.CONTACT, contact_id), now=clock.now())
+        write_down(session, "contact.ended", ended, key="contact_id")
+    return etags.tagged(ended)

@@ -7,14 +7,16 @@ from typing import Any
 import marshmallow as ma
 
 from kit import clock, ids
+from kit.http import etags
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
+from kit.http.etags import Tagged
 from kit.http.fields import Id
 from kit.http.paging import InvalidCursor, Page, PageQuery
 from kit.http.requests import DRY_RUN
 from kit.http.services import services
 from partners import accounts, locations, presences, texts
-from partners.http.admin import PREFIX, READ, WRITE, line, page_of_partner, page_schema
+from partners.http.admin import PREFIX, READ, WRITE, line, page_of_partner, page_schema, write_down
 from partners.http.auth import requires
 from partners.locations import Location
 
@@ -63,11 +65,13 @@ class LocationSchema(ma.Schema):
 )
 @admin_locations_api.doc(parameters=[DRY_RUN])
 @admin_locations_api.arguments(NewLocationSchema())
-@admin_locations_api.response(201, LocationSchema)
-def add(body: dict[str, Any], partner_id: str) -> Location:
+@admin_locations_api.response(201, LocationSchema, headers=etags.ETAG)
+def add(body: dict[str, Any], partner_id: str) -> Tagged[Location]:
     """Give a partner a location."""
     with services().writing() as session:
-        return locations.add(session, partner_id=ids.parse(ids.PARTNER, partner_id), **body, now=clock.now())
+        made = locations.add(session, partner_id=ids.parse(ids.PARTNER, partner_id), **body, now=clock.now())
+        write_down(session, "location.added", made, key="location_id")
+    return etags.tagged(made, 201)
 
 
 @admin_locations_api.get("/partners/<partner_id>/locations")
@@ -83,26 +87,23 @@ def of_partner(query: dict[str, Any], partner_id: str) -> Page:
 @admin_locations_api.get("/locations/<location_id>")
 @requires(admin_locations_api, READ)
 @fails_with(locations.LocationNotFound)
-@admin_locations_api.response(200, LocationSchema)
-def get(location_id: str) -> Location:
+@admin_locations_api.response(200, LocationSchema, headers=etags.ETAG)
+def get(location_id: str) -> Tagged[Location]:
     """One location."""
     with services().reading() as session:
-        return locations.get(session, ids.parse(ids.LOCATION, location_id))
+        return etags.tagged(locations.get(session, ids.parse(ids.LOCATION, location_id)))
 
 
 @admin_locations_api.patch("/locations/<location_id>")
 @requires(admin_locations_api, WRITE)
 @fails_with(locations.LocationNotFound, texts.MalformedText)
-@admin_locations_api.doc(parameters=[DRY_RUN])
+@admin_locations_api.doc(parameters=[DRY_RUN, etags.IF_MATCH])
 @admin_locations_api.arguments(LocationChangeSchema())
-@admin_locations_api.response(200, LocationSchema)
-def change(body: dict[str, Any], location_id: str) -> Location:
+@admin_locations_api.response(200, LocationSchema, headers=etags.ETAG)
+def change(body: dict[str, Any], location_id: str) -> Tagged[Location]:
     """Rename, close or open a location."""
+    seen = etags.seen()
     with services().writing() as session:
-        return locations.change(
-            session,
-            location_id=ids.parse(ids.LOCATION, location_id),
-            name=body.get("name"),
-            address=body.get("address"),
-            status=body.get("status"),
-        )
+        changed = locations.change(session, location_id=ids.parse(ids.LOCATION, location_id), **body, seen=seen)
+        write_down(session, "location.changed", changed, key="location_id", fields=sorted(body), status=changed.status)
+    return etags.tagged(changed)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import marshmallow as ma
 
 from kit import clock, ids
+from kit.http import etags
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
+from kit.http.etags import Tagged
 from kit.http.fields import Id, Instant
 from kit.http.paging import InvalidCursor, Page, PageQuery
 from kit.http.requests import DRY_RUN
 from kit.http.services import services
 from partners import accounts, lifecycle, texts
 from partners.accounts import LegalEntity, Partner
-from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page, page_of_partner, page_schema
+from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page, page_of_partner, page_schema, write_down
 from partners.http.auth import admin, requires
 from partners.lifecycle import Leaving, Step
 
@@ -114,8 +118,13 @@ def _entity(body: dict[str, Any]) -> LegalEntity | None:
     return LegalEntity(**body["legal_entity"]) if "legal_entity" in body else None
 
 
-def _step(body: dict[str, Any]) -> Step:
-    return Step(reason=body["reason"], made_by=admin().client_id, now=clock.now())
+def _do(verb: Callable[..., Partner], action: str, body: dict[str, Any], partner_id: str) -> Tagged[Partner]:
+    """Take a step in a partner's life; its reason stands in the partner's history."""
+    step = Step(reason=body["reason"], made_by=admin().client_id, now=clock.now())
+    with services().writing() as session:
+        done = verb(session, partner_id=ids.parse(ids.PARTNER, partner_id), step=step)
+        write_down(session, action, done, key="partner_id", status=done.status)
+    return etags.tagged(done)
 
 
 @admin_partners_api.post("")
@@ -123,8 +132,8 @@ def _step(body: dict[str, Any]) -> Step:
 @fails_with(accounts.MalformedPartner, accounts.PartnerCodeTaken, texts.MalformedText, texts.UnknownCountry)
 @admin_partners_api.doc(parameters=[DRY_RUN])
 @admin_partners_api.arguments(NewPartnerSchema())
-@admin_partners_api.response(201, PartnerSchema)
-def create(body: dict[str, Any]) -> Partner:
+@admin_partners_api.response(201, PartnerSchema, headers=etags.ETAG)
+def create(body: dict[str, Any]) -> Tagged[Partner]:
     """Take on a partner: it begins with onboarding, and posts nothing until it is activated."""
     with services().writing() as session:
         made = accounts.onboard(
@@ -136,7 +145,9 @@ def create(body: dict[str, Any]) -> Partner:
             made_by=admin().client_id,
             now=clock.now(),
         )
-        return accounts.change(session, partner_id=made.partner_id, legal_entity=_entity(body))
+        made = accounts.change(session, partner_id=made.partner_id, legal_entity=_entity(body))
+        write_down(session, "partner.onboarded", made, key="partner_id")
+    return etags.tagged(made, 201)
 
 
 @admin_partners_api.get("")
@@ -158,30 +169,34 @@ def everything(query: dict[str, Any]) -> Page:
 @admin_partners_api.get("/<partner_id>")
 @requires(admin_partners_api, READ)
 @fails_with(accounts.PartnerNotFound)
-@admin_partners_api.response(200, PartnerSchema)
-def get(partner_id: str) -> Partner:
+@admin_partners_api.response(200, PartnerSchema, headers=etags.ETAG)
+def get(partner_id: str) -> Tagged[Partner]:
     """One partner."""
     with services().reading() as session:
-        return accounts.by_id(session, ids.parse(ids.PARTNER, partner_id))
+        return etags.tagged(accounts.by_id(session, ids.parse(ids.PARTNER, partner_id)))
 
 
 @admin_partners_api.patch("/<partner_id>")
 @requires(admin_partners_api, WRITE)
 @fails_with(*OWNED, accounts.MalformedPartner, texts.MalformedText, texts.UnknownCountry)
-@admin_partners_api.doc(parameters=[DRY_RUN])
+@admin_partners_api.doc(parameters=[DRY_RUN, etags.IF_MATCH])
 @admin_partners_api.arguments(PartnerChangeSchema())
-@admin_partners_api.response(200, PartnerSchema)
-def change(body: dict[str, Any], partner_id: str) -> Partner:
+@admin_partners_api.response(200, PartnerSchema, headers=etags.ETAG)
+def change(body: dict[str, Any], partner_id: str) -> Tagged[Partner]:
     """Change a partner's name, roles or legal entity."""
+    seen = etags.seen()
     with services().writing() as session:
-        return accounts.change(
+        changed = accounts.change(
             session,
             partner_id=ids.parse(ids.PARTNER, partner_id),
             name=body.get("name"),
             is_issuer=body.get("is_issuer"),
             is_redeemer=body.get("is_redeemer"),
             legal_entity=_entity(body),
+            seen=seen,
         )
+        write_down(session, "partner.changed", changed, key="partner_id", fields=sorted(body))
+    return etags.tagged(changed)
 
 
 @admin_partners_api.get("/<partner_id>/readiness")
@@ -211,11 +226,10 @@ def history(query: dict[str, Any], partner_id: str) -> Page:
 @fails_with(*STEP, lifecycle.OnboardingIncomplete)
 @admin_partners_api.doc(parameters=[DRY_RUN])
 @admin_partners_api.arguments(StepSchema())
-@admin_partners_api.response(200, PartnerSchema)
-def activate(body: dict[str, Any], partner_id: str) -> Partner:
+@admin_partners_api.response(200, PartnerSchema, headers=etags.ETAG)
+def activate(body: dict[str, Any], partner_id: str) -> Tagged[Partner]:
     """End the onboarding; refused, naming what is missing, until all papers are in order."""
-    with services().writing() as session:
-        return lifecycle.activate(session, partner_id=ids.parse(ids.PARTNER, partner_id), step=_step(body))
+    return _do(lifecycle.activate, "partner.activated", body, partner_id)
 
 
 @admin_partners_api.post("/<partner_id>/suspend")
@@ -223,11 +237,10 @@ def activate(body: dict[str, Any], partner_id: str) -> Partner:
 @fails_with(*STEP)
 @admin_partners_api.doc(parameters=[DRY_RUN])
 @admin_partners_api.arguments(StepSchema())
-@admin_partners_api.response(200, PartnerSchema)
-def suspend(body: dict[str, Any], partner_id: str) -> Partner:
+@admin_partners_api.response(200, PartnerSchema, headers=etags.ETAG)
+def suspend(body: dict[str, Any], partner_id: str) -> Tagged[Partner]:
     """Stop a partner's earning and spending within a second; reads, returns and the end of holds go on."""
-    with services().writing() as session:
-        return lifecycle.suspend(session, partner_id=ids.parse(ids.PARTNER, partner_id), step=_step(body))
+    return _do(lifecycle.suspend, "partner.suspended", body, partner_id)
 
 
 @admin_partners_api.post("/<partner_id>/resume")
@@ -235,11 +248,10 @@ def suspend(body: dict[str, Any], partner_id: str) -> Partner:
 @fails_with(*STEP)
 @admin_partners_api.doc(parameters=[DRY_RUN])
 @admin_partners_api.arguments(StepSchema())
-@admin_partners_api.response(200, PartnerSchema)
-def resume(body: dict[str, Any], partner_id: str) -> Partner:
+@admin_partners_api.response(200, PartnerSchema, headers=etags.ETAG)
+def resume(body: dict[str, Any], partner_id: str) -> Tagged[Partner]:
     """Make a suspended or leaving partner active again."""
-    with services().writing() as session:
-        return lifecycle.resume(session, partner_id=ids.parse(ids.PARTNER, partner_id), step=_step(body))
+    return _do(lifecycle.resume, "partner.resumed", body, partner_id)
 
 
 @admin_partners_api.post("/<partner_id>/abandon")
@@ -247,11 +259,10 @@ def resume(body: dict[str, Any], partner_id: str) -> Partner:
 @fails_with(*STEP)
 @admin_partners_api.doc(parameters=[DRY_RUN])
 @admin_partners_api.arguments(StepSchema())
-@admin_partners_api.response(200, PartnerSchema)
-def abandon(body: dict[str, Any], partner_id: str) -> Partner:
+@admin_partners_api.response(200, PartnerSchema, headers=etags.ETAG)
+def abandon(body: dict[str, Any], partner_id: str) -> Tagged[Partner]:
     """End an onboarding that comes to nothing."""
-    with services().writing() as session:
-        return lifecycle.abandon(session, partner_id=ids.parse(ids.PARTNER, partner_id), step=_step(body))
+    return _do(lifecycle.abandon, "partner.abandoned", body, partner_id)
 
 
 @admin_partners_api.post("/<partner_id>/leave")
@@ -259,9 +270,8 @@ def abandon(body: dict[str, Any], partner_id: str) -> Partner:
 @fails_with(*STEP, lifecycle.LeavingOutOfOrder)
 @admin_partners_api.doc(parameters=[DRY_RUN])
 @admin_partners_api.arguments(LeavingSchema())
-@admin_partners_api.response(200, PartnerSchema)
-def leave(body: dict[str, Any], partner_id: str) -> Partner:
+@admin_partners_api.response(200, PartnerSchema, headers=etags.ETAG)
+def leave(body: dict[str, Any], partner_id: str) -> Tagged[Partner]:
     """Let a partner leave: no earns from one time, no burns from the next, no access from the last."""
     times = Leaving(body["earns_until"], body["burns_until"], body["leaves_at"])
-    with services().writing() as session:
-        return lifecycle.leave(session, partner_id=ids.parse(ids.PARTNER, partner_id), times=times, step=_step(body))
+    return _do(partial(lifecycle.leave, times=times), "partner.leaving", body, partner_id)

@@ -7,14 +7,17 @@ from typing import Any
 import marshmallow as ma
 
 from kit import clock, ids
+from kit.http import etags
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
+from kit.http.etags import Tagged
 from kit.http.fields import Id
 from kit.http.paging import InvalidCursor, Page, PageQuery
 from kit.http.requests import DRY_RUN
 from kit.http.services import services
 from partners import accounts, categories, presences, texts
-from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page_of_partner, page_schema
+from partners.http import admission
+from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page_of_partner, page_schema, write_down
 from partners.http.auth import requires
 from partners.presences import LONGEST_CLAUSE, Presence
 
@@ -65,11 +68,13 @@ class PresenceSchema(ma.Schema):
 @fails_with(*OWNED, *PLACING, categories.CategoryNotFound, presences.UnknownTerritory)
 @admin_presences_api.doc(parameters=[DRY_RUN])
 @admin_presences_api.arguments(NewPresenceSchema())
-@admin_presences_api.response(201, PresenceSchema)
-def add(body: dict[str, Any], partner_id: str) -> Presence:
+@admin_presences_api.response(201, PresenceSchema, headers=etags.ETAG)
+def add(body: dict[str, Any], partner_id: str) -> Tagged[Presence]:
     """Put a partner into a category and territory; refused where it or a partner there is exclusive."""
     with services().writing() as session:
-        return presences.add(session, partner_id=ids.parse(ids.PARTNER, partner_id), **body, now=clock.now())
+        made = presences.add(session, partner_id=ids.parse(ids.PARTNER, partner_id), **body, now=clock.now())
+        write_down(session, "presence.added", made, key="presence_id", category=made.category_path)
+    return etags.tagged(made, 201)
 
 
 @admin_presences_api.get("/partners/<partner_id>/presences")
@@ -85,23 +90,26 @@ def of_partner(query: dict[str, Any], partner_id: str) -> Page:
 @admin_presences_api.get("/presences/<presence_id>")
 @requires(admin_presences_api, READ)
 @fails_with(presences.PresenceNotFound)
-@admin_presences_api.response(200, PresenceSchema)
-def get(presence_id: str) -> Presence:
+@admin_presences_api.response(200, PresenceSchema, headers=etags.ETAG)
+def get(presence_id: str) -> Tagged[Presence]:
     """One presence."""
     with services().reading() as session:
-        return presences.get(session, ids.parse(ids.PRESENCE, presence_id))
+        return etags.tagged(presences.get(session, ids.parse(ids.PRESENCE, presence_id)))
 
 
 @admin_presences_api.patch("/presences/<presence_id>")
 @requires(admin_presences_api, WRITE)
 @fails_with(presences.PresenceNotFound, accounts.PartnerGone, *PLACING)
-@admin_presences_api.doc(parameters=[DRY_RUN])
+@admin_presences_api.doc(parameters=[DRY_RUN, etags.IF_MATCH])
 @admin_presences_api.arguments(PresenceChangeSchema())
-@admin_presences_api.response(200, PresenceSchema)
-def change(body: presences.PresenceChange, presence_id: str) -> Presence:
+@admin_presences_api.response(200, PresenceSchema, headers=etags.ETAG)
+def change(body: presences.PresenceChange, presence_id: str) -> Tagged[Presence]:
     """Extend or end a presence, or change its clause; checked like a new one."""
+    seen = etags.seen()
     with services().writing() as session:
-        return presences.change(session, presence_id=ids.parse(ids.PRESENCE, presence_id), changes=body)
+        changed = presences.change(session, presence_id=ids.parse(ids.PRESENCE, presence_id), changes=body, seen=seen)
+        write_down(session, "presence.changed", changed, key="presence_id", fields=sorted(body))
+    return etags.tagged(changed)
 
 
 @admin_presences_api.post("/presences/<presence_id>/withdraw")
@@ -113,3 +121,4 @@ def withdraw(presence_id: str) -> None:
     """Take back a presence that was entered by mistake."""
     with services().writing() as session:
         presences.withdraw(session, presence_id=ids.parse(ids.PRESENCE, presence_id), now=clock.now())
+        admission.write_down(session, "presence.withdrawn", presence_id)

@@ -14,7 +14,7 @@ from kit.http.paging import InvalidCursor, Page, PageQuery
 from kit.http.requests import DRY_RUN
 from kit.http.services import services
 from partners import accounts, signatures, texts
-from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page_of_partner, page_schema
+from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page_of_partner, page_schema, write_down
 from partners.http.auth import requires
 from partners.signatures import Signature
 
@@ -69,7 +69,9 @@ class SignatureSchema(NewSignatureSchema):
 def record(body: dict[str, Any], partner_id: str) -> Signature:
     """Record that both sides signed; for good."""
     with services().writing() as session:
-        return signatures.record(session, partner_id=ids.parse(ids.PARTNER, partner_id), **body, now=clock.now())
+        made = signatures.record(session, partner_id=ids.parse(ids.PARTNER, partner_id), **body, now=clock.now())
+        write_down(session, "agreement.signed", made, key="signature_id", document_hash=made.document_hash.hex())
+        return made
 
 
 @admin_signatures_api.get("/partners/<partner_id>/signatures")

@@ -9,14 +9,16 @@ import marshmallow as ma
 
 from coalition.identifiers import MalformedEmail
 from kit import clock, ids
+from kit.http import etags
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
+from kit.http.etags import Tagged
 from kit.http.fields import Id
 from kit.http.paging import InvalidCursor, Page, PageQuery
 from kit.http.requests import DRY_RUN
 from kit.http.services import services
 from partners import accounts, staff, texts
-from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page, page_of_partner, page_schema
+from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page, page_of_partner, page_schema, write_down
 from partners.http.auth import requires
 from partners.staff import Person
 
@@ -51,9 +53,11 @@ class PersonSchema(ma.Schema):
     ended_at = ma.fields.AwareDateTime(allow_none=True)
 
 
-def _add(body: dict[str, Any], partner_id: UUID | None) -> Person:
+def _add(body: dict[str, Any], partner_id: UUID | None) -> Tagged[Person]:
     with services().writing() as session:
-        return staff.add(session, partner_id=partner_id, **body, now=clock.now())
+        made = staff.add(session, partner_id=partner_id, **body, now=clock.now())
+        write_down(session, "staff.added", made, key="staff_id", role=made.role)
+    return etags.tagged(made, 201)
 
 
 @admin_staff_api.post("/partners/<partner_id>/staff")
@@ -61,8 +65,8 @@ def _add(body: dict[str, Any], partner_id: UUID | None) -> Person:
 @fails_with(*OWNED, *PERSON)
 @admin_staff_api.doc(parameters=[DRY_RUN])
 @admin_staff_api.arguments(NewPersonSchema())
-@admin_staff_api.response(201, PersonSchema)
-def add(body: dict[str, Any], partner_id: str) -> Person:
+@admin_staff_api.response(201, PersonSchema, headers=etags.ETAG)
+def add(body: dict[str, Any], partner_id: str) -> Tagged[Person]:
     """Add somebody to a partner's staff."""
     return _add(body, ids.parse(ids.PARTNER, partner_id))
 
@@ -82,8 +86,8 @@ def of_partner(query: dict[str, Any], partner_id: str) -> Page:
 @fails_with(*PERSON)
 @admin_staff_api.doc(parameters=[DRY_RUN])
 @admin_staff_api.arguments(NewPersonSchema())
-@admin_staff_api.response(201, PersonSchema)
-def add_to_coalition(body: dict[str, Any]) -> Person:
+@admin_staff_api.response(201, PersonSchema, headers=etags.ETAG)
+def add_to_coalition(body: dict[str, Any]) -> Tagged[Person]:
     """Add somebody to the coalition's own staff."""
     return _add(body, None)
 
@@ -103,24 +107,39 @@ def of_coalition(query: dict[str, Any]) -> Page:
     )
 
 
+@admin_staff_api.get("/staff/<staff_id>")
+@requires(admin_staff_api, READ)
+@fails_with(staff.StaffNotFound)
+@admin_staff_api.response(200, PersonSchema, headers=etags.ETAG)
+def get(staff_id: str) -> Tagged[Person]:
+    """Somebody, of a partner's or of the coalition's staff."""
+    with services().reading() as session:
+        return etags.tagged(staff.get(session, ids.parse(ids.STAFF, staff_id)))
+
+
 @admin_staff_api.patch("/staff/<staff_id>")
 @requires(admin_staff_api, WRITE)
 @fails_with(staff.StaffNotFound)
-@admin_staff_api.doc(parameters=[DRY_RUN])
+@admin_staff_api.doc(parameters=[DRY_RUN, etags.IF_MATCH])
 @admin_staff_api.arguments(PersonChangeSchema())
-@admin_staff_api.response(200, PersonSchema)
-def change(body: dict[str, Any], staff_id: str) -> Person:
+@admin_staff_api.response(200, PersonSchema, headers=etags.ETAG)
+def change(body: dict[str, Any], staff_id: str) -> Tagged[Person]:
     """Give somebody another role."""
+    seen = etags.seen()
     with services().writing() as session:
-        return staff.set_role(session, staff_id=ids.parse(ids.STAFF, staff_id), role=body["role"])
+        changed = staff.set_role(session, staff_id=ids.parse(ids.STAFF, staff_id), role=body["role"], seen=seen)
+        write_down(session, "staff.changed", changed, key="staff_id", role=changed.role)
+    return etags.tagged(changed)
 
 
 @admin_staff_api.post("/staff/<staff_id>/end")
 @requires(admin_staff_api, WRITE)
 @fails_with(staff.StaffNotFound)
 @admin_staff_api.doc(parameters=[DRY_RUN])
-@admin_staff_api.response(200, PersonSchema)
-def end(staff_id: str) -> Person:
+@admin_staff_api.response(200, PersonSchema, headers=etags.ETAG)
+def end(staff_id: str) -> Tagged[Person]:
     """Let somebody go."""
     with services().writing() as session:
-        return staff.end(session, staff_id=ids.parse(ids.STAFF, staff_id), now=clock.now())
+        ended = staff.end(session, staff_id=ids.parse(ids.STAFF, staff_id), now=clock.now())
+        write_down(session, "staff.ended", ended, key="staff_id")
+    return etags.tagged(ended)

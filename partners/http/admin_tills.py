@@ -10,14 +10,16 @@ import marshmallow as ma
 
 from kit import clock, ids
 from kit.db import Session
+from kit.http import etags
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
+from kit.http.etags import Tagged
 from kit.http.fields import Id
 from kit.http.paging import InvalidCursor, Page, PageQuery
 from kit.http.requests import DRY_RUN
 from kit.http.services import services
 from partners import locations
-from partners.http.admin import PREFIX, READ, WRITE, line, page, page_schema
+from partners.http.admin import PREFIX, READ, WRITE, line, page, page_schema, write_down
 from partners.http.auth import requires
 from partners.locations import Till
 
@@ -51,13 +53,14 @@ class TillSchema(ma.Schema):
 @fails_with(locations.LocationNotFound, locations.LocationClosed, locations.MalformedCode, locations.TillCodeTaken)
 @admin_tills_api.doc(parameters=[DRY_RUN])
 @admin_tills_api.arguments(NewTillSchema())
-@admin_tills_api.response(201, TillSchema)
-def add(body: dict[str, Any], location_id: str) -> Till:
+@admin_tills_api.response(201, TillSchema, headers=etags.ETAG)
+def add(body: dict[str, Any], location_id: str) -> Tagged[Till]:
     """Put a till into a location."""
     with services().writing() as session:
-        return locations.add_till(
-            session, location_id=ids.parse(ids.LOCATION, location_id), code=body["code"], now=clock.now()
-        )
+        where = ids.parse(ids.LOCATION, location_id)
+        made = locations.add_till(session, location_id=where, code=body["code"], now=clock.now())
+        write_down(session, "till.added", made, key="till_id", location=location_id)
+    return etags.tagged(made, 201)
 
 
 @admin_tills_api.get("/locations/<location_id>/tills")
@@ -76,13 +79,26 @@ def of_location(query: dict[str, Any], location_id: str) -> Page:
     return page(query, key="till_id", bound_to=[where], fetch=fetch)
 
 
+@admin_tills_api.get("/tills/<till_id>")
+@requires(admin_tills_api, READ)
+@fails_with(locations.TillNotFound)
+@admin_tills_api.response(200, TillSchema, headers=etags.ETAG)
+def get(till_id: str) -> Tagged[Till]:
+    """One till."""
+    with services().reading() as session:
+        return etags.tagged(locations.till(session, ids.parse(ids.TILL, till_id)))
+
+
 @admin_tills_api.patch("/tills/<till_id>")
 @requires(admin_tills_api, WRITE)
 @fails_with(locations.TillNotFound, locations.TillRetired)
-@admin_tills_api.doc(parameters=[DRY_RUN])
+@admin_tills_api.doc(parameters=[DRY_RUN, etags.IF_MATCH])
 @admin_tills_api.arguments(TillChangeSchema())
-@admin_tills_api.response(200, TillSchema)
-def change(body: dict[str, Any], till_id: str) -> Till:
+@admin_tills_api.response(200, TillSchema, headers=etags.ETAG)
+def change(body: dict[str, Any], till_id: str) -> Tagged[Till]:
     """Block a till, let it work again, or retire it for good."""
+    seen = etags.seen()
     with services().writing() as session:
-        return locations.set_till(session, till_id=ids.parse(ids.TILL, till_id), status=body["status"])
+        changed = locations.set_till(session, till_id=ids.parse(ids.TILL, till_id), status=body["status"], seen=seen)
+        write_down(session, "till.changed", changed, key="till_id", status=changed.status)
+    return etags.tagged(changed)

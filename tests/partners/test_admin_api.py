@@ -306,7 +306,7 @@ def test_bad_input_is_refused_and_leaves_no_trace(world, boss, newcomer, path, b
     ],
 )
 def test_what_is_not_there_is_404(boss, method, path, body, code) -> None:
-    headers = {"Authorization": f"Bearer {boss.token}"}
+    headers = {"Authorization": f"Bearer {boss.token}", "If-Match": "*"}
     answer = boss.http.open(f"/v1/admin/{path}", method=method, json=body, headers=headers)
     assert (answer.status_code, answer.json["code"]) == (404, code)
 
