@@ -8,7 +8,7 @@ import threading
 
 import click
 
-from coalition.cli import ledger, programme_rules
+from coalition.cli import ledger
 from console.certify.cli import certify
 from console.cli import demo, replay
 from console.run import coalition_up, describe
@@ -19,6 +19,7 @@ from partners.audit_cli import audit_commands
 from partners.cli import client, rate
 from partners.members_cli import member
 from partners.oauth.cli import oauth
+from partners.programme_cli import programme_rules
 from settlement.cli import agreement, settlement
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ from uuid import UUID
 import click
 
 from kit import clock, ids
-from kit.db import Session
 from kit.terminal import answer, desk, json_option, one_line_errors
 from partners import accounts, lifecycle, signatures
 from partners.accounts import LegalEntity, Partner
+from partners.audit_cli import write_down_of
 from partners.lifecycle import Leaving, Step
 from partners.parts_cli import brand, category, contact, location, presence, staff, till
 
@@ -67,6 +68,7 @@ def create(
             made = accounts.onboard(session, made_by=vouched_by, **common)
         else:
             made = accounts.create(session, vouched_by=vouched_by, **common)
+        write_down_of(at, session, "partner.onboarded" if onboarding else "partner.created", made, "partner_id")
     answer(_data(made), f"{made.name} is {ids.show(ids.PARTNER, made.partner_id)}", as_json=as_json)
 
 
@@ -137,6 +139,7 @@ def update(
             is_redeemer=is_redeemer,
             legal_entity=entity,
         )
+        write_down_of(at, session, "partner.changed", changed, "partner_id")
     answer(_data(changed), f"{changed.name} is changed", as_json=as_json)
 
 
@@ -169,6 +172,7 @@ def sign(
             signed_on=signed_on.date(),
             now=clock.now(),
         )
+        write_down_of(at, session, "agreement.signed", made, "signature_id", document_hash=made.document_hash.hex())
     answer(
         ids.show_fields({**vars(made), "document_hash": made.document_hash.hex()}),
         f"{made.document} ({made.document_hash.hex()}) was signed on {made.signed_on}",
@@ -184,7 +188,7 @@ def sign(
 @one_line_errors
 def activate(*, code: str, reason: str, made_by: str, as_json: bool) -> None:
     """End the onboarding of CODE; refused, naming what is missing, until its papers are in order."""
-    _step(lifecycle.activate, code, Step(reason, made_by, clock.now()), as_json=as_json)
+    _step(lifecycle.activate, "partner.activated", code, Step(reason, made_by, clock.now()), as_json=as_json)
 
 
 @partner.command("suspend")
@@ -195,7 +199,7 @@ def activate(*, code: str, reason: str, made_by: str, as_json: bool) -> None:
 @one_line_errors
 def suspend(*, code: str, reason: str, made_by: str, as_json: bool) -> None:
     """Stop earning and spending at CODE within a second; reads, returns and the end of holds go on."""
-    _step(lifecycle.suspend, code, Step(reason, made_by, clock.now()), as_json=as_json)
+    _step(lifecycle.suspend, "partner.suspended", code, Step(reason, made_by, clock.now()), as_json=as_json)
 
 
 @partner.command("resume")
@@ -206,7 +210,7 @@ def suspend(*, code: str, reason: str, made_by: str, as_json: bool) -> None:
 @one_line_errors
 def resume(*, code: str, reason: str, made_by: str, as_json: bool) -> None:
     """Make CODE active again after it was suspended or began to leave."""
-    _step(lifecycle.resume, code, Step(reason, made_by, clock.now()), as_json=as_json)
+    _step(lifecycle.resume, "partner.resumed", code, Step(reason, made_by, clock.now()), as_json=as_json)
 
 
 @partner.command("abandon")
@@ -217,7 +221,7 @@ def resume(*, code: str, reason: str, made_by: str, as_json: bool) -> None:
 @one_line_errors
 def abandon(*, code: str, reason: str, made_by: str, as_json: bool) -> None:
     """End the onboarding of CODE, which comes to nothing."""
-    _step(lifecycle.abandon, code, Step(reason, made_by, clock.now()), as_json=as_json)
+    _step(lifecycle.abandon, "partner.abandoned", code, Step(reason, made_by, clock.now()), as_json=as_json)
 
 
 @partner.command("leave")
@@ -240,17 +244,14 @@ def leave(
     as_json: bool,
 ) -> None:
     """Let CODE leave: no earns from one time, no burns from the next, no access from the last."""
-    times = Leaving(earns_until, burns_until, leaves_at)
-
-    def verb(session: Session, *, partner_id: UUID, step: Step) -> Partner:
-        return lifecycle.leave(session, partner_id=partner_id, times=times, step=step)
-
-    _step(verb, code, Step(reason, made_by, clock.now()), as_json=as_json)
+    verb = partial(lifecycle.leave, times=Leaving(earns_until, burns_until, leaves_at))
+    _step(verb, "partner.leaving", code, Step(reason, made_by, clock.now()), as_json=as_json)
 
 
-def _step(verb: Any, code: str, step: Step, *, as_json: bool) -> None:
+def _step(verb: Any, action: str, code: str, step: Step, *, as_json: bool) -> None:
     with desk() as at, at.database.transaction() as session:
         done = verb(session, partner_id=accounts.by_code(session, code).partner_id, step=step)
+        write_down_of(at, session, action, done, "partner_id", status=done.status)
     answer(_data(done), f"{done.name} is {done.status}", as_json=as_json)
 
 

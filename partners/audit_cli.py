@@ -6,10 +6,11 @@ import getpass
 import os
 import re
 import sys
+from typing import Any
 
 import click
 
-from kit import clock
+from kit import clock, ids
 from kit.db import Session
 from kit.terminal import Desk, answer, desk, json_option, one_line_errors
 from partners import audit
@@ -51,6 +52,11 @@ def verify(*, expect: str | None, as_json: bool) -> None:
     answer({"whole": whole, **vars(found)}, text, as_json=as_json)
     if not whole:
         sys.exit(1)
+
+
+def write_down_of(at: Desk, session: Session, action: str, found: Any, key: str, **facts: object) -> None:
+    """Write down what a command did to `found`, whose id is in its field `key`."""
+    write_down(at, session, action, ids.show(ids.PREFIX_OF_FIELD[key], getattr(found, key)), **facts)
 
 
 def write_down(at: Desk, session: Session, action: str, subject: str, **facts: object) -> None:

@@ -11,7 +11,7 @@ from coalition import programme, rates
 from kit import clock
 from kit.terminal import answer, desk, fail, json_option, one_line_errors
 from partners import accounts, clients, terms
-from partners.audit_cli import write_down
+from partners.audit_cli import write_down, write_down_of
 
 
 @click.group()
@@ -86,11 +86,14 @@ def set_rate(*, partner_code: str, points_per_unit: str, minor_per_unit: int, si
     with desk() as at, at.database.transaction() as session:
         current = programme.get(session)
         first: date = since.date() if since else current.open_day
+        owner = accounts.by_code(session, partner_code)
         rates.set_rate(
             session,
-            partner_id=accounts.by_code(session, partner_code).partner_id,
+            partner_id=owner.partner_id,
             points_per_unit=points,
             minor_per_unit=minor_per_unit,
             currency=current.currency,
             since=first,
         )
+        how = {"points_per_unit": str(points), "minor_per_unit": minor_per_unit, "since": first}
+        write_down_of(at, session, "rate.set", owner, "partner_id", **how)

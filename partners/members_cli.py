@@ -120,6 +120,7 @@ def set_pin(*, member_id: str, pin: str, as_json: bool) -> None:
     """Give MEMBER_ID a PIN, whatever it had; a lock after wrong ones ends."""
     with desk() as at, at.database.transaction() as session:
         pins.put(session, member_id=ids.parse(ids.MEMBER, member_id), pin=pin, keyring=at.keyring)
+        write_down(at, session, "member.pin_set", member_id)
     answer({"member_id": member_id}, f"{member_id} has a new PIN", as_json=as_json)
 
 
@@ -135,6 +136,7 @@ def show_code(*, member_id: str, new: bool, as_json: bool) -> None:
         if new:
             rotating_codes.issue(session, member_id=wanted, keyring=at.keyring)
         code = rotating_codes.current(session, member_id=wanted, keyring=at.keyring, now=clock.now())
+        write_down(at, session, "member.code_issued" if new else "member.code_shown", member_id)
     answer({"member_id": member_id, "code": code}, code, as_json=as_json)
 
 
@@ -146,6 +148,7 @@ def unlock(*, member_id: str, as_json: bool) -> None:
     """Let MEMBER_ID try its PIN and code again at once."""
     with desk() as at, at.database.transaction() as session:
         attempts.clear(session, ids.parse(ids.MEMBER, member_id))
+        write_down(at, session, "member.unlocked", member_id)
     answer({"member_id": member_id}, f"{member_id} may try again", as_json=as_json)
 
 
@@ -156,6 +159,7 @@ def export(*, member_id: str) -> None:
     """Print everything held about MEMBER_ID as JSON."""
     with desk() as at, at.database.transaction() as session:
         held = members_export.everything(session, ids.parse(ids.MEMBER, member_id), at.keyring)
+        write_down(at, session, "member.exported", member_id)
     say(json.dumps(held, indent=2, default=str, ensure_ascii=False))
 
 
@@ -173,6 +177,7 @@ def erase(*, member_id: str, forfeit: bool, yes: bool, as_json: bool) -> None:
         done = members_export.erase(
             session, member_id=ids.parse(ids.MEMBER, member_id), forfeit=forfeit, now=clock.now()
         )
+        write_down(at, session, "member.erased", member_id, forfeited=done.forfeited)
     answer({"member_id": member_id, **vars(done)},
            f"{member_id} is erased; {done.forfeited} points expired", as_json=as_json)  # fmt: skip
 

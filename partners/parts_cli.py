@@ -14,6 +14,7 @@ from kit.db import Session
 from kit.terminal import answer, desk, json_option, one_line_errors
 from partners import accounts, brands, categories, contacts, locations, presences
 from partners import staff as people
+from partners.audit_cli import write_down, write_down_of
 
 DAY = click.DateTime(["%Y-%m-%d"])
 MOST_LISTED = 10_000
@@ -34,6 +35,7 @@ def add_brand(*, partner_code: str, name: str, as_json: bool) -> None:
     """Give PARTNER_CODE the brand NAME."""
     with desk() as at, at.database.transaction() as session:
         made = brands.add(session, partner_id=_partner(session, partner_code), name=name, now=clock.now())
+        write_down_of(at, session, "brand.added", made, "brand_id")
     _say(made, f"{made.name} is a brand of {partner_code}", as_json=as_json)
 
 
@@ -45,6 +47,7 @@ def end_brand(*, brand_id: str, as_json: bool) -> None:
     """End BRAND_ID (brd_…), so that its name is free."""
     with desk() as at, at.database.transaction() as session:
         made = brands.end(session, brand_id=ids.parse(ids.BRAND, brand_id), now=clock.now())
+        write_down_of(at, session, "brand.ended", made, "brand_id")
     _say(made, f"{made.name} is ended", as_json=as_json)
 
 
@@ -82,6 +85,7 @@ def add_category(*, path: str, name: str | None, as_json: bool) -> None:
             parent_id=parent_id,
             now=clock.now(),
         )
+        write_down_of(at, session, "category.added", made, "category_id", path=made.path)
     _say(made, f"{made.path} is {made.name}", as_json=as_json)
 
 
@@ -131,6 +135,7 @@ def add_presence(
             clause=clause,
             now=clock.now(),
         )
+        write_down_of(at, session, "presence.added", made, "presence_id", category=made.category_path)
     how = "exclusively present" if made.exclusive else "present"
     _say(made, f"{partner_code} is {how} in {made.category_path} in {territory} from {made.since}", as_json=as_json)
 
@@ -145,6 +150,7 @@ def end_presence(*, presence_id: str, until: datetime, as_json: bool) -> None:
     with desk() as at, at.database.transaction() as session:
         chosen = ids.parse(ids.PRESENCE, presence_id)
         made = presences.change(session, presence_id=chosen, changes={"until": until.date()})
+        write_down(at, session, "presence.changed", presence_id, fields=["until"])
     _say(made, f"{presence_id} lasts until {made.until}", as_json=as_json)
 
 
@@ -156,6 +162,7 @@ def withdraw_presence(*, presence_id: str, as_json: bool) -> None:
     """Take back PRESENCE_ID (prs_…), entered by mistake."""
     with desk() as at, at.database.transaction() as session:
         presences.withdraw(session, presence_id=ids.parse(ids.PRESENCE, presence_id), now=clock.now())
+        write_down(at, session, "presence.withdrawn", presence_id)
     answer({"presence_id": presence_id}, f"{presence_id} is withdrawn", as_json=as_json)
 
 
@@ -197,6 +204,7 @@ def add_location(*, partner_code: str, code: str, name: str, territory: str, add
             address=address,
             now=clock.now(),
         )
+        write_down_of(at, session, "location.added", made, "location_id")
     _say(made, f"{made.code} is {ids.show(ids.LOCATION, made.location_id)}", as_json=as_json)
 
 
@@ -211,6 +219,7 @@ def set_location(*, partner_code: str, code: str, status: str, as_json: bool) ->
     with desk() as at, at.database.transaction() as session:
         found = locations.by_code(session, partner_id=_partner(session, partner_code), code=code)
         made = locations.change(session, location_id=found.location_id, status=status)
+        write_down_of(at, session, "location.changed", made, "location_id", status=status)
     _say(made, f"{code} is {made.status}", as_json=as_json)
 
 
@@ -242,6 +251,7 @@ def add_till(*, partner_code: str, location_code: str, code: str, as_json: bool)
     with desk() as at, at.database.transaction() as session:
         where = locations.by_code(session, partner_id=_partner(session, partner_code), code=location_code)
         made = locations.add_till(session, location_id=where.location_id, code=code, now=clock.now())
+        write_down_of(at, session, "till.added", made, "till_id")
     _say(made, f"{made.code} is {ids.show(ids.TILL, made.till_id)}", as_json=as_json)
 
 
@@ -254,6 +264,7 @@ def set_till(*, till_id: str, status: str, as_json: bool) -> None:
     """Block the till TILL_ID (till_…), let it work again, or retire it for good."""
     with desk() as at, at.database.transaction() as session:
         made = locations.set_till(session, till_id=ids.parse(ids.TILL, till_id), status=status)
+        write_down(at, session, "till.changed", till_id, status=status)
     _say(made, f"{made.code} is {made.status}", as_json=as_json)
 
 
@@ -288,6 +299,7 @@ def add_contact(*, partner_code: str, role: str, name: str, email: str, phone: s
     with desk() as at, at.database.transaction() as session:
         owner = _partner(session, partner_code)
         made = contacts.add(session, partner_id=owner, role=role, name=name, email=email, phone=phone, now=clock.now())
+        write_down_of(at, session, "contact.added", made, "contact_id", role=role)
     _say(made, f"{made.name} is the {made.role} contact of {partner_code}", as_json=as_json)
 
 
@@ -299,6 +311,7 @@ def end_contact(*, contact_id: str, as_json: bool) -> None:
     """End CONTACT_ID (ctc_…)."""
     with desk() as at, at.database.transaction() as session:
         made = contacts.end(session, contact_id=ids.parse(ids.CONTACT, contact_id), now=clock.now())
+        write_down(at, session, "contact.ended", contact_id)
     _say(made, f"{made.name} is no contact any more", as_json=as_json)
 
 
@@ -331,6 +344,7 @@ def add_staff(*, partner_code: str | None, email: str, name: str, role: str, as_
     with desk() as at, at.database.transaction() as session:
         owner = _partner(session, partner_code) if partner_code else None
         made = people.add(session, partner_id=owner, email=email, name=name, role=role, now=clock.now())
+        write_down_of(at, session, "staff.added", made, "staff_id", role=role)
     _say(made, f"{made.name} is {made.role} of {partner_code or 'the coalition'}", as_json=as_json)
 
 
@@ -342,6 +356,7 @@ def end_staff(*, staff_id: str, as_json: bool) -> None:
     """Let STAFF_ID (stf_…) go."""
     with desk() as at, at.database.transaction() as session:
         made = people.end(session, staff_id=ids.parse(ids.STAFF, staff_id), now=clock.now())
+        write_down(at, session, "staff.ended", staff_id)
     _say(made, f"{made.name} works here no longer", as_json=as_json)
 
 

@@ -10,6 +10,7 @@ from coalition import programme
 from kit import clock
 from kit.terminal import answer, desk, json_option, one_line_errors, say
 from partners import accounts
+from partners.audit_cli import write_down, write_down_of
 from settlement import agreements, nights, reports
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -31,6 +32,9 @@ def run_settlement(*, day: datetime | None, as_json: bool) -> None:
             days = [day.date()] if day else nights.due_days(session, now=clock.now())
         for one in days:
             night = nights.run(at.database, day=one, now=clock.now())
+            if night.settled_now:
+                with at.database.transaction() as session:
+                    write_down(at, session, "day.settled", one.isoformat(), content_hash=night.content_hash.hex())
             did = "settled" if night.settled_now else "was settled before, and comes out the same"
             answer(
                 {**vars(night), "content_hash": night.content_hash.hex()},
@@ -70,12 +74,15 @@ def create_agreement(*, partner_code: str, redemption_price: str, since: datetim
     with desk() as at, at.database.transaction() as session:
         current = programme.get(session)
         first: date = since.date() if since else current.open_day
+        owner = accounts.by_code(session, partner_code)
         made = agreements.agree(
             session,
-            partner_id=accounts.by_code(session, partner_code).partner_id,
+            partner_id=owner.partner_id,
             redemption_price_minor=price,
             currency=current.currency,
             since=first,
             now=clock.now(),
         )
+        how = {"version": made.version, "redemption_price": redemption_price, "since": first}
+        write_down_of(at, session, "agreement.made", owner, "partner_id", **how)
     say(f"agreement version {made.version} of {partner_code} since {made.since}")

@@ -10,6 +10,7 @@ import click
 from kit import clock
 from kit.terminal import answer, desk, fail, json_option, one_line_errors
 from partners import accounts, clients
+from partners.audit_cli import write_down
 from partners.cli import client
 from partners.clients import Client
 from partners.oauth import keys
@@ -37,6 +38,7 @@ def create_app(
             now=clock.now(),
             keyring=at.keyring if on_a_server else None,
         )
+        write_down(at, session, "client.created", made.client_id, kind=made.kind, scopes=made.scopes)
     _tell(made, secret, as_json=as_json)
 
 
@@ -56,6 +58,7 @@ def create_tills(*, partner_code: str, name: str, scopes: tuple[str, ...], as_js
             scopes=scopes,
             now=clock.now(),
         )
+        write_down(at, session, "client.created", made.client_id, kind=made.kind, scopes=made.scopes)
     _tell(made, None, as_json=as_json)
 
 
@@ -81,6 +84,7 @@ def create_with_keys(*, partner_code: str, jwks: Path, scopes: tuple[str, ...], 
             jwks=found,
             now=clock.now(),
         )
+        write_down(at, session, "client.created", made.client_id, kind=made.kind, scopes=made.scopes)
     _tell(made, None, as_json=as_json)
 
 
@@ -92,6 +96,7 @@ def add_secret(*, client_id: str, as_json: bool) -> None:
     """Give CLIENT_ID a second secret; the first ends in a week, and both are good until then."""
     with desk() as at, at.database.transaction() as session:
         secret = clients.add_secret(session, client_id=client_id, now=clock.now(), keyring=at.keyring)
+        write_down(at, session, "client.secret_added", client_id)
     answer(
         {"client_id": client_id, "client_secret": secret},
         f"client_secret  {secret}   (keep it: it is not shown again)\nthe one before ends in {clients.SECRETS_OVERLAP}",
@@ -111,6 +116,7 @@ def rotate_key(*, as_json: bool) -> None:
     """Publish a new key for id tokens; it signs from tomorrow, and the one before is withdrawn the day after."""
     with desk() as at, at.database.transaction() as session:
         kid = keys.rotate(session, now=clock.now(), keyring=at.keyring)
+        write_down(at, session, "signing_key.rotated", kid)
     answer({"kid": kid}, f"{kid} is published", as_json=as_json)
 
 

@@ -27,6 +27,7 @@ from partners.oauth.grants import Grant
 from partners.scopes import MEMBER_SCOPES
 from partners.sign_in import sessions
 from partners.sign_in.sessions import Visitor
+from partners.sign_in.trail import write_down
 
 consent_pages = pages.blueprint("consents", __name__)
 GOOD_FOR = timedelta(minutes=10)
@@ -105,7 +106,10 @@ def decide() -> Response:
             spend=wish.spend,
         )
         grants.create(session, grant)
-        return _send_code(session, to, wish, visitor, grant)
+        answer = _send_code(session, to, wish, visitor, grant)
+        facts = {"scopes": grant.scopes, **(vars(grant.spend) if grant.spend else {})}
+        write_down(session, visitor, "consent.given", grant.client_id, grant_id=grant.grant_id, **facts)
+        return answer
 
 
 @consent_pages.get("/consents")
@@ -124,7 +128,8 @@ def withdraw(grant_id: UUID) -> Response:
     visitor = sessions.required("member")
     sessions.check_csrf()
     with services().writing() as session:
-        grants.revoke_own(session, grant_id=grant_id, subject_id=visitor.subject_id, now=clock.now())
+        ended = grants.revoke_own(session, grant_id=grant_id, subject_id=visitor.subject_id, now=clock.now())
+        write_down(session, visitor, "consent.withdrawn", ended.client_id, grant_id=grant_id)
     return redirect("/consents", HTTPStatus.SEE_OTHER, Response)  # type: ignore[return-value]
 
 

@@ -19,6 +19,7 @@ from partners.oauth.devices import UserCodeUnknown
 from partners.scopes import SCOPES
 from partners.sign_in import sessions
 from partners.sign_in.sessions import Visitor
+from partners.sign_in.trail import write_down
 
 device_pages = pages.blueprint("devices", __name__)
 LATELY_S = 15 * 60
@@ -71,7 +72,7 @@ def decide() -> Response:
     till = given["till"].strip()[:LONGEST_NAME]
     with parts.writing() as session:
         if given["decision"] == "allow":
-            devices.confirm(
+            grant = devices.confirm(
                 session,
                 user_code=given["user_code"],
                 partner_id=partner_id,
@@ -80,6 +81,7 @@ def decide() -> Response:
                 now=clock.now(),
                 keyring=parts.keyring,
             )
+            write_down(session, visitor, "till.let_in", grant.client_id, grant_id=grant.grant_id, scopes=grant.scopes)
         else:
             devices.deny(
                 session,
@@ -103,10 +105,11 @@ def show_tills() -> Response:
 @device_pages.post("/device/tills/<uuid:grant_id>/end")
 def end(grant_id: UUID) -> Response:
     """Turn one till out; its tokens are refused from now on."""
-    _, partner_id = _staff()
+    visitor, partner_id = _staff()
     sessions.check_csrf()
     with services().writing() as session:
         grants.revoke_till(session, grant_id=grant_id, partner_id=partner_id, now=clock.now())
+        write_down(session, visitor, "till.turned_out", f"grant {grant_id}")
     return redirect("/device/tills", HTTPStatus.SEE_OTHER, Response)  # type: ignore[return-value]
 
 

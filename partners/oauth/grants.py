@@ -108,13 +108,14 @@ def revoke(session: Session, *, grant_id: UUID, because: str, now: datetime) -> 
     return done.rowcount > 0
 
 
-def revoke_own(session: Session, *, grant_id: UUID, subject_id: UUID, now: datetime) -> None:
+def revoke_own(session: Session, *, grant_id: UUID, subject_id: UUID, now: datetime) -> Grant:
     """End a grant as whoever gave it; raises GrantNotFound for anybody else's."""
-    given_by = session.scalar(
-        text("SELECT subject_id FROM partners.oauth_grant WHERE grant_id = :grant_id"), {"grant_id": grant_id}
-    )
-    if given_by != subject_id or not revoke(session, grant_id=grant_id, because="withdrawn", now=now):
+    found = get(session, grant_id)
+    if found is None or found.subject_id != subject_id:
         raise GrantNotFound("there is no such consent of yours")
+    if not revoke(session, grant_id=grant_id, because="withdrawn", now=now):
+        raise GrantNotFound("there is no such consent of yours")
+    return found
 
 
 def _grant(row: Row[tuple[object, ...]]) -> Grant:

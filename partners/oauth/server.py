@@ -18,6 +18,8 @@ from flask import Blueprint, Flask, Response, g, jsonify, request
 from kit import clock
 from kit.http.requests import note
 from kit.http.services import services
+from partners import audit
+from partners.audit import Actor
 from partners.clients import Client
 from partners.http.auth import authorise, principal
 from partners.oauth import devices, id_tokens, keys, token_grants, tokens
@@ -147,7 +149,17 @@ def _token() -> str:
 
 def _revoke(server: Server) -> dict[str, Any]:
     client = server.client(METHODS, "revoke")
-    tokens.revoke(session(), token=_token(), client_id=client.client_id, now=clock.now(), keyring=services().keyring)
+    now, keyring = clock.now(), services().keyring
+    ended = tokens.revoke(session(), token=_token(), client_id=client.client_id, now=now, keyring=keyring)
+    if ended is not None:
+        actor = Actor(
+            kind="client", actor_id=client.client_id, address=request.remote_addr, request_id=g.request_id
+        )  # fmt: skip
+        facts = {"grant_id": ended}
+        audit.append(
+            session(), actor=actor, action="consent.revoked_by_client", subject=client.client_id, now=now,
+            keyring=keyring, facts=facts,
+        )  # fmt: skip
     return {}
 
 

@@ -15,16 +15,21 @@ from partners.oauth import authorization, grants, id_tokens, refresh_tokens
 from partners.oauth.grants import Spend
 
 
-def revoke(session: Session, *, token: str, client_id: str, now: datetime, keyring: Keyring) -> None:
-    """End a client's access token, or with its refresh token the whole grant; anything else is left in silence."""
+def revoke(session: Session, *, token: str, client_id: str, now: datetime, keyring: Keyring) -> UUID | None:
+    """End a client's access token, or with its refresh token the whole grant; anything else is left in silence.
+
+    Returns the grant that ended.
+    """
     grant_id = refresh_tokens.grant_of(session, token=token, client_id=client_id, keyring=keyring)
     if grant_id is not None:
-        grants.revoke(session, grant_id=grant_id, because="the client revoked it", now=now)
-    elif (token_hash := clients.token_hash_of(keyring, token)) is not None:
+        ended = grants.revoke(session, grant_id=grant_id, because="the client revoked it", now=now)
+        return grant_id if ended else None
+    if (token_hash := clients.token_hash_of(keyring, token)) is not None:
         session.execute(
             text("DELETE FROM partners.access_token WHERE token_hash = :hash AND client_id = :client_id"),
             {"hash": token_hash, "client_id": client_id},
         )
+    return None
 
 
 def introspect(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from kit import clock
 from partners import audit
 from tests.conftest import World
 from tests.partners.conftest import Caller
@@ -21,8 +22,7 @@ SHOP = {"code": "S1", "name": "Corner", "territory": "GB", "address": "1 High St
 SIGNED = {"document": "a.pdf", "document_hash": "ab" * 32, "partner_signatory": "Pat Partner",
           "coalition_signatory": "Cora Coalition", "signed_on": "2026-03-01"}  # fmt: skip
 ENTITY = {"legal_name": "Corner Ltd", "registration_no": "123", "country": "GB"}
-TIMES = {"earns_until": "2027-05-01T00:00:00Z", "burns_until": "2027-06-01T00:00:00Z",
-         "leaves_at": "2027-07-01T00:00:00Z"}  # fmt: skip
+TIMES = dict.fromkeys(("earns_until", "burns_until", "leaves_at"), f"{clock.now().year + 1}-12-31T00:00:00Z")
 PERSON = {"email": "anna@corner.example", "name": "Anna Person", "role": "manager"}
 CONTACT = {"role": "legal", "name": "Leo Legal", "email": "leo@corner.example", "phone": "+442079460000"}
 # In an order that works, all there are: method, route, body, what the audit calls it.

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from kit import clock, ids
-from partners import clients
+from partners import audit, clients
 from partners.clients import Client
 from partners.oauth import codes
 from partners.sign_in import cookies, records
@@ -273,6 +273,11 @@ def test_what_the_page_showed_is_what_is_agreed_to(browser, member, shop, world)
     assert world.count("partners.oauth_grant") == 0
 
 
+def written_down(world) -> list[dict]:
+    with world.transaction() as session:
+        return [entry.facts for entry in audit.newest(session, limit=10)]
+
+
 def test_a_member_sees_and_withdraws_consents(browser, member, shop, world) -> None:
     at = browser(member)
     wish = asking(shop[0], scope="openid spend", authorization_details=SPENDING)
@@ -286,6 +291,14 @@ def test_a_member_sees_and_withdraws_consents(browser, member, shop, world) -> N
     assert stranger.http.post(action, data={"csrf_token": token}, base_url=HERE).status_code == 404
     assert at.submit(listed).status_code == 303
     assert "not allowed any app" in at.get("/consents").text
+    withdrawn, given = written_down(world)
+    assert [(entry["action"], entry["subject"]) for entry in (given, withdrawn)] == [
+        ("consent.given", shop[0].client_id), ("consent.withdrawn", shop[0].client_id),
+    ]  # fmt: skip
+    assert given["kind"] == withdrawn["kind"] == "member"
+    assert given["actor_id"] == withdrawn["actor_id"]
+    assert given["facts"]["most_per_purchase"] == 100
+    assert given["facts"]["grant_id"] == withdrawn["facts"]["grant_id"]
 
 
 def test_staff_let_a_till_in_and_turn_it_out(browser, world, http) -> None:
@@ -317,6 +330,10 @@ def test_staff_let_a_till_in_and_turn_it_out(browser, world, http) -> None:
     assert at.submit(tills).status_code == 303
     again = {"grant_type": "refresh_token", "refresh_token": got["refresh_token"], "client_id": client.client_id}
     assert http.post("/oauth/token", data=again).json["error"] == "invalid_grant"
+    turned_out, let_in = written_down(world)
+    assert (let_in["action"], turned_out["action"]) == ("till.let_in", "till.turned_out")
+    assert let_in["kind"] == "staff"
+    assert "High Street" not in str([let_in, turned_out])
 
 
 def test_a_till_can_be_turned_away_on_the_page(browser, world, http) -> None:

@@ -1,0 +1,67 @@
+"""`coalition programme`, `coalition ledger close-day`: what an operator changes in the programme, audited."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import click
+
+from coalition import closing, programme
+from coalition.cli import ledger
+from kit import clock
+from kit.terminal import answer, desk, json_option, one_line_errors
+from partners.audit_cli import write_down
+
+
+@ledger.command("close-day")
+@click.argument("day", type=click.DateTime(["%Y-%m-%d"]), required=False)
+@json_option
+@one_line_errors
+def close_day(*, day: datetime | None, as_json: bool) -> None:
+    """End the business day DAY (the open one, if left out): book what is due, close its books, seal them.
+
+    The nightly job does this and settles the day; here it is for those who settle elsewhere. It can't be undone.
+    """
+    with desk() as at:
+        with at.database.transaction() as session:
+            chosen = day.date() if day else programme.get(session).open_day
+        seal = closing.close_day(at.database, day=chosen, now=clock.now())
+        with at.database.transaction() as session:
+            write_down(at, session, "day.closed", seal.day.isoformat(), chain=seal.chain.hex())
+    answer(
+        {
+            "day": seal.day.isoformat(),
+            "postings": seal.postings,
+            "digest": seal.digest.hex(),
+            "chain": seal.chain.hex(),
+        },
+        f"{seal.day} is closed and sealed: {seal.postings} postings, chain {seal.chain.hex()[:16]}…",
+        as_json=as_json,
+    )
+
+
+@click.command("programme")
+@click.option(
+    "--return-policy", type=click.Choice(["within_balance", "owed", "refuse"]), help="Returns of spent points."
+)
+@click.option("--grace-days", type=click.IntRange(1, 3650), help="How long points live that return after their expiry.")
+@click.option("--warn-days", type=click.IntRange(1, 3650), help="How long before an expiry issuers hear of it.")
+@click.option("--adjustment-limit", type=click.IntRange(0), help="Points one person may adjust alone.")
+@click.option("--pin-free-points", type=click.IntRange(0), help="Points spent without PIN, rotating code or consent.")
+@click.option("--no-pin-limit", is_flag=True, help="Any number of points may be spent without them (the default).")
+@json_option
+@one_line_errors
+def programme_rules(*, as_json: bool, no_pin_limit: bool, **wanted: str | int | None) -> None:
+    """Show the programme's rules, or change those that are given."""
+    given: dict[str, str | int | None] = {name: value for name, value in wanted.items() if value is not None}
+    if no_pin_limit:
+        if "pin_free_points" in given:
+            raise click.UsageError("--pin-free-points and --no-pin-limit contradict each other")
+        given["pin_free_points"] = None
+    with desk() as at, at.database.transaction() as session:
+        rules = replace(programme.rules(session), **given)  # type: ignore[arg-type]
+        if given:
+            programme.set_rules(session, rules)
+            write_down(at, session, "programme.changed", "programme", **given)
+    answer(vars(rules), "\n".join(f"{name:<18} {value}" for name, value in vars(rules).items()), as_json=as_json)

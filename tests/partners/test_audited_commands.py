@@ -1,0 +1,146 @@
+"""Every command that changes something leaves its entry in the audit; a new one can't be forgotten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+from joserfc.jwk import ECKey
+
+from cli import main
+from kit import clock, ids
+from partners import audit
+from tests.conftest import CARD, World
+
+OTHER_CARD = "7001000000130470"
+ENTITY = ("--legal-name", "Corner Ltd", "--registration-no", "1", "--country", "GB")
+SAID = ("--reason", "so", "--by", "anna")
+BOOKED = ("--reference", "A1", "--reason", "x", "--by", "anna")
+SOON = f"{clock.now().year + 1}-12-31T00:00Z"
+TIMES = ("--earns-until", SOON, "--burns-until", SOON, "--leaves-at", SOON)
+# In an order that works: the words of each command, {names} filled in from what was answered before, and its entry.
+CHANGES: list[tuple[str, str]] = [
+    ("partner create grocer", "partner.created"),
+    ("partner create corner --onboarding", "partner.onboarded"),
+    (f"partner update corner {' '.join(ENTITY)}".replace("Corner Ltd", "Corner"), "partner.changed"),
+    ("partner brand add corner Corner", "brand.added"),
+    ("partner brand end {brand_id}", "brand.ended"),
+    ("partner brand add corner Corner", "brand.added"),
+    ("partner category add food", "category.added"),
+    ("partner presence add corner food GB --since 2026-01-01", "presence.added"),
+    ("partner presence end {presence_id} 2099-01-01", "presence.changed"),
+    ("partner presence withdraw {presence_id}", "presence.withdrawn"),
+    ("partner presence add corner food GB --since 2026-01-01", "presence.added"),
+    ("partner contact add corner legal --name Leo --email leo@corner.example", "contact.added"),
+    ("partner contact end {contact_id}", "contact.ended"),
+    ("partner contact add corner legal --name Leo --email leo@corner.example", "contact.added"),
+    ("partner location add corner S1 --name Shop --territory GB --address Here", "location.added"),
+    ("partner till add corner S1 1", "till.added"),
+    ("partner till set {till_id} blocked", "till.changed"),
+    ("partner location set corner S1 closed", "location.changed"),
+    ("partner staff add corner --email anna@corner.example --name Anna --role manager", "staff.added"),
+    ("partner staff end {staff_id}", "staff.ended"),
+    (
+        "partner sign corner {file} --partner-signatory Pat --coalition-signatory Cora --on 2026-03-01",
+        "agreement.signed",
+    ),
+    (f"partner activate corner {' '.join(SAID)}", "partner.activated"),
+    (f"partner suspend corner {' '.join(SAID)}", "partner.suspended"),
+    (f"partner resume corner {' '.join(SAID)}", "partner.resumed"),
+    ("client create corner", "client.created"),
+    ("client add-secret {client_id}", "client.secret_added"),
+    ("client limit {client_id} 250", "client.limited"),
+    ("client revoke {client_id}", "client.revoked"),
+    ("client create-app corner --name App --redirect-uri https://corner.example/back", "client.created"),
+    ("client create-tills corner --name Tills", "client.created"),
+    ("client create-with-keys corner {file}", "client.created"),
+    ("oauth rotate-key", "signing_key.rotated"),
+    ("rate set corner 2", "rate.set"),
+    ("agreement create corner 0.95", "agreement.made"),
+    ("member block {member}", "member.blocked"),
+    ("member unblock {member}", "member.unblocked"),
+    ("member pin {member} --pin 482915", "member.pin_set"),
+    ("member code {member} --new", "member.code_issued"),
+    ("member code {member}", "member.code_shown"),
+    ("member unlock {member}", "member.unlocked"),
+    (f"member adjust {{member}} corner 5 {' '.join(BOOKED)}", "member.adjusted"),
+    ("member merge {other} {member} --reference M1", "member.merged"),
+    ("member export {member}", "member.exported"),
+    ("member erase {member} --forfeit --yes", "member.erased"),
+    ("programme --warn-days 20", "programme.changed"),
+    ("ledger close-day", "day.closed"),
+    ("settlement run 2026-03-03", "day.settled"),
+    (f"partner leave corner {' '.join(TIMES)} {' '.join(SAID)}", "partner.leaving"),
+    ("partner create third --onboarding", "partner.onboarded"),
+    (f"partner abandon third {' '.join(SAID)}", "partner.abandoned"),
+]
+# They show, or they run or prepare the machine itself.
+OTHERS = {
+    "partner list", "partner show", "partner brand list", "partner category list", "partner presence list",
+    "partner contact list", "partner location list", "partner till list", "partner staff list",
+    "audit list", "audit verify", "ledger verify", "settlement report",
+    "up", "db migrate", "db distribute", "replay", "demo",
+}  # fmt: skip
+
+
+def commands(group: click.Group, *path: str) -> set[str]:
+    found = set()
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found |= commands(command, *path, name)
+        else:
+            found.add(" ".join((*path, name)))
+    return found
+
+
+@pytest.fixture
+def run(world: World, monkeypatch) -> Callable[..., str]:
+    """Run `coalition …` on the world's database."""
+    for name in ("database_url", "redis_url", "data_dir", "secret_key"):
+        monkeypatch.setenv(f"COALITION_{name.upper()}", str(getattr(world.settings, name)))
+
+    def command(*words: str) -> str:
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == 0, (words, done.output)
+        return done.stdout
+
+    return command
+
+
+def test_every_command_is_tried_here_or_known_to_change_nothing() -> None:
+    known = {name for name in commands(main) for line, _ in CHANGES if line.startswith((f"{name} ", name))}
+    assert commands(main) - known == OTHERS
+
+
+def test_every_change_is_written_down(world: World, run, tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    key = ECKey.generate_key("P-256", auto_kid=True).as_dict(private=False)
+    file.write_text(json.dumps({"keys": [{**key, "use": "sig", "alg": "ES256"}]}), "utf-8")
+    known: dict[str, Any] = {"file": file, "member": ids.show(ids.MEMBER, world.member(CARD)),
+                             "other": ids.show(ids.MEMBER, world.member(OTHER_CARD))}  # fmt: skip
+    takes_json = {name for name in commands(main) if _takes_json(name)}
+    for number, (line, action) in enumerate(CHANGES, start=1):
+        words = line.format(**known).split()
+        as_json = any(line.startswith(name) for name in takes_json)
+        said = run(*words, *(["--json"] if as_json else []))
+        if as_json:
+            known |= {name: value for name, value in json.loads(said).items() if name.endswith("_id")}
+        with world.transaction() as session:
+            found = [entry.facts for entry in audit.newest(session, limit=1_000)]
+        assert (found[0]["action"], len(found)) == (action, number), line
+        assert found[0]["kind"] == "operator"
+    said = json.dumps(found)
+    for somebody in ("Leo", "Anna", "Pat", "Cora", "corner.example", "482915", CARD):
+        assert somebody not in said
+
+
+def _takes_json(name: str) -> bool:
+    command: Any = main
+    for word in name.split():
+        command = command.commands[word]
+    return any(parameter.name == "as_json" for parameter in command.params)
