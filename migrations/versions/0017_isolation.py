@@ -33,7 +33,8 @@ OWN = {
     "kit.event": _OWN,
     "coalition.member_identifier": f"partner_id IS NULL OR {_OWN}",
     "coalition.earning_rate": _OWN,
-    "coalition.txn": f"{_OWN} OR member_id = kit.member()",
+    # No OR: the planner would take it for a way in, and read all of a partner's transactions where there are few.
+    "coalition.txn": f"CASE WHEN {_OWN} THEN true ELSE coalesce(member_id = kit.member(), false) END",
     "coalition.posting": """EXISTS (SELECT FROM coalition.txn t
         WHERE t.txn_id = posting.txn_id AND t.member_id = posting.member_id)""",
     "coalition.hold": _OWN,

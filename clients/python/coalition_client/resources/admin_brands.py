@@ -47,6 +47,21 @@ class AdminBrands:
             ),
         )
 
+    def get(self, brand_id: str) -> Brand:
+        """One brand.
+
+        Needs the scope `admin:read`.
+
+        brand_id: An id that begins with `brd_`.
+        """
+        return self._transport.one(
+            Brand,
+            Call(
+                method="GET",
+                path=path("/v1/admin/brands/{brand_id}", brand_id=brand_id),
+            ),
+        )
+
     def end(self, brand_id: str, *, dry_run: bool = False) -> Brand:
         """End a brand; its name is free then.
 

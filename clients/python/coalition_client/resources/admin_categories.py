@@ -58,7 +58,7 @@ class AdminCategories:
             ),
         )
 
-    def rename(self, category_id: str, *, name: str, dry_run: bool = False) -> Category:
+    def rename(self, category_id: str, *, name: str, if_match: str, dry_run: bool = False) -> Category:
         """Call a category something else.
 
         Needs the scope `admin:write`.
@@ -72,5 +72,6 @@ class AdminCategories:
                 path=path("/v1/admin/categories/{category_id}", category_id=category_id),
                 query=query(dry_run=dry_run),
                 body=given(name=name),
+                if_match=if_match,
             ),
         )

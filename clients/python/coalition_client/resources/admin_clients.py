@@ -47,6 +47,21 @@ class AdminClients:
             ),
         )
 
+    def get(self, client_id: str) -> Client:
+        """One client of a partner, also one that was revoked.
+
+        Needs the scope `admin:read`.
+
+        client_id: The id of an OAuth client.
+        """
+        return self._transport.one(
+            Client,
+            Call(
+                method="GET",
+                path=path("/v1/admin/clients/{client_id}", client_id=client_id),
+            ),
+        )
+
     def revoke(self, client_id: str, *, dry_run: bool = False) -> Meta:
         """End a client, and its tokens within a second.
 

@@ -59,6 +59,21 @@ class AdminContacts:
             ),
         )
 
+    def get(self, contact_id: str) -> Contact:
+        """One contact.
+
+        Needs the scope `admin:read`.
+
+        contact_id: An id that begins with `ctc_`.
+        """
+        return self._transport.one(
+            Contact,
+            Call(
+                method="GET",
+                path=path("/v1/admin/contacts/{contact_id}", contact_id=contact_id),
+            ),
+        )
+
     def end(self, contact_id: str, *, dry_run: bool = False) -> Contact:
         """End a contact.
 

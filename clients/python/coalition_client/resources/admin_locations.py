@@ -72,6 +72,7 @@ class AdminLocations:
         self,
         location_id: str,
         *,
+        if_match: str,
         name: str | None = None,
         address: str | None = None,
         status: Literal["open", "closed"] | None = None,
@@ -90,5 +91,6 @@ class AdminLocations:
                 path=path("/v1/admin/locations/{location_id}", location_id=location_id),
                 query=query(dry_run=dry_run),
                 body=given(name=name, address=address, status=status),
+                if_match=if_match,
             ),
         )

@@ -81,6 +81,7 @@ class AdminPartners:
         self,
         partner_id: str,
         *,
+        if_match: str,
         name: str | None = None,
         is_issuer: bool | None = None,
         is_redeemer: bool | None = None,
@@ -100,6 +101,7 @@ class AdminPartners:
                 path=path("/v1/admin/partners/{partner_id}", partner_id=partner_id),
                 query=query(dry_run=dry_run),
                 body=given(name=name, is_issuer=is_issuer, is_redeemer=is_redeemer, legal_entity=legal_entity),
+                if_match=if_match,
             ),
         )
 

@@ -81,6 +81,7 @@ class AdminPresences:
         self,
         presence_id: str,
         *,
+        if_match: str,
         since: date | None = None,
         until: date | Null | None = None,
         clause: str | Null | None = None,
@@ -101,6 +102,7 @@ class AdminPresences:
                 path=path("/v1/admin/presences/{presence_id}", presence_id=presence_id),
                 query=query(dry_run=dry_run),
                 body=given(since=since, until=until, clause=clause),
+                if_match=if_match,
             ),
         )
 

@@ -88,7 +88,24 @@ class AdminStaff:
             ),
         )
 
-    def change(self, staff_id: str, *, role: Literal["admin", "manager", "cashier"], dry_run: bool = False) -> Person:
+    def get(self, staff_id: str) -> Person:
+        """Somebody, of a partner's or of the coalition's staff.
+
+        Needs the scope `admin:read`.
+
+        staff_id: An id that begins with `stf_`.
+        """
+        return self._transport.one(
+            Person,
+            Call(
+                method="GET",
+                path=path("/v1/admin/staff/{staff_id}", staff_id=staff_id),
+            ),
+        )
+
+    def change(
+        self, staff_id: str, *, role: Literal["admin", "manager", "cashier"], if_match: str, dry_run: bool = False
+    ) -> Person:
         """Give somebody another role.
 
         Needs the scope `admin:write`.
@@ -102,6 +119,7 @@ class AdminStaff:
                 path=path("/v1/admin/staff/{staff_id}", staff_id=staff_id),
                 query=query(dry_run=dry_run),
                 body=given(role=role),
+                if_match=if_match,
             ),
         )
 

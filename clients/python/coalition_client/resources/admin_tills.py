@@ -50,7 +50,24 @@ class AdminTills:
             ),
         )
 
-    def change(self, till_id: str, *, status: Literal["active", "blocked", "retired"], dry_run: bool = False) -> Till:
+    def get(self, till_id: str) -> Till:
+        """One till.
+
+        Needs the scope `admin:read`.
+
+        till_id: An id that begins with `till_`.
+        """
+        return self._transport.one(
+            Till,
+            Call(
+                method="GET",
+                path=path("/v1/admin/tills/{till_id}", till_id=till_id),
+            ),
+        )
+
+    def change(
+        self, till_id: str, *, status: Literal["active", "blocked", "retired"], if_match: str, dry_run: bool = False
+    ) -> Till:
         """Block a till, let it work again, or retire it for good.
 
         Needs the scope `admin:write`.
@@ -64,5 +81,6 @@ class AdminTills:
                 path=path("/v1/admin/tills/{till_id}", till_id=till_id),
                 query=query(dry_run=dry_run),
                 body=given(status=status),
+                if_match=if_match,
             ),
         )
