@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from coalition import ledger, pins, programme, rotating_codes
+from coalition import ledger, programme, rotating_codes
 from coalition.ledger import Burn, Command, Hold, Outcome, Request
 from coalition.rotating_codes import ShownCode, WrongCode
 from kit.db import Database, Session
 from kit.errors import Forbidden
 from kit.secrets import Keyring
-from partners import consents
+from partners import consents, evidence
 
 ACCEPTED = ("code", "pin", "consent")
 
@@ -49,9 +49,9 @@ def without_proofs(body: Any) -> Any:
 
     Whose wallet was scanned stays in.
     """
-    if not isinstance(body, dict) or not {"code", "pin"} & body.keys():
+    if not isinstance(body, dict) or not evidence.is_given(body):
         return body
-    said = {name: value for name, value in body.items() if name not in ("code", "pin")}
+    said = {name: value for name, value in body.items() if name not in evidence.FIELDS}
     whose, dot, _ = str(body.get("code", "")).rpartition(".")
     return {**said, "code": whose} if dot else said
 
@@ -62,17 +62,14 @@ def wanted(session: Session, request: Request, command: Command, body: Mapping[s
     A proof that is given is checked, needed or not. Raises WrongCode.
     """
     spending = isinstance(command, Burn | Hold)
-    given = "code" in body or "pin" in body
+    given = evidence.is_given(body)
     limit = programme.pin_free_points(session) if spending else None
     points = command.points if isinstance(command, Burn | Hold) else 0
     if not given and (limit is None or points <= limit):
         return None
     if ledger.is_answered(session, request, command):
         return None
-    code = rotating_codes.parse(body["code"]) if "code" in body else None
     member_id: UUID = vars(command)["member_id"]
-    if code and code.handle and rotating_codes.owner(session, code) != member_id:
-        raise WrongCode("the code is another member's")
     return Proof(
         member_id=member_id,
         partner_id=request.partner_id,
@@ -80,7 +77,7 @@ def wanted(session: Session, request: Request, command: Command, body: Mapping[s
         spending=spending,
         limit=limit,
         now=request.now,
-        code=code,
+        code=evidence.shown_code(session, body, member_id),
         pin=body.get("pin"),
     )
 
@@ -92,28 +89,21 @@ def check(database: Database, proof: Proof, request: Request, command: Command, 
     WrongCode, SecretsLocked.
     """
     try:
-        return _check(database, proof, keyring)
+        return evidence.check(
+            database,
+            member_id=proof.member_id,
+            partner_id=proof.partner_id,
+            code=proof.code,
+            pin=proof.pin,
+            spending=proof.spending,
+            keyring=keyring,
+            now=proof.now,
+        )
     except WrongCode:
         with database.transaction() as session:
             if not ledger.is_answered(session, request, command):
                 raise
         return None
-
-
-def _check(database: Database, proof: Proof, keyring: Keyring) -> int | None:
-    if proof.pin is not None:
-        pins.check(database, member_id=proof.member_id, pin=proof.pin, keyring=keyring, now=proof.now)
-    if proof.code is None:
-        return None
-    return rotating_codes.check(
-        database,
-        member_id=proof.member_id,
-        digits=proof.code.digits,
-        partner_id=proof.partner_id,
-        spending=proof.spending,
-        keyring=keyring,
-        now=proof.now,
-    )
 
 
 def post(session: Session, proof: Proof, step: int | None, request: Request, command: Command) -> Outcome:
