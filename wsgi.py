@@ -44,6 +44,7 @@ from partners.oauth.device_pages import device_pages
 from partners.scopes import ADMIN_SCOPES, MEMBER_SCOPES, SCOPES
 from partners.sign_in import postman
 from partners.sign_in.passkey_pages import passkey_pages
+from partners.sign_in.proof_pages import proof_pages
 from partners.sign_in.sign_in_pages import sign_in_pages
 from settlement.http.explanations import explanations_api
 from webhooks import deliveries
@@ -78,7 +79,7 @@ def create_app(chosen: Settings) -> Flask:
     oauth_server.install(app)
     postman.install(app, chosen)
     pages.install(app)
-    for page in (sign_in_pages, passkey_pages, consent_pages, device_pages):
+    for page in (sign_in_pages, passkey_pages, proof_pages, consent_pages, device_pages):
         app.register_blueprint(page)
     frame = api.create(
         app,

@@ -79,6 +79,19 @@ def clear(session: Session, member_id: UUID) -> None:
     )
 
 
+def has_secrets(session: Session, member_id: UUID) -> bool:
+    """Whether the member has a PIN or a rotating code."""
+    return bool(
+        session.scalar(
+            text("""
+                SELECT EXISTS (SELECT FROM coalition.member_secret
+                               WHERE member_id = :member_id AND (pin_hash IS NOT NULL OR handle IS NOT NULL))
+            """),
+            {"member_id": member_id},
+        )
+    )
+
+
 def drop(session: Session, member_id: UUID) -> None:
     """Take all secrets from the member."""
     session.execute(text("DELETE FROM coalition.member_secret WHERE member_id = :member_id"), {"member_id": member_id})

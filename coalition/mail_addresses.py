@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -13,17 +14,41 @@ from kit.db import Session
 from kit.secrets import Keyring
 
 
-def member_of(session: Session, *, address: str, keyring: Keyring) -> UUID | None:
+@dataclass(frozen=True)
+class Addressee:
+    """Whose address it is, and whether the member showed that they read the mail sent to it."""
+
+    member_id: UUID
+    is_confirmed: bool
+
+
+def addressee(session: Session, *, address: str, keyring: Keyring) -> Addressee | None:
     """The member with this address (in small letters), or None."""
     row = session.execute(
-        text("SELECT member_id FROM coalition.member_identifier WHERE kind = 'email' AND fingerprint = :fingerprint"),
+        text("""
+            SELECT member_id, verified_at IS NOT NULL FROM coalition.member_identifier
+            WHERE kind = 'email' AND fingerprint = :fingerprint
+        """),
         {"fingerprint": _fingerprint(address, keyring)},
     ).first()
-    return row.member_id if row else None
+    return Addressee(*row) if row else None
+
+
+def has_confirmed(session: Session, *, member_id: UUID) -> bool:
+    """Whether any of the member's addresses is confirmed."""
+    return bool(
+        session.scalar(
+            text("""
+                SELECT EXISTS (SELECT FROM coalition.member_identifier
+                               WHERE member_id = :id AND kind = 'email' AND verified_at IS NOT NULL)
+            """),
+            {"id": member_id},
+        )
+    )
 
 
 def confirm(session: Session, *, address: str, now: datetime, keyring: Keyring) -> None:
-    """Note that the member with this address reads the mail sent to it."""
+    """Note that the member with this address, whom the caller has locked, reads the mail sent to it."""
     session.execute(
         text("""
             UPDATE coalition.member_identifier SET verified_at = :now

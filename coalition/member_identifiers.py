@@ -15,7 +15,7 @@ from kit.db import Session
 from kit.errors import Conflict, NotFound
 from kit.secrets import Keyring
 
-MOST_PER_MEMBER = 20
+MOST_PER_MEMBER = 20  # and as many external ids of each partner
 
 
 class IdentifierNotFound(NotFound):
@@ -33,7 +33,7 @@ class LastIdentifier(Conflict):
 
 
 class TooManyIdentifiers(Conflict):
-    """The member has as many identifiers as a member may have."""
+    """The member has as many identifiers as a member may have, or as many external ids of yours."""
 
     code = "too_many_identifiers"
     title = "Too many identifiers"
@@ -56,8 +56,11 @@ _OWN = """
 """
 
 
-def of_member(session: Session, *, member_id: UUID, partner_id: UUID) -> list[KeptIdentifier]:
-    """All identifiers, but for other partners' external ids, oldest first; raises MemberNotFound."""
+def of_member(session: Session, *, member_id: UUID, partner_id: UUID | None) -> list[KeptIdentifier]:
+    """All identifiers but external ids of others than `partner_id` (None: the member asks), oldest first.
+
+    Raises MemberNotFound.
+    """
     members.by_id(session, member_id)
     rows = session.execute(
         text(f"{_OWN} ORDER BY created_at NULLS FIRST, identifier_id"),
@@ -66,7 +69,7 @@ def of_member(session: Session, *, member_id: UUID, partner_id: UUID) -> list[Ke
     return [KeptIdentifier(*row) for row in rows]
 
 
-def get(session: Session, *, member_id: UUID, identifier_id: UUID, partner_id: UUID) -> KeptIdentifier:
+def get(session: Session, *, member_id: UUID, identifier_id: UUID, partner_id: UUID | None) -> KeptIdentifier:
     """One of them; raises IdentifierNotFound."""
     row = session.execute(
         text(f"{_OWN} AND identifier_id = :identifier_id"),
@@ -88,7 +91,7 @@ def add(
     _refuse_merged(session, member_id)
     known = members.find_many(session, [identifier], keyring)
     if known.get(identifier) != member_id:
-        if _count(session, member_id) >= MOST_PER_MEMBER:
+        if _count(session, member_id, owner=identifier.partner_id) >= MOST_PER_MEMBER:
             raise TooManyIdentifiers(f"a member has up to {MOST_PER_MEMBER} identifiers")
         members.attach(session, member_id=member_id, identifier=identifier, now=now, keyring=keyring)
     identifier_id = session.scalar(
@@ -98,21 +101,33 @@ def add(
     return get(session, member_id=member_id, identifier_id=UUID(str(identifier_id)), partner_id=partner_id)
 
 
-def remove(session: Session, *, member_id: UUID, identifier_id: UUID, partner_id: UUID) -> None:
+def remove(session: Session, *, member_id: UUID, identifier_id: UUID, partner_id: UUID | None) -> None:
     """Let the member not be found by it any more; raises MemberNotFound, IdentifierNotFound, LastIdentifier."""
     members.lock(session, member_id)
     get(session, member_id=member_id, identifier_id=identifier_id, partner_id=partner_id)
-    if _count(session, member_id) == 1:
-        raise LastIdentifier("this is the only identifier the member has")
-    session.execute(
-        text("DELETE FROM coalition.member_identifier WHERE identifier_id = :identifier_id"),
-        {"identifier_id": identifier_id},
+    done = session.execute(
+        text("""
+            DELETE FROM coalition.member_identifier
+            WHERE identifier_id = :identifier_id AND coalition.count_identifiers(:member_id) > 1
+        """),
+        {"member_id": member_id, "identifier_id": identifier_id},
     )
+    if done.rowcount == 0:
+        raise LastIdentifier("this is the only identifier the member has")
 
 
-def _count(session: Session, member_id: UUID) -> int:
-    counted = session.scalar(text("SELECT coalition.count_identifiers(:member_id)"), {"member_id": member_id})
-    return counted or 0
+def _count(session: Session, member_id: UUID, *, owner: UUID | None) -> int:
+    # Each partner's external ids apart: no partner can take the places of what the member is found by everywhere.
+    return (
+        session.scalar(
+            text("""
+                SELECT count(*) FROM coalition.member_identifier
+                WHERE member_id = :member_id AND partner_id IS NOT DISTINCT FROM CAST(:owner AS uuid)
+            """),
+            {"member_id": member_id, "owner": owner},
+        )
+        or 0
+    )
 
 
 def _refuse_merged(session: Session, member_id: UUID) -> None:

@@ -6,6 +6,7 @@ import math
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import text
@@ -59,9 +60,11 @@ class Challenge:
 
 
 def start(
-    session: Session, *, member_id: UUID, identifier_id: UUID, partner_id: UUID, keyring: Keyring, now: datetime
+    session: Session, *, member_id: UUID, identifier_id: UUID, partner_id: UUID | None, keyring: Keyring, now: datetime
 ) -> Challenge:
     """A new six-digit code for an e-mail address; the one before ends. `now` is the true time.
+
+    Asked for by a partner, or (None) by the member; the caller sees to it that they may.
 
     Raises MemberNotFound, IdentifierNotFound, NotVerifiable, AlreadyVerified, VerificationTooSoon.
     """
@@ -108,15 +111,18 @@ def confirm(
     *,
     member_id: UUID,
     identifier_id: UUID,
-    partner_id: UUID,
+    partner_id: UUID | None,
     code: str,
     keyring: Keyring,
     now: datetime,
 ) -> member_identifiers.KeptIdentifier:
-    """Take the code back; every try is counted. Raises IdentifierNotFound, AlreadyVerified, WrongVerificationCode."""
-    ours = {"member_id": member_id, "identifier_id": identifier_id, "partner_id": partner_id}
+    """Take the code back; every try is counted.
+
+    Raises MemberNotFound, IdentifierNotFound, AlreadyVerified, WrongVerificationCode.
+    """
+    read = partial(member_identifiers.get, member_id=member_id, identifier_id=identifier_id, partner_id=partner_id)
     with database.transaction() as session:
-        kept = member_identifiers.get(session, **ours)
+        kept = read(session)
         if kept.verified_at is not None:
             raise AlreadyVerified("this address is verified already")
         # Counted and committed before it is looked at, so that many at once are no more tries than one by one.
@@ -130,6 +136,7 @@ def confirm(
     if expected is None or not same(bytes(expected), _hash(code, identifier_id, keyring)):
         raise WrongVerificationCode("the code is wrong, or its time is over")
     with database.transaction() as session:
+        members.lock(session, member_id)
         session.execute(
             text("UPDATE coalition.member_identifier SET verified_at = :now WHERE identifier_id = :identifier_id"),
             {"identifier_id": identifier_id, "now": now},
@@ -138,7 +145,7 @@ def confirm(
             text("DELETE FROM coalition.identifier_verification WHERE identifier_id = :identifier_id"),
             {"identifier_id": identifier_id},
         )
-        return member_identifiers.get(session, **ours)
+        return read(session)
 
 
 def _too_soon(session: Session, identifier_id: UUID, now: datetime) -> VerificationTooSoon:

@@ -148,7 +148,9 @@ class StrictParser(FlaskParser):
     DEFAULT_UNKNOWN_BY_LOCATION = dict.fromkeys(FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, ma.RAISE)
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:
-        """The parsed body; replaces webargs's lenient reader."""
+        """The parsed body, {} for none where a schema may be left out; replaces webargs's lenient reader."""
+        if getattr(schema, "may_be_left_out", False) and not req.content_length and not req.mimetype:
+            return {}
         return read_json(req)
 
     def handle_error(self, error: ma.ValidationError, *args: Any, **kwargs: Any) -> NoReturn:

@@ -92,6 +92,7 @@ OF_SCHEMA: dict[str, Any] = {
     "Enrol": {"card": CARD, "email": "ann@example.com"},
     "Lookup": {"card": CARD},
     "OneIdentifier": {"phone": "+442079460958"},
+    "Evidence": {"pin": "8305"},
     "VerificationCode": {"code": "490217"},
     "NewPartner": {"code": "greengrocer", "name": "Greengrocer"},
     "LegalEntity": {"legal_name": "Greengrocer Ltd", "registration_no": "01234567", "country": "GB"},

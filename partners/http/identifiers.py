@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
-from coalition import identifiers, member_identifiers, programme, verifications
+from coalition import identifiers, member_identifiers, members, pins, programme, verifications
+from coalition.attempts import SecretsLocked
+from coalition.identifiers import EMAIL, EXTERNAL
 from coalition.member_identifiers import KeptIdentifier
 from coalition.members import CardInUse, IdentifierInUse, MemberNotFound
+from coalition.refusals import MemberMerged
+from coalition.rotating_codes import WrongCode
 from kit import clock, ids, mail
+from kit.db import Session
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
 from kit.http.paging import Page
 from kit.http.requests import is_dry_run
 from kit.http.services import services
-from partners import whom
+from partners import vouching, whom
 from partners.http.auth import principal, requires
 from partners.http.schemas import (
+    EvidenceSchema,
     KeptIdentifierListSchema,
     KeptIdentifierSchema,
     OneIdentifierSchema,
     VerificationCodeSchema,
 )
+from partners.vouching import Asking, MemberProofRequired
 
 identifiers_api = Blueprint(
     "identifiers", __name__, url_prefix="/v1/members/<member_id>/identifiers", description="What members are found by"
 )
+# What a change can meet before it is made.
+CHANGING = (MemberNotFound, MemberProofRequired, pins.WrongPin, WrongCode, SecretsLocked)
 _MAIL = """Your code is {code}
 
 It is good for ten minutes. If you did not ask for it, ignore this message: without the code nothing happens.
@@ -46,59 +56,78 @@ def list_identifiers(member_id: str) -> Page:
 
 @identifiers_api.post("")
 @requires(identifiers_api, "members:enrol")
-@fails_with(*whom.MALFORMED, MemberNotFound, CardInUse, IdentifierInUse, member_identifiers.TooManyIdentifiers)
+@fails_with(*CHANGING, *whom.MALFORMED, CardInUse, IdentifierInUse, MemberMerged, member_identifiers.TooManyIdentifiers)
 @identifiers_api.arguments(OneIdentifierSchema())
 @identifiers_api.response(201, KeptIdentifierSchema)
 def add(body: dict[str, Any], member_id: str) -> KeptIdentifier:
-    """Let a member be found by one more identifier; what it has already is answered as it is."""
-    parts, partner_id = services(), principal().partner_id
-    identifier = identifiers.named(body, partner_id=partner_id)[0]
+    """Let a member be found by one more identifier; what it has already is answered as it is.
+
+    An external id is yours alone, and takes no proof of the member. Anything else does, unless you enrolled the member
+    and it has no proof of its own yet.
+    """
+    parts = services()
+    asking = _asking(body, member_id)
+    identifier = identifiers.named(body, partner_id=asking.partner_id)[0]
     with parts.writing() as session:
+        if identifier.kind != EXTERNAL:
+            vouching.require(session, asking)
         return member_identifiers.add(
             session,
-            member_id=ids.parse(ids.MEMBER, member_id),
+            member_id=asking.member_id,
             identifier=identifier,
-            partner_id=partner_id,
+            partner_id=asking.partner_id,
             now=programme.get(session).time(clock.now()),
             keyring=parts.keyring,
         )
 
 
-@identifiers_api.delete("/<identifier_id>")
+@identifiers_api.post("/<identifier_id>/removal")
 @requires(identifiers_api, "members:enrol")
-@fails_with(MemberNotFound, member_identifiers.IdentifierNotFound, member_identifiers.LastIdentifier)
+@fails_with(*CHANGING, member_identifiers.IdentifierNotFound, member_identifiers.LastIdentifier)
+@identifiers_api.arguments(EvidenceSchema(), required=False)
 @identifiers_api.response(204)
-def remove(member_id: str, identifier_id: str) -> None:
-    """Let a member not be found by it any more; the last one stays."""
+def remove(body: dict[str, Any], member_id: str, identifier_id: str) -> None:
+    """Let a member not be found by it any more; the last one stays.
+
+    Takes what adding it takes; a verified address of a member that can sign in is removed by the member, on our page.
+    """
+    asking, which = _asking(body, member_id), ids.parse(ids.IDENTIFIER, identifier_id)
     with services().writing() as session:
+        kept = _kept(session, asking, which)
+        if kept.kind != EXTERNAL:
+            vouching.require(session, asking, of_sign_in=kept.kind == EMAIL and kept.verified_at is not None)
         member_identifiers.remove(
-            session,
-            member_id=ids.parse(ids.MEMBER, member_id),
-            identifier_id=ids.parse(ids.IDENTIFIER, identifier_id),
-            partner_id=principal().partner_id,
+            session, member_id=asking.member_id, identifier_id=which, partner_id=asking.partner_id
         )
 
 
 @identifiers_api.post("/<identifier_id>/verification")
 @requires(identifiers_api, "members:enrol")
 @fails_with(
-    MemberNotFound,
+    *CHANGING,
     member_identifiers.IdentifierNotFound,
     verifications.NotVerifiable,
     verifications.AlreadyVerified,
     verifications.VerificationTooSoon,
     mail.MailUnavailable,
 )
+@identifiers_api.arguments(EvidenceSchema(), required=False)
 @identifiers_api.response(202)
-def send_code(member_id: str, identifier_id: str) -> None:
-    """Send a six-digit code to an e-mail address of a member."""
+def send_code(body: dict[str, Any], member_id: str, identifier_id: str) -> None:
+    """Send a six-digit code to an e-mail address of a member.
+
+    Takes what adding it takes. A member that can sign in verifies further addresses on our page.
+    """
     parts = services()
+    asking, which = _asking(body, member_id), ids.parse(ids.IDENTIFIER, identifier_id)
     with parts.writing() as session:
+        if _kept(session, asking, which).verified_at is None:
+            vouching.require(session, asking, of_sign_in=True)
         challenge = verifications.start(
             session,
-            member_id=ids.parse(ids.MEMBER, member_id),
-            identifier_id=ids.parse(ids.IDENTIFIER, identifier_id),
-            partner_id=principal().partner_id,
+            member_id=asking.member_id,
+            identifier_id=which,
+            partner_id=asking.partner_id,
             keyring=parts.keyring,
             now=clock.now(),
         )
@@ -128,4 +157,23 @@ def confirm(body: dict[str, Any], member_id: str, identifier_id: str) -> KeptIde
         code=body["code"],
         keyring=parts.keyring,
         now=clock.now(),
+    )
+
+
+def _asking(body: dict[str, Any], member_id: str) -> Asking:
+    parts = services()
+    return vouching.look(
+        parts.database,
+        body,
+        member_id=ids.parse(ids.MEMBER, member_id),
+        partner_id=principal().partner_id,
+        keyring=parts.keyring,
+        now=clock.now(),
+    )
+
+
+def _kept(session: Session, asking: Asking, identifier_id: UUID) -> KeptIdentifier:
+    members.lock(session, asking.member_id)  # what is seen of it holds to the end
+    return member_identifiers.get(
+        session, member_id=asking.member_id, identifier_id=identifier_id, partner_id=asking.partner_id
     )

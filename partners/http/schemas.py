@@ -39,22 +39,18 @@ class EnrolSchema(IdentifierSchema):
             raise ma.ValidationError("give card, phone, email or external_id")
 
 
-class OneIdentifierSchema(IdentifierSchema):
-    """One identifier."""
-
-    @ma.validates_schema
-    def _one_of(self, data: dict[str, Any], **kwargs: Any) -> None:
-        if len(data) != 1:
-            raise ma.ValidationError("give card, phone, email or external_id, one of them")
+def wallet_code() -> ma.fields.String:
+    """What a member's wallet shows."""
+    return ma.fields.String(
+        validate=ma.validate.Regexp(f"^{rotating_codes.PATTERN}\\Z"),
+        metadata={"description": "the wallet's rotating code, as scanned; typed off, its eight digits"},
+    )
 
 
 class LookupSchema(IdentifierSchema):
     """Which member: by one identifier, or by what the wallet shows."""
 
-    code = ma.fields.String(
-        validate=ma.validate.Regexp(f"^{rotating_codes.PATTERN}\\Z"),
-        metadata={"description": "the wallet's rotating code, as scanned; typed off, its eight digits"},
-    )
+    code = wallet_code()
 
     @ma.validates_schema
     def _one_of(self, data: dict[str, Any], **kwargs: Any) -> None:
@@ -70,6 +66,33 @@ class MemberKeySchema(LookupSchema):
     """Which member: by id, by one identifier, or by what the wallet shows."""
 
     member_id = Id(ids.MEMBER)
+
+
+def pin() -> ma.fields.String:
+    """A member's PIN, as it is typed in."""
+    return ma.fields.String(
+        validate=ma.validate.Regexp(r"^[0-9]{4,12}\Z"), metadata={"description": "as the member types it"}
+    )
+
+
+class EvidenceSchema(ma.Schema):
+    """What the member shows for it, where that is needed: the wallet's code or the PIN."""
+
+    code = wallet_code()
+    pin = pin()
+    may_be_left_out = True
+
+
+class OneIdentifierSchema(IdentifierSchema):
+    """One identifier, and what the member shows for it, where that is needed: the wallet's code or the PIN."""
+
+    code = wallet_code()
+    pin = pin()
+
+    @ma.validates_schema
+    def _one_of(self, data: dict[str, Any], **kwargs: Any) -> None:
+        if len(data.keys() & identifiers.KIND_OF_FIELD.keys()) != 1:
+            raise ma.ValidationError("give card, phone, email or external_id, one of them")
 
 
 class PostingSchema(MemberKeySchema):
@@ -95,9 +118,7 @@ class EarnSchema(PostingSchema):
 class SpendingSchema(PostingSchema):
     """Spend points; above the programme's limit with the wallet's code or the member's PIN."""
 
-    pin = ma.fields.String(
-        validate=ma.validate.Regexp(r"^[0-9]{4,12}\Z"), metadata={"description": "as the member types it"}
-    )
+    pin = pin()
 
 
 class HoldSchema(SpendingSchema):

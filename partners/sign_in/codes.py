@@ -88,10 +88,7 @@ def redeem(session: Session, *, kind: Kind, code: str, browser: str, now: dateti
         text("UPDATE partners.sign_in_code SET used_at = :now WHERE code_id = :id"), {"id": row.code_id, "now": now}
     )
     address = keyring.unseal(bytes(row.address), purpose=_ADDRESS).decode()
-    subject = subjects.find(session, kind, address, keyring)
-    if subject is not None:
-        subjects.confirm(session, subject, email=address, now=now, keyring=keyring)
-    return subject
+    return subjects.confirm(session, kind, address, now=now, keyring=keyring)
 
 
 def forget(session: Session, *, now: datetime, limit: int) -> int:

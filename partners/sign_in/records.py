@@ -113,14 +113,15 @@ def end(session: Session, *, kind: Kind, token: str, now: datetime, keyring: Key
     return row and (row.subject_id, row.created_at)
 
 
-def end_all(session: Session, *, kind: Kind, subject_id: UUID, now: datetime) -> int:
-    """End every session of a person; returns how many."""
+def end_all(session: Session, *, kind: Kind, subject_id: UUID, now: datetime, but: UUID | None = None) -> int:
+    """End every session of a person, except `but`; returns how many."""
     return session.execute(
         text("""
             UPDATE partners.session SET ended_at = :now
             WHERE subject_id = :subject_id AND kind = :kind AND ended_at IS NULL
+              AND session_id IS DISTINCT FROM CAST(:but AS uuid)
         """),
-        {"kind": kind, "subject_id": subject_id, "now": now},
+        {"kind": kind, "subject_id": subject_id, "now": now, "but": but},
     ).rowcount
 
 

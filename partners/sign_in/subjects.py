@@ -10,12 +10,14 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from coalition import mail_addresses
+from coalition import mail_addresses, members
 from kit.db import Session
 from kit.errors import Invalid
 from kit.secrets import Keyring
+from partners import proofs
 
 Kind = Literal["member", "staff"]
+_NOBODY = UUID(int=0)
 _ADDRESS = re.compile(r"(?=.{3,254}$)[!-;=?A-~]{1,64}@[!-;=?A-~]{1,189}")
 
 
@@ -46,10 +48,16 @@ def normalise(email: str) -> str:
 
 
 def find(session: Session, kind: Kind, email: str, keyring: Keyring) -> Subject | None:
-    """Who the address `email`, normalised, signs in, or None."""
+    """Who the address `email`, normalised, signs in, or None.
+
+    An address nobody confirmed yet signs in a member without any proof of its own only: that is how it gets its first.
+    """
     if kind == "member":
-        member_id = mail_addresses.member_of(session, address=email, keyring=keyring)
-        return Subject("member", member_id, None) if member_id else None
+        found = mail_addresses.addressee(session, address=email, keyring=keyring)
+        # Asked for nobody, too: how long it takes must not tell whether the address is somebody's.
+        known = proofs.of_member(session, found.member_id if found else _NOBODY)
+        signs_in = found and (found.is_confirmed or not known.are_there)
+        return Subject("member", found.member_id, None) if found and signs_in else None
     row = session.execute(text(f"{_STAFF} AND s.email = :email"), {"email": email}).first()
     return Subject("staff", row.staff_id, row.partner_id) if row else None
 
@@ -63,10 +71,17 @@ def get(session: Session, *, kind: Kind, subject_id: UUID) -> Subject | None:
     return Subject("staff", row.staff_id, row.partner_id) if row else None
 
 
-def confirm(session: Session, subject: Subject, *, email: str, now: datetime, keyring: Keyring) -> None:
-    """Note that `subject` reads the mail sent to `email`: it came back with the code."""
-    if subject.kind == "member":
-        mail_addresses.confirm(session, address=email, now=now, keyring=keyring)
+def confirm(session: Session, kind: Kind, email: str, *, now: datetime, keyring: Keyring) -> Subject | None:
+    """Like `find`, for whoever came back with the code sent to `email`, which is confirmed by that."""
+    found = find(session, kind, email, keyring)
+    if found is None or kind == "staff":
+        return found
+    # Two addresses may come back at once, or a PIN may have been set: who is first decides for the other.
+    members.lock(session, found.subject_id)
+    if find(session, kind, email, keyring) != found:
+        return None
+    mail_addresses.confirm(session, address=email, now=now, keyring=keyring)
+    return found
 
 
 def label(session: Session, subject: Subject) -> str:

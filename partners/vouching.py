@@ -1,0 +1,90 @@
+"""Who may change what a member is found by and proves itself with: docs/decisions/0015 argues the rule.
+
+The partner that enrolled a member vouches for it until it has a proof of its own. From then on, and for every other
+partner from the start, a change takes the member's PIN or code; and what the member signs in with is changed by
+signing in, once it can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from coalition import members, rotating_codes
+from kit.db import Database, Session
+from kit.errors import Forbidden
+from kit.secrets import Keyring
+from partners import evidence, proofs
+
+AT_TILLS, ON_PAGES = ("code", "pin"), ("sign_in",)
+
+
+class MemberProofRequired(Forbidden):
+    """The change takes a proof of the member; `accepts` names what would do: wallet's code, PIN, or their sign-in."""
+
+    code = "member_proof_required"
+    title = "Proof of the member needed"
+    remedy = (
+        "Send it again with the wallet's `code` or the member's `pin`, if `accepts` names them; "
+        "otherwise let the member do it on our page /proofs."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """A partner that asks for a change; `is_proved` by a PIN or by the code of `step`, which `require` uses up."""
+
+    member_id: UUID
+    partner_id: UUID
+    is_proved: bool
+    step: int | None
+
+
+def look(
+    database: Database, body: Mapping[str, Any], *, member_id: UUID, partner_id: UUID, keyring: Keyring, now: datetime
+) -> Asking:
+    """Look at the PIN or code in `body`, if any, each try counted and committed, whatever becomes of the change.
+
+    Raises MemberNotFound, WrongPin, WrongCode, SecretsLocked.
+    """
+    step, is_proved = None, evidence.is_given(body)
+    if is_proved:
+        with database.transaction() as session:
+            members.by_id(session, member_id)
+            code = evidence.shown_code(session, body, member_id)
+        step = evidence.check(
+            database,
+            member_id=member_id,
+            partner_id=partner_id,
+            code=code,
+            pin=body.get("pin"),
+            spending=True,  # one scan is enough to find the member and to change this
+            keyring=keyring,
+            now=now,
+        )
+    return Asking(member_id=member_id, partner_id=partner_id, is_proved=is_proved, step=step)
+
+
+def require(session: Session, asking: Asking, *, of_sign_in: bool = False) -> None:
+    """Let a change go on in this transaction, which keeps the member locked to its end; a code is used up in it.
+
+    `of_sign_in`: it decides with which address the member signs in. Raises MemberNotFound, WrongCode,
+    MemberProofRequired.
+    """
+    enrolled_by = members.lock(session, asking.member_id)
+    known = proofs.of_member(session, asking.member_id)
+    if not asking.is_proved:
+        if known.are_there or enrolled_by != asking.partner_id:
+            raise MemberProofRequired(
+                "only the partner that enrolled a member changes this without a proof of the member, "
+                "and only until the member has one", accepts=[*AT_TILLS, *ON_PAGES],
+            )  # fmt: skip
+    elif of_sign_in and known.on_pages:
+        raise MemberProofRequired("a member that can sign in changes this on our page /proofs", accepts=list(ON_PAGES))
+    if asking.step is not None:
+        rotating_codes.redeem(
+            session, member_id=asking.member_id, step=asking.step, partner_id=asking.partner_id, spending=True
+        )
