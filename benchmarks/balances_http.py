@@ -14,7 +14,7 @@ from urllib.request import urlopen
 from benchmarks.figures import Figure, Run
 from benchmarks.ground import PROJECT, STOP_TIMEOUT_S, BenchmarkError, Books, Ground, free_port, tell
 from benchmarks.http_client import Order
-from benchmarks.ledger_http import post, served, sign_in
+from benchmarks.ledger_http import as_partner, post, served, sign_in
 from benchmarks.stock import MEMBERS
 from kit.settings import to_environment
 
@@ -25,11 +25,12 @@ START_S = 20.0
 def balance(ground: Ground) -> Figure:
     """Balances of random members with three lots each, on 16 connections."""
     with served(ground, lots=LOTS) as (books, port):
-        ours = Order(port, "/v1/members/{member}/balance", sign_in(books, port), MEMBERS, 0, 0, ground.seconds)
-        ours = replace(ours, method="GET")
+        asked = Order(port, "/v1/members/{member}/balance", sign_in(books, port), MEMBERS, 0, 0, ground.seconds)
+        asked = replace(asked, method="GET")
+        ours = as_partner(books, asked)
         runs = []
         with bare_route(books) as bare_port:
-            bare = replace(ours, port=bare_port, path="/balance/{member}")
+            bare = replace(asked, port=bare_port, path="/balance/{member}")
             for _ in range(ground.runs):
                 reference, measured = post(bare), post(ours)
                 tell(f"  reference   {reference.answered / reference.seconds:>9,.0f} requests/s")

@@ -18,9 +18,11 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from uuid import UUID
 
 from benchmarks.stock import member_id
-from kit import ids
+from kit import ids, pairwise
+from kit.secrets import Keyring
 from kit.supervisor import exit_with_parent
 
 LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
@@ -35,6 +37,7 @@ class Order:
 
     With `items` a request is a batch of so many earns, otherwise one posting. The method GET asks instead, at a path
     that names the `{member}`. A `form` is sent as it is, with `token` for the credentials of HTTP Basic.
+    Members are named as the partner `partner_id` knows them under the coalition's `secret_key`; without it, as we do.
     """
 
     port: int
@@ -48,6 +51,8 @@ class Order:
     connections: int = CONNECTIONS
     method: str = "POST"
     form: str = ""
+    partner_id: str = ""
+    secret_key: str = ""
 
     @property
     def expected(self) -> bytes:
@@ -144,7 +149,9 @@ def _outcome(order: Order, posted: int, latencies: list[float]) -> Outcome:
 
 def _requests(order: Order) -> Iterator[bytes]:
     run = secrets.token_hex(6)
-    members = [ids.show(ids.MEMBER, member_id(n)) for n in range(1, order.members + 1)]
+    view = order.secret_key and pairwise.view_of(Keyring(bytes.fromhex(order.secret_key)), UUID(order.partner_id))
+    with ids.seen_by(view or None):
+        members = [ids.show(ids.MEMBER, member_id(n)) for n in range(1, order.members + 1)]
     if order.method == "GET":
         yield from _questions(order, members)
     if order.form:

@@ -38,7 +38,7 @@ MARGIN_S = 60.0
 def earn(ground: Ground, tpcb: Tpcb) -> Figure:
     """POST /v1/earns by member_id and points."""
     with served(ground, lots=0) as (books, port):
-        order = Order(port, "/v1/earns", sign_in(books, port), MEMBERS, *EARNED, ground.seconds)
+        order = as_partner(books, Order(port, "/v1/earns", sign_in(books, port), MEMBERS, *EARNED, ground.seconds))
         runs = _measure(ground, tpcb, books, order)
     return Figure("earn_http", "earns over HTTP", NAME, runs)
 
@@ -47,7 +47,7 @@ def batch(ground: Ground, tpcb: Tpcb) -> Figure:
     """POST /v1/batches of earns by member_id and points."""
     members = ledger_batches.MEMBERS
     with served(ground, lots=0, members=members) as (books, port):
-        order = Order(port, "/v1/batches", sign_in(books, port), members, *EARNED, ground.seconds)
+        order = as_partner(books, Order(port, "/v1/batches", sign_in(books, port), members, *EARNED, ground.seconds))
         order = replace(order, items=BATCH_ITEMS, connections=BATCH_CONNECTIONS)
         runs = _measure(ground, tpcb, books, order)
     unit = f"items over HTTP, earns {BATCH_ITEMS} a request on {BATCH_CONNECTIONS} connections"
@@ -58,7 +58,7 @@ def burn(ground: Ground, tpcb: Tpcb) -> Figure:
     """POST /v1/burns by member_id and points, each from 1 to 3 lots."""
     lots = lots_for(EXPECTED_BURNS_PER_S * (ground.seconds + int(WARM_UP_S)) * ground.runs)
     with served(ground, lots=lots) as (books, port):
-        order = Order(port, "/v1/burns", sign_in(books, port), MEMBERS, *SPENT, ground.seconds)
+        order = as_partner(books, Order(port, "/v1/burns", sign_in(books, port), MEMBERS, *SPENT, ground.seconds))
         runs = _measure(ground, tpcb, books, order)
         mean = lots_per_transaction(books, "redemption")
     return Figure("burn_http", f"burns over HTTP, mean {mean:.2f} lots", NAME, runs)
@@ -99,6 +99,13 @@ def post(order: Order) -> Outcome:
     """What a client in a process of its own got done."""
     with child("benchmarks.http_client") as client:
         return Outcome(**json.loads(answer_of(client, json.dumps(asdict(order)), timeout_s=order.seconds + MARGIN_S)))
+
+
+def as_partner(books: Books, order: Order) -> Order:
+    """`order` with members named as the first partner knows them."""
+    with books.database.transaction() as session:
+        partner_id = stock.first_partner(session)
+    return replace(order, partner_id=str(partner_id), secret_key=books.keyring.master.hex())
 
 
 def sign_in(books: Books, port: int) -> str:

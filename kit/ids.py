@@ -1,9 +1,15 @@
-"""Ids: UUIDv7 (RFC 9562) in the database, TypeIDs with a prefix of their kind where a person or partner sees them."""
+"""Ids: UUIDv7 (RFC 9562) in the database, TypeIDs with a prefix of their kind where a person or partner sees them.
+
+A partner sees members under ids of its own: while something is done for one (`seen_by`), members' ids are shown and
+read as that partner knows them, wherever that is. Else they are our own: for the coalition's admin and the terminal.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import uuid_utils
@@ -67,6 +73,34 @@ class MalformedId(Invalid):
     title = "Malformed id"
 
 
+class View(Protocol):
+    """How somebody sees members (`kit.pairwise`)."""
+
+    def outer(self, member_id: UUID) -> UUID:
+        """The id it knows the member by."""
+
+    def inner(self, shown: UUID) -> UUID:
+        """Our own id of whom it means."""
+
+
+_view: ContextVar[View | None] = ContextVar("view", default=None)
+
+
+@contextmanager
+def seen_by(view: View | None) -> Iterator[None]:
+    """Show and read members' ids as `view` has them; None: as they are."""
+    before = _view.set(view)
+    try:
+        yield
+    finally:
+        _view.reset(before)
+
+
+def see_as(view: View | None) -> None:
+    """Like `seen_by`, from here on: for a request, whose end takes it back."""
+    _view.set(view)
+
+
 def new() -> UUID:
     """A new UUIDv7: ordered by time, so that indexes grow at their right edge."""
     return uuid7()
@@ -74,6 +108,8 @@ def new() -> UUID:
 
 def show(prefix: str, value: UUID) -> str:
     """`value` as a TypeID, e.g. `mbr_01h45ytscbebyvny4gc8cr8ma2`."""
+    if prefix == MEMBER and (view := _view.get()) is not None:
+        value = view.outer(value)
     return str(TypeID.from_uuid(suffix=cast(uuid_utils.UUID, value), prefix=prefix))
 
 
@@ -93,4 +129,7 @@ def parse(prefix: str, text: str) -> UUID:
         typeid = None
     if typeid is None or typeid.prefix != prefix:
         raise MalformedId(f"expected an id that starts with {prefix}_", expected_prefix=prefix)
-    return UUID(int=typeid.uuid.int)
+    value = UUID(int=typeid.uuid.int)
+    if prefix == MEMBER and (view := _view.get()) is not None:
+        return view.inner(value)
+    return value

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from kit import ids
+from kit import ids, pairwise
 from kit.db import Session
+from kit.secrets import Keyring
 
 VERSION = 1  # of every event's data so far
 
@@ -53,17 +54,21 @@ def append(session: Session, event: Event) -> None:
     )
 
 
-def freeze(*, event_id: UUID, type_: str, occurred_at: datetime, data: dict[str, Any]) -> bytes:
+def freeze(
+    *, event_id: UUID, type_: str, occurred_at: datetime, data: dict[str, Any], view: ids.View | None = None
+) -> bytes:
     """The event as its receivers get it: made once, stored, signed and sent as these very bytes.
 
-    Ids are raw UUIDs in the row and TypeIDs here, by the name of their field.
+    Ids are raw UUIDs in the row and TypeIDs here, by the name of their field; members' as `view` has them.
     """
+    with ids.seen_by(view):
+        shown = ids.show_fields(data)
     body = {
         "id": ids.show(ids.EVENT, event_id),
         "type": type_,
         "version": VERSION,
         "timestamp": occurred_at.isoformat().replace("+00:00", "Z"),
-        "data": ids.show_fields(data),
+        "data": shown,
     }
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -96,8 +101,8 @@ def waiting(session: Session) -> int:
     return session.scalar(text("SELECT count(*) FROM kit.event WHERE position IS NULL")) or 0
 
 
-def sequence(session: Session, *, limit: int) -> list[Sequenced]:
-    """Give up to `limit` committed events their places and freeze their bodies.
+def sequence(session: Session, *, limit: int, keyring: Keyring) -> list[Sequenced]:
+    """Give up to `limit` committed events their places and freeze their bodies, each for the partner it is told to.
 
     One sequencer at a time (the caller holds a lock): a position is taken only by what is committed already, and all
     of a batch become visible together, so a reader of the feed never sees a place filled behind its back.
@@ -116,7 +121,16 @@ def sequence(session: Session, *, limit: int) -> list[Sequenced]:
         return []
     last = session.scalar(text("SELECT max(position) FROM kit.event")) or 0
     done = [Sequenced(e.subject_id, e.event_id, e.partner_id, e.type, last + n) for n, e in enumerate(found, start=1)]
-    bodies = [freeze(event_id=e.event_id, type_=e.type, occurred_at=e.occurred_at, data=e.data) for e in found]
+    bodies = [
+        freeze(
+            event_id=e.event_id,
+            type_=e.type,
+            occurred_at=e.occurred_at,
+            data=e.data,
+            view=pairwise.view_of(keyring, e.partner_id),
+        )
+        for e in found
+    ]
     session.execute(
         text("""
             UPDATE kit.event e SET position = u.position, body = u.body

@@ -9,13 +9,16 @@ import base64
 import binascii
 import hmac
 import secrets
+import threading
 import zlib
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -23,6 +26,8 @@ from kit.settings import Settings
 
 NONCE_BYTES = 12
 TOKEN_BYTES = 32
+BLOCK_BYTES = 16
+MOST_CONTEXTS = 4_096
 
 
 class SealBroken(Exception):
@@ -66,6 +71,27 @@ class Keyring:
             raise SealBroken from None
         return self.unseal(raw, purpose=purpose)
 
+    def permute(self, block: bytes, *, purpose: str) -> bytes:
+        """16 bytes for 16 bytes, one to one: the AES-256 permutation under the key of `purpose` (FIPS 197).
+
+        Without the key nobody can tell it from chance, nor two purposes' results of one block from those of two blocks.
+        """
+        return self._context(purpose, "encryptor").update(_whole(block))
+
+    def unpermute(self, block: bytes, *, purpose: str) -> bytes:
+        """What `permute` made `block` of; every block is one of something."""
+        return self._context(purpose, "decryptor").update(_whole(block))
+
+    def _context(self, purpose: str, direction: Literal["encryptor", "decryptor"]) -> CipherContext:
+        known, name = _contexts.by_name, (self.master, purpose, direction)
+        if (context := known.get(name)) is None:
+            if len(known) >= MOST_CONTEXTS:
+                known.clear()
+            # One block under a key is what the mode can be used for: there is no second one for it to give away.
+            cipher = Cipher(algorithms.AES(self._derive(purpose)), modes.ECB())  # noqa: S305
+            context = known[name] = getattr(cipher, direction)()
+        return context
+
     def _derive(self, purpose: str) -> bytes:
         if (key := _derived.get((self.master, purpose))) is None:
             kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose.encode())
@@ -73,8 +99,24 @@ class Keyring:
         return key
 
 
-# Derivation costs 20 µs and every request needs it; the purposes are few and fixed.
+# Derivation costs 20 µs and every request needs it; the purposes are few: fixed ones, and one for each partner.
 _derived: dict[tuple[bytes, str], bytes] = {}
+
+
+class _Contexts(threading.local):
+    """A thread's own contexts of AES: making one costs 3 µs, using it again 0.2 µs, and two threads may share none."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[tuple[bytes, str, str], CipherContext] = {}
+
+
+_contexts = _Contexts()
+
+
+def _whole(block: bytes) -> bytes:
+    if len(block) != BLOCK_BYTES:
+        raise ValueError(f"a block has {BLOCK_BYTES} bytes")
+    return block
 
 
 def keyring(settings: Settings) -> Keyring:

@@ -21,7 +21,7 @@ from coalition import ledger, members, programme
 from coalition.identifiers import Identifier
 from coalition.ledger import Command, Outcome, Request
 from coalition.refusals import ConcurrentRequest
-from kit import ids
+from kit import ids, pairwise
 from kit.db import DatabaseUnavailable, Session
 from kit.errors import CoalitionError, Invalid
 from kit.http.problems import InsufficientScope, document
@@ -77,8 +77,14 @@ def post(transactions: Transactions, batch: Batch, items: Sequence[tuple[int, An
     """Post numbered items (anything JSON gives; an error in its place is its refusal) and answer each, in their order.
 
     An answer is `{"item": number, "status": 201, "replayed": …, "transaction": {…}}`, or has a `problem` instead.
-    Raises DatabaseUnavailable; what was posted by then is answered when the batch is tried again.
+    Members are named and shown as the partner knows them, wherever the batch is posted. Raises DatabaseUnavailable;
+    what was posted by then is answered when the batch is tried again.
     """
+    with ids.seen_by(pairwise.view_of(batch.keyring, batch.principal.partner_id)):
+        return _post_all(transactions, batch, items)
+
+
+def _post_all(transactions: Transactions, batch: Batch, items: Sequence[tuple[int, Any]]) -> list[Answer]:
     answers: dict[int, Answer] = {}
     parsed = []
     for number, raw in items:

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from kit import ids, outbox
 from kit.db import Session, try_lock
 from kit.errors import Conflict, NotFound
+from kit.secrets import Keyring
 from webhooks.event_types import matches
 
 FAN_OUT_BATCH = 500
@@ -66,11 +67,11 @@ class Result:
     disable_endpoint: bool = False
 
 
-def fan_out(session: Session, *, now: datetime) -> int:
+def fan_out(session: Session, *, now: datetime, keyring: Keyring) -> int:
     """Sequence waiting events and make a delivery for each endpoint that wants one; returns how many events."""
     if not try_lock(session, "webhooks.fan_out"):
         return 0
-    events = outbox.sequence(session, limit=FAN_OUT_BATCH)
+    events = outbox.sequence(session, limit=FAN_OUT_BATCH, keyring=keyring)
     if not events:
         return 0
     wanted = _subscriptions(session, {event.partner_id for event in events})

@@ -129,7 +129,7 @@ class Pump:
             deliveries.complete(session, results, now=now)
             if places <= 0:
                 return Turn(0, [])
-            fanned_out = deliveries.fan_out(session, now=now)
+            fanned_out = deliveries.fan_out(session, now=now, keyring=self._keyring)
             claims = deliveries.claim(session, now=now, limit=places, busy=dict(busy))
             if claims and not self._is_demo and programme.get(session).is_demo:
                 # Nobody's real money: a demo's receivers live on this machine. It may have become one just now.

@@ -12,11 +12,11 @@ LEAST_FROM_OTHERS = 200  # points of other brands a member holds before any are 
 
 
 class Till:
-    """The tills of all brands; remembers which card is which member."""
+    """The tills of all brands; each brand remembers which card is which member, by the id it knows that one by."""
 
     def __init__(self, clients: dict[str, PartnerClient]) -> None:
         self._clients = clients
-        self._members: dict[str, str] = {}
+        self._members: dict[tuple[PartnerClient, str], str] = {}
 
     async def ring_up(self, receipt: Receipt) -> None:
         """Post everything of `receipt`; raises Refused where the API says no, and posts nothing more of it then."""
@@ -29,15 +29,15 @@ class Till:
             await self._sell(client, receipt, member_id)
 
     async def _member(self, client: PartnerClient, card: str) -> str:
-        if card not in self._members:
+        if (client, card) not in self._members:
             try:
                 found = await client.post("/v1/members/lookup", {"card": card})
             except Refused as refusal:
                 if refusal.problem_code != "member_not_found":
                     raise
                 found = await self._enrol(client, card)
-            self._members[card] = found["member_id"]
-        return self._members[card]
+            self._members[client, card] = found["member_id"]
+        return self._members[client, card]
 
     async def _enrol(self, client: PartnerClient, card: str) -> dict[str, Any]:
         try:

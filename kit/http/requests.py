@@ -36,6 +36,7 @@ def install(app: Flask) -> None:
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
     app.before_request(_begin)
     app.after_request(_end)
+    app.teardown_request(_forget)
 
 
 def accepts_up_to(size: int) -> Callable[[View], View]:
@@ -50,6 +51,7 @@ def accepts_up_to(size: int) -> Callable[[View], View]:
 
 def _begin() -> None:
     g.began = time.perf_counter()
+    ids.see_as(None)
     view = current_app.view_functions.get(request.endpoint or "")
     request.max_content_length = getattr(view, "largest_body_bytes", LARGEST_BODY_BYTES)
     given = request.headers.get("Request-Id", "")
@@ -74,6 +76,11 @@ def _end(response: Response) -> Response:
             **g.get("log_facts", {}),
         )
     return response
+
+
+def _forget(error: BaseException | None) -> None:
+    # The thread goes on to another request.
+    ids.see_as(None)
 
 
 def is_dry_run() -> bool:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 from flask import current_app, g, request
 
-from kit import clock
+from kit import clock, ids, pairwise
 from kit.db import Tenant
 from kit.http.api import Blueprint
 from kit.http.problems import InsufficientScope, Unauthenticated
@@ -45,6 +45,7 @@ def authorise(scope: str) -> None:
     note(client_id=found.client_id)
     if isinstance(found, Principal):
         note(partner_id=found.partner_id)
+        ids.see_as(pairwise.view_of(services().keyring, found.partner_id))
     admit(found)
     if scope not in found.scopes:
         raise InsufficientScope(f"this needs the scope {scope}", required_scope=scope)

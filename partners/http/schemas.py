@@ -14,6 +14,11 @@ from partners import whom
 LARGEST_POSTING = 1_000_000_000  # points or minor units of one posting
 
 
+def member() -> Id:
+    """A member, as the partner that asks knows them."""
+    return Id(ids.MEMBER, metadata={"description": "Your id of the member; other partners have others of the same"})
+
+
 class AmountSchema(ma.Schema):
     """Money in whole minor units, e.g. 12.34 GBP is `{"minor": 1234, "currency": "GBP"}`."""
 
@@ -65,7 +70,7 @@ class LookupSchema(IdentifierSchema):
 class MemberKeySchema(LookupSchema):
     """Which member: by id, by one identifier, or by what the wallet shows."""
 
-    member_id = Id(ids.MEMBER)
+    member_id = member()
 
 
 def pin() -> ma.fields.String:
@@ -172,7 +177,7 @@ class ClawbackSchema(PostingSchema):
 class MemberSchema(ma.Schema):
     """A member as partners see one."""
 
-    member_id = Id(ids.MEMBER)
+    member_id = member()
     enrolled_at = ma.fields.AwareDateTime()
     card_masked = ma.fields.String(allow_none=True, metadata={"description": "null: the member has no card"})
 
@@ -213,7 +218,7 @@ _NOW_ONLY = {OPTIONAL: True}
 class BalanceSchema(ma.Schema):
     """What the wallet holds, and when it expires; of a past time only what it held."""
 
-    member_id = Id(ids.MEMBER)
+    member_id = member()
     available = ma.fields.Integer(metadata={"description": "can be spent now"})
     held = ma.fields.Integer(metadata={"description": "set aside for purchases in progress"})
     pending = ma.fields.Integer(metadata={"description": "earned, not to be spent yet"})
@@ -242,7 +247,7 @@ class TransactionSchema(ma.Schema):
 
     transaction_id = Id(ids.TRANSACTION)
     kind = ma.fields.String(validate=ma.validate.OneOf(ledger.KINDS))
-    member_id = Id(ids.MEMBER)
+    member_id = member()
     partner_id = Id(ids.PARTNER)
     points = ma.fields.Integer(metadata={"description": "moved; the kind gives the direction"})
     repaid = ma.fields.Integer(
@@ -309,7 +314,7 @@ class HoldShownSchema(ma.Schema):
     """A hold; its id is that of the transaction that opened it, with a prefix of its own."""
 
     hold_id = Id(ids.HOLD)
-    member_id = Id(ids.MEMBER)
+    member_id = member()
     points = ma.fields.Integer()
     captured = ma.fields.Integer()
     status = ma.fields.String(validate=ma.validate.OneOf(["open", "captured", "voided", "lapsed"]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import datetime
 from uuid import UUID
 
 from joserfc import jwt
 
+from kit import ids, pairwise
 from kit.secrets import Keyring
 from partners.oauth.codes import Code
 from partners.oauth.keys import ALGORITHM, SigningKey
@@ -16,9 +16,9 @@ LIFETIME_S = 300
 
 
 def subject_of(member_id: UUID, *, partner_id: UUID, keyring: Keyring) -> str:
-    """The member's name for one partner (Core §8.1, pairwise): two partners can't tell that theirs is the same."""
-    name = keyring.fingerprint(purpose="pairwise subject", value=f"{partner_id} {member_id}")
-    return base64.urlsafe_b64encode(name).rstrip(b"=").decode()
+    """The member's name for one partner (Core §8.1, pairwise): the id it knows the member by everywhere."""
+    with ids.seen_by(pairwise.view_of(keyring, partner_id)):
+        return ids.show(ids.MEMBER, member_id)
 
 
 def sign(code: Code, *, subject: str, issuer: str, now: datetime, key: SigningKey) -> str:

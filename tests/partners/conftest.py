@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 import jsonschema
 import pytest
@@ -16,7 +17,7 @@ from flask import Flask, Response, g, request
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from kit import clock
+from kit import clock, ids, pairwise
 from partners import clients
 from partners.http import admission
 from partners.sign_in import postman
@@ -42,6 +43,20 @@ class Caller:
         self.keys += 1
         headers = {"Authorization": f"Bearer {self.token}", "Idempotency-Key": key or f"key-{self.keys}"}
         return self.http.post(path, json=body, headers={**headers, **more})
+
+    def shown(self, member_id: UUID) -> str:
+        """The id this partner knows the member by."""
+        with ids.seen_by(self._view):
+            return ids.show(ids.MEMBER, member_id)
+
+    def inner(self, shown: str) -> UUID:
+        """Our own id of the member this partner knows by `shown`."""
+        with ids.seen_by(self._view):
+            return ids.parse(ids.MEMBER, shown)
+
+    @property
+    def _view(self) -> ids.View:
+        return pairwise.view_of(self.http.application.extensions["coalition"].keyring, self.partner_id)
 
     def patch(self, path: str, body: Any, **headers: Any) -> TestResponse:
         headers = {"Authorization": f"Bearer {self.token}", "If-Match": "*", **headers}

@@ -23,7 +23,7 @@ def grocer(caller) -> Caller:
 
 def test_a_purchase_earns_and_burns_and_is_returned(grocer, caller) -> None:
     station = caller("fuelway")
-    member = grocer.post("/v1/members/lookup", {"card": CARD}).json["member_id"]
+    member = station.post("/v1/members/lookup", {"card": CARD}).json["member_id"]
     earned = grocer.post("/v1/earns", EARN)
     assert (earned.status_code, earned.json["points"], earned.json["available_after"]) == (201, 100, 100)
     burned = station.post("/v1/burns", {"member_id": member, "points": 60, "reference": "B1"})
@@ -136,7 +136,7 @@ def test_cards_are_checked_and_never_repeated(grocer) -> None:
 def test_another_partners_transactions_are_not_there(grocer, caller) -> None:
     other = caller("fuelway")
     earned = grocer.post("/v1/earns", EARN).json
-    member, transaction = earned["member_id"], earned["transaction_id"]
+    member, transaction = other.shown(grocer.inner(earned["member_id"])), earned["transaction_id"]
     assert grocer.get(f"/v1/transactions/{transaction}").json == earned
     assert other.get(f"/v1/transactions/{transaction}").status_code == 404
     assert other.get("/v1/transactions", reference="R1").json["data"] == []

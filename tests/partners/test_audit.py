@@ -161,7 +161,8 @@ def test_changes_of_endpoints_and_lookups_name_client_address_and_request(world:
     made = grocer.post("/v1/webhook-endpoints", {"url": "https://hooks.example.com/secret-path"})
     grocer.patch(f"/v1/webhook-endpoints/{made.json['endpoint_id']}", {"status": "disabled"})
     grocer.patch("/v1/webhook-endpoints/ep_01h45ytscbebyvny4gc8cr8ma2", {"status": "disabled"})
-    member = grocer.post("/v1/members", {"card": CARD}).json["member_id"]
+    shown = grocer.post("/v1/members", {"card": CARD}).json["member_id"]
+    member = ids.show(ids.MEMBER, grocer.inner(shown))
     looked_up = [grocer.post("/v1/members/lookup", {"card": card}) for card in (CARD, "7001000000130470")]
     with app.app_context():
         admission.write_out()

@@ -119,7 +119,7 @@ def test_an_earn_by_code_names_its_member(world: World, grocer) -> None:
 
 
 def test_another_members_code_does_not_speak_for_this_one(world: World, grocer) -> None:
-    answer = burn(grocer, code=code_of(world, OTHER_CARD), member_id=ids.show(ids.MEMBER, member_of(world)))
+    answer = burn(grocer, code=code_of(world, OTHER_CARD), member_id=grocer.shown(member_of(world)))
     assert (answer.status_code, answer.json["code"]) == (403, "wrong_code")
     assert burn(grocer, code=code_of(world, OTHER_CARD)).status_code == 201
 

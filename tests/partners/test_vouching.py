@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor, wait
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -16,7 +17,8 @@ from partners.sign_in import subjects
 from tests.conftest import CARD, NOW, World
 from tests.partners.conftest import Caller
 from tests.partners.sign_in_kit import Browser
-from tests.partners.test_members_api import coalition, identifier, remove, sent_code
+from tests.partners.test_members_api import coalition, remove, sent_code
+from tests.partners.test_members_api import identifier as path_of_identifier
 
 __all__ = ["coalition"]
 
@@ -34,31 +36,35 @@ def station(caller) -> Caller:
 
 
 @pytest.fixture
-def ann(grocer) -> str:
-    return grocer.post("/v1/members", {"card": CARD}).json["member_id"]
+def ann(grocer) -> UUID:
+    return enrol(grocer, card=CARD)
 
 
-def add(caller: Caller, member_id: str, **body: str):
-    return caller.post(f"/v1/members/{member_id}/identifiers", body)
+def enrol(caller: Caller, **body: str) -> UUID:
+    return caller.inner(caller.post("/v1/members", body).json["member_id"])
 
 
-def inner(shown: str):
-    return ids.parse(ids.MEMBER, shown)
+def add(caller: Caller, member_id: UUID, **body: str):
+    return caller.post(f"/v1/members/{caller.shown(member_id)}/identifiers", body)
 
 
-def set_pin(world: World, member_id: str, pin: str = PIN) -> None:
+def identifier(caller: Caller, member_id: UUID, kind: str) -> str:
+    return path_of_identifier(caller, caller.shown(member_id), kind)
+
+
+def set_pin(world: World, member_id: UUID, pin: str = PIN) -> None:
     with world.transaction() as session:
-        pins.put(session, member_id=inner(member_id), pin=pin, keyring=world.keyring)
+        pins.put(session, member_id=member_id, pin=pin, keyring=world.keyring)
 
 
-def code_of(world: World, member_id: str, *, new: bool = True) -> str:
+def code_of(world: World, member_id: UUID, *, new: bool = True) -> str:
     with world.transaction() as session:
         if new:
-            rotating_codes.issue(session, member_id=inner(member_id), keyring=world.keyring)
-        return rotating_codes.current(session, member_id=inner(member_id), keyring=world.keyring, now=clock.now())
+            rotating_codes.issue(session, member_id=member_id, keyring=world.keyring)
+        return rotating_codes.current(session, member_id=member_id, keyring=world.keyring, now=clock.now())
 
 
-def verify(caller: Caller, member_id: str, caplog, **proof: str):
+def verify(caller: Caller, member_id: UUID, caplog, **proof: str):
     """Verify the member's first address through the API; the last answer."""
     caplog.set_level(logging.INFO, "mail")
     path = identifier(caller, member_id, "email")
@@ -76,9 +82,9 @@ def refused(answer, *accepts: str) -> None:
 def test_only_who_enrolled_a_member_vouches_for_it(grocer, station, ann) -> None:
     for body in ({"email": MALLORY}, {"phone": PHONE}, {"card": "7001000000130470"}):
         refused(add(station, ann, **body))
-    refused(remove(station, identifier(grocer, ann, "card")))
+    refused(remove(station, identifier(station, ann, "card")))
     assert add(grocer, ann, email=ANN).status_code == 201
-    refused(station.post(f"{identifier(grocer, ann, 'email')}/verification"))
+    refused(station.post(f"{identifier(station, ann, 'email')}/verification"))
 
 
 def test_vouching_ends_with_the_members_first_proof(world: World, grocer, ann) -> None:
@@ -93,7 +99,7 @@ def test_a_rotating_code_ends_vouching_and_so_does_a_verified_address(world: Wor
     add(grocer, ann, email=ANN)
     assert verify(grocer, ann, caplog).status_code == 200
     refused(add(grocer, ann, phone=PHONE))
-    bob = grocer.post("/v1/members", {"card": "7001000000130470"}).json["member_id"]
+    bob = enrol(grocer, card="7001000000130470")
     code_of(world, bob)
     refused(add(grocer, bob, phone=PHONE))
 
@@ -109,7 +115,7 @@ def test_a_pin_lets_any_partner_change_it_and_a_wrong_one_counts(world: World, s
 
 def test_a_code_is_good_for_one_change(world: World, station, ann) -> None:
     code = code_of(world, ann)
-    assert station.post("/v1/members/lookup", {"code": code}).json["member_id"] == ann
+    assert station.post("/v1/members/lookup", {"code": code}).json["member_id"] == station.shown(ann)
     assert add(station, ann, phone=PHONE, code=code).status_code == 201
     again = add(station, ann, email=ANN, code=code)
     assert (again.status_code, again.json["code"]) == (403, "wrong_code")
@@ -121,17 +127,17 @@ def test_a_code_is_not_used_up_by_what_was_refused(world: World, grocer, station
     grocer.post("/v1/members", {"phone": PHONE})
     code = code_of(world, ann)
     assert add(station, ann, phone=PHONE, code=code).json["code"] == "identifier_in_use"
-    dry = station.post(f"/v1/members/{ann}/identifiers?dry_run=true", {"email": ANN, "code": code})
+    dry = station.post(f"/v1/members/{station.shown(ann)}/identifiers?dry_run=true", {"email": ANN, "code": code})
     assert dry.status_code == 201
     assert add(station, ann, email=ANN, code=code).status_code == 201
 
 
 def test_another_members_code_or_pin_proves_nothing(world: World, grocer, station, ann) -> None:
-    bob = grocer.post("/v1/members", {"card": "7001000000130470"}).json["member_id"]
+    bob = enrol(grocer, card="7001000000130470")
     set_pin(world, bob)
     assert add(station, ann, email=MALLORY, code=code_of(world, bob)).json["code"] == "wrong_code"
     assert add(station, ann, email=MALLORY, pin=PIN).json["code"] == "wrong_pin"
-    nobody = ids.show(ids.MEMBER, ids.new())
+    nobody = ids.new()
     assert add(station, nobody, email=MALLORY, pin=PIN).json["code"] == "member_not_found"
     assert add(station, nobody, email=MALLORY).json["code"] == "member_not_found"
 
@@ -139,7 +145,7 @@ def test_another_members_code_or_pin_proves_nothing(world: World, grocer, statio
 def test_an_external_id_is_its_partners_own_and_takes_no_proof(world: World, station, ann) -> None:
     set_pin(world, ann)
     assert add(station, ann, external_id="F-1").status_code == 201
-    assert station.post("/v1/members/lookup", {"external_id": "F-1"}).json["member_id"] == ann
+    assert station.post("/v1/members/lookup", {"external_id": "F-1"}).json["member_id"] == station.shown(ann)
     assert remove(station, identifier(station, ann, "external")).status_code == 204
 
 
@@ -148,11 +154,12 @@ def test_what_signs_a_member_in_is_changed_by_signing_in(world: World, grocer, s
     add(grocer, ann, email=ANN)
     set_pin(world, ann)
     assert verify(station, ann, caplog, pin=PIN).status_code == 200, "the first address: nothing stronger is there"
-    own = identifier(grocer, ann, "email")
+    own = identifier(station, ann, "email")
     assert add(station, ann, email=MALLORY, pin=PIN).status_code == 201, "to be found by, not to sign in with"
+    members_path = f"/v1/members/{station.shown(ann)}/identifiers"
     planted = next(
-        f"/v1/members/{ann}/identifiers/{one['identifier_id']}"
-        for one in station.get(f"/v1/members/{ann}/identifiers").json["data"]
+        f"{members_path}/{one['identifier_id']}"
+        for one in station.get(members_path).json["data"]
         if one["masked"].startswith("m")
     )
     refused(station.post(f"{planted}/verification", {"pin": PIN}), "sign_in")
@@ -174,7 +181,7 @@ def test_an_address_nobody_confirmed_signs_in_a_member_without_proofs_only(world
     assert stranger.ask("member", MALLORY).status_code == 303, "answered as ever"
     assert len(mailbox.messages) == 1
     assert find(world, MALLORY) is None
-    assert find(world, ANN).subject_id == inner(ann)
+    assert find(world, ANN).subject_id == ann
 
 
 def test_a_code_on_its_way_signs_nobody_in_once_the_member_has_a_proof(world, grocer, ann, site, mailbox) -> None:
@@ -203,7 +210,7 @@ def test_vouching_and_a_first_proof_at_once_come_one_after_the_other(world: Worl
     """While the member's PIN is being set, a change that would still be vouched for waits, and is refused."""
     with ThreadPoolExecutor(1) as pool:
         with world.transaction() as session:
-            pins.put(session, member_id=inner(ann), pin=PIN, keyring=world.keyring)
+            pins.put(session, member_id=ann, pin=PIN, keyring=world.keyring)
             till = Caller(app.test_client(), grocer.token, grocer.partner_id)
             waiting = pool.submit(add, till, ann, email=MALLORY)
             assert not wait([waiting], timeout=0.5).done
@@ -218,9 +225,9 @@ def test_an_enrolment_adds_nothing_to_a_member_that_is_there(world: World, stati
 
 def test_a_merge_brings_no_address_that_signs_in_unconfirmed(world: World, grocer, ann) -> None:
     set_pin(world, ann)
-    mallory = grocer.post("/v1/members", {"email": MALLORY}).json["member_id"]
+    mallory = enrol(grocer, email=MALLORY)
     with world.transaction() as session:
-        merges.merge(session, member_id=inner(mallory), into=inner(ann), reference="M-1", now=NOW).unwrap()
+        merges.merge(session, member_id=mallory, into=ann, reference="M-1", now=NOW).unwrap()
     assert find(world, MALLORY) is None
     refused(add(grocer, ann, phone=PHONE))
     assert add(grocer, mallory, phone=PHONE).json["code"] == "member_merged"
@@ -255,7 +262,7 @@ def test_members_change_it_on_their_own_page(world: World, grocer, ann, site, ma
     wrong = f"{(int(code) + 1) % 10**6:06d}"
     assert browser.post(f"/proofs/{second}/confirm", {"code": wrong}, page="/proofs").status_code == 403
     assert browser.post(f"/proofs/{second}/confirm", {"code": code}, page="/proofs").status_code == 303
-    assert find(world, "second@example.com").subject_id == inner(ann)
+    assert find(world, "second@example.com").subject_id == ann
     first = identifier_of(world, "a•••@e•••.com")
     assert browser.post(f"/proofs/{first}/remove", {}, page="/proofs").status_code == 303
     assert find(world, ANN) is None
@@ -283,7 +290,7 @@ def test_members_set_their_pin_on_their_own_page(world: World, grocer, station, 
 
 def test_nobody_changes_what_is_anothers_on_that_page(world: World, grocer, ann, site, mailbox) -> None:
     add(grocer, ann, email=ANN)
-    bob = grocer.post("/v1/members", {"email": "bob@example.com"}).json["member_id"]
+    bob = enrol(grocer, email="bob@example.com")
     browser = Browser(site)
     browser.sign_in(mailbox, "member", "bob@example.com")
     theirs = identifier_of(world, "a•••@e•••.com")
@@ -291,7 +298,7 @@ def test_nobody_changes_what_is_anothers_on_that_page(world: World, grocer, ann,
         assert browser.post(f"/proofs/{theirs}/{what}", fields, page="/proofs").status_code == 404
     unsigned = browser.http.post(f"/proofs/{theirs}/remove", data={"csrf_token": "x"}, base_url="https://localhost")
     assert unsigned.status_code == 403
-    assert grocer.get(f"/v1/members/{bob}").status_code == 200
+    assert grocer.get(f"/v1/members/{grocer.shown(bob)}").status_code == 200
 
 
 def test_the_page_is_for_who_signed_in_lately(site) -> None:
@@ -299,6 +306,7 @@ def test_the_page_is_for_who_signed_in_lately(site) -> None:
 
 
 def test_what_the_coalition_does_by_hand_is_audited(grocer, ann, coalition) -> None:
+    ann = ids.show(ids.MEMBER, ann)
     coalition("member", "pin", ann, "--pin", PIN)
     coalition("member", "code", ann, "--new")
     coalition("member", "code", ann)
@@ -313,7 +321,7 @@ def test_what_the_coalition_does_by_hand_is_audited(grocer, ann, coalition) -> N
 
 def test_a_verification_of_a_member_erased_meanwhile_confirms_nothing(world: World, grocer, ann) -> None:
     add(grocer, ann, email=ANN)
-    which = {"member_id": inner(ann), "partner_id": grocer.partner_id}
+    which = {"member_id": ann, "partner_id": grocer.partner_id}
     with world.transaction() as session:
         kept = member_identifiers.add(
             session, identifier=Identifier(EMAIL, ANN, ""), now=NOW, keyring=world.keyring, **which

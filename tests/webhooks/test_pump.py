@@ -181,7 +181,7 @@ def test_what_a_killed_pump_had_claimed_is_sent_by_the_next(world, partner, rece
     register(world, partner, receiver.url)
     world.earn(partner.partner_id, world.member(), 10)
     with world.transaction() as session:
-        deliveries.fan_out(session, now=clock.now())
+        deliveries.fan_out(session, now=clock.now(), keyring=world.keyring)
         claims = deliveries.claim(session, now=clock.now(), limit=10, busy={})
     assert [claim.attempt_no for claim in claims] == [1]
     pump(world)
@@ -226,7 +226,7 @@ def test_positions_are_given_once_and_without_gaps(world, partner, receiver) -> 
     rounds = []
     for _ in range(3):
         with world.transaction() as session:
-            rounds.append(deliveries.fan_out(session, now=clock.now()))
+            rounds.append(deliveries.fan_out(session, now=clock.now(), keyring=world.keyring))
     with world.transaction() as session:
         positions = session.scalars(text("SELECT position FROM kit.event ORDER BY position")).all()
     assert rounds == [6, 0, 0]
