@@ -113,6 +113,12 @@ def show(prefix: str, value: UUID) -> str:
     return str(TypeID.from_uuid(suffix=cast(uuid_utils.UUID, value), prefix=prefix))
 
 
+def show_our_own(member_id: UUID) -> str:
+    """A member as we know it, whoever it is done for: for what we write down for ourselves."""
+    with seen_by(None):
+        return show(MEMBER, member_id)
+
+
 def show_fields(data: Mapping[str, Any]) -> dict[str, Any]:
     """`data` with the ids in it, known by the names of their fields, shown as TypeIDs."""
     return {

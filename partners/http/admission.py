@@ -162,17 +162,11 @@ def _record_it(response: Response) -> Response:
     status = response.status_code
     if request.endpoint in LOOKUPS and status in (200, 404):
         found = response.get_json()["member_id"] if status == 200 else None
-        _here().lookups.put(_Lookup(actor(), clock.now(), found and _our_own(found)))
+        own = found and ids.show_our_own(ids.parse(ids.MEMBER, found))
+        _here().lookups.put(_Lookup(actor(), clock.now(), own))
     if status != TOO_MANY_REQUESTS and (status >= 400 or request.method not in ("GET", "HEAD")):
         _here().requests.put(_record(client, response))
     return response
-
-
-def _our_own(shown: str) -> str:
-    # What is written down for ourselves names members as we do.
-    member_id = ids.parse(ids.MEMBER, shown)
-    with ids.seen_by(None):
-        return ids.show(ids.MEMBER, member_id)
 
 
 def _record(client: Principal, response: Response) -> Record:

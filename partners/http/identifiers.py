@@ -20,6 +20,7 @@ from kit.http.paging import Page
 from kit.http.requests import is_dry_run
 from kit.http.services import services
 from partners import vouching, whom
+from partners.http.admission import write_down
 from partners.http.auth import principal, requires
 from partners.http.schemas import (
     EvidenceSchema,
@@ -71,7 +72,7 @@ def add(body: dict[str, Any], member_id: str) -> KeptIdentifier:
     with parts.writing() as session:
         if identifier.kind != EXTERNAL:
             vouching.require(session, asking)
-        return member_identifiers.add(
+        kept = member_identifiers.add(
             session,
             member_id=asking.member_id,
             identifier=identifier,
@@ -79,6 +80,8 @@ def add(body: dict[str, Any], member_id: str) -> KeptIdentifier:
             now=programme.get(session).time(clock.now()),
             keyring=parts.keyring,
         )
+        _write_down(session, "member.identifier_added", asking, kept)
+    return kept
 
 
 @identifiers_api.post("/<identifier_id>/removal")
@@ -99,6 +102,7 @@ def remove(body: dict[str, Any], member_id: str, identifier_id: str) -> None:
         member_identifiers.remove(
             session, member_id=asking.member_id, identifier_id=which, partner_id=asking.partner_id
         )
+        _write_down(session, "member.identifier_removed", asking, kept)
 
 
 @identifiers_api.post("/<identifier_id>/verification")
@@ -121,7 +125,8 @@ def send_code(body: dict[str, Any], member_id: str, identifier_id: str) -> None:
     parts = services()
     asking, which = _asking(body, member_id), ids.parse(ids.IDENTIFIER, identifier_id)
     with parts.writing() as session:
-        if _kept(session, asking, which).verified_at is None:
+        kept = _kept(session, asking, which)
+        if kept.verified_at is None:
             vouching.require(session, asking, of_sign_in=True)
         challenge = verifications.start(
             session,
@@ -131,6 +136,7 @@ def send_code(body: dict[str, Any], member_id: str, identifier_id: str) -> None:
             keyring=parts.keyring,
             now=clock.now(),
         )
+        _write_down(session, "member.verification_started", asking, kept)
     if not is_dry_run():
         mail.send(parts.settings, to=challenge.address, subject="Your code", body=_MAIL.format(code=challenge.code))
 
@@ -176,4 +182,16 @@ def _kept(session: Session, asking: Asking, identifier_id: UUID) -> KeptIdentifi
     members.lock(session, asking.member_id)  # what is seen of it holds to the end
     return member_identifiers.get(
         session, member_id=asking.member_id, identifier_id=identifier_id, partner_id=asking.partner_id
+    )
+
+
+def _write_down(session: Session, action: str, asking: Asking, kept: KeptIdentifier) -> None:
+    shown = ids.show(ids.IDENTIFIER, kept.identifier_id)
+    write_down(
+        session,
+        action,
+        ids.show_our_own(asking.member_id),
+        identifier=shown,
+        kind=kept.kind,
+        proved=asking.is_proved,
     )

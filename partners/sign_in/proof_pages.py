@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from flask import Response
+from flask import Response, g, request
 
 from coalition import member_identifiers, pins, verifications
 from coalition.identifiers import EMAIL
 from kit import clock, ids
+from kit.db import Session
 from kit.http.services import services
-from partners import pages
+from partners import audit, pages
+from partners.audit import Actor
 from partners.sign_in import records, sessions
 from partners.sign_in.passkey_pages import MAX_AGE_S
 from partners.sign_in.postman import postman
@@ -42,6 +44,7 @@ def set_pin() -> Response:
             raise pins.MalformedPin("the two are not the same")
         with parts.reading() as session:
             pins.put(session, member_id=visitor.subject_id, pin=given["pin"], keyring=parts.keyring)
+            _write_down(session, visitor, "member.pin_set")
     except (pins.MalformedPin, pins.WeakPin) as error:
         return _page(visitor, wrong=error.detail)
     return pages.see("/proofs")
@@ -61,6 +64,7 @@ def send_code(identifier_id: str) -> Response:
             keyring=parts.keyring,
             now=clock.now(),
         )
+        _write_down(session, visitor, "member.verification_started", identifier=identifier_id)
     postman().post(to=challenge.address, subject="Your code", body=_MAIL.format(code=challenge.code))
     return pages.see("/proofs")
 
@@ -94,6 +98,7 @@ def remove(identifier_id: str) -> Response:
             records.end_all(
                 session, kind="member", subject_id=visitor.subject_id, now=clock.now(), but=visitor.session_id
             )
+        _write_down(session, visitor, "member.identifier_removed", identifier=identifier_id, kind=kind)
     return pages.see("/proofs")
 
 
@@ -116,4 +121,17 @@ def _page(visitor: Visitor, *, wrong: str = "") -> Response:
         status=HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK,
         identifiers=[(ids.show(ids.IDENTIFIER, one.identifier_id), one) for one in found],
         wrong=wrong,
+    )
+
+
+def _write_down(session: Session, visitor: Visitor, action: str, **facts: object) -> None:
+    own = ids.show(ids.MEMBER, visitor.subject_id)
+    audit.append(
+        session,
+        actor=Actor(kind="member", actor_id=own, address=request.remote_addr, request_id=g.request_id),
+        action=action,
+        subject=own,
+        now=clock.now(),
+        keyring=services().keyring,
+        facts=facts,
     )

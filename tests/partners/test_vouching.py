@@ -13,6 +13,7 @@ from coalition import member_identifiers, merges, pins, rotating_codes, verifica
 from coalition.identifiers import EMAIL, Identifier
 from coalition.members import MemberNotFound
 from kit import clock, ids
+from partners import audit
 from partners.sign_in import subjects
 from tests.conftest import CARD, NOW, World
 from tests.partners.conftest import Caller
@@ -317,6 +318,28 @@ def test_what_the_coalition_does_by_hand_is_audited(grocer, ann, coalition) -> N
     for action in ("pin_set", "code_issued", "code_shown", "unlocked", "exported", "erased"):
         assert f"member.{action}" in listed
     assert PIN not in listed
+
+
+def test_who_changed_what_is_audited(world: World, grocer, station, ann, site, mailbox) -> None:
+    add(grocer, ann, email=ANN)
+    add(station, ann, email=MALLORY)
+    browser = Browser(site)
+    browser.sign_in(mailbox, "member", ANN)
+    browser.post("/proofs/pin", {"pin": PIN, "again": PIN}, page="/proofs")
+    add(station, ann, phone=PHONE, pin=PIN)
+    station.post(f"{identifier(station, ann, 'phone')}/removal", {"pin": PIN})
+    browser.post(f"/proofs/{identifier_of(world, '•' * 12 + '8503')}/remove", {}, page="/proofs")
+    with world.transaction() as session:
+        listed = [entry.facts for entry in reversed(audit.newest(session, limit=50))]
+    assert {entry["subject"] for entry in listed} == {ids.show(ids.MEMBER, ann)}
+    assert [(entry["kind"], entry["action"], entry.get("facts", {}).get("proved")) for entry in listed] == [
+        ("client", "member.identifier_added", False),
+        ("member", "member.pin_set", None),
+        ("client", "member.identifier_added", True),
+        ("client", "member.identifier_removed", True),
+        ("member", "member.identifier_removed", None),
+    ]
+    assert not any(secret in str(listed) for secret in (ANN, PHONE, PIN, MALLORY))
 
 
 def test_a_verification_of_a_member_erased_meanwhile_confirms_nothing(world: World, grocer, ann) -> None:
