@@ -240,6 +240,10 @@ class MemberNotFound(NotFound):
     """Member not found."""
 
 
+class MemberProofRequired(Forbidden):
+    """Proof of the member needed."""
+
+
 class MoreThanHeld(Conflict):
     """More than is held."""
 
@@ -481,6 +485,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "member_blocked": MemberBlocked,
     "member_merged": MemberMerged,
     "member_not_found": MemberNotFound,
+    "member_proof_required": MemberProofRequired,
     "more_than_held": MoreThanHeld,
     "more_than_reversible": MoreThanReversible,
     "no_days": NoDays,

@@ -13,6 +13,7 @@ class HoldShown(Answer):
     """A hold; its id is that of the transaction that opened it, with a prefix of its own."""
 
     hold_id: str
+    # Your id of the member; other partners have others of the same
     member_id: str
     points: int
     captured: int

@@ -12,6 +12,7 @@ from coalition_client.values import Answer
 class Member(Answer):
     """A member as partners see one."""
 
+    # Your id of the member; other partners have others of the same
     member_id: str
     enrolled_at: datetime
     # null: the member has no card
@@ -22,6 +23,7 @@ class Member(Answer):
 class Balance(Answer):
     """What the wallet holds, and when it expires; of a past time only what it held."""
 
+    # Your id of the member; other partners have others of the same
     member_id: str
     # can be spent now
     available: int
@@ -52,6 +54,7 @@ class Transaction(Answer):
 
     transaction_id: str
     kind: str
+    # Your id of the member; other partners have others of the same
     member_id: str
     partner_id: str
     # moved; the kind gives the direction

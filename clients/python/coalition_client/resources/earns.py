@@ -41,6 +41,7 @@ class Earns:
         phone: + and country code (E.164)
         external_id: your own id of them
         code: the wallet's rotating code, as scanned; typed off, its eight digits
+        member_id: Your id of the member; other partners have others of the same
         reference: Your receipt's number, posted once for ever
         effective_at: When the purchase was made; now, if left out
         vests_at: Pending until then, e.g. until the return period is over

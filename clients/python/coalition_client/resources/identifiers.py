@@ -36,9 +36,14 @@ class Identifiers:
         phone: str | None = None,
         email: str | None = None,
         external_id: str | None = None,
+        code: str | None = None,
+        pin: str | None = None,
         dry_run: bool = False,
     ) -> KeptIdentifier:
         """Let a member be found by one more identifier; what it has already is answered as it is.
+
+        An external id is yours alone, and takes no proof of the member. Anything else does, unless you enrolled the
+        member and it has no proof of its own yet.
 
         Needs the scope `members:enrol`.
 
@@ -46,6 +51,8 @@ class Identifiers:
         card: 12 to 19 digits, Luhn-valid
         phone: + and country code (E.164)
         external_id: your own id of them
+        code: the wallet's rotating code, as scanned; typed off, its eight digits
+        pin: as the member types it
         """
         return self._transport.one(
             KeptIdentifier,
@@ -53,37 +60,63 @@ class Identifiers:
                 method="POST",
                 path=path("/v1/members/{member_id}/identifiers", member_id=member_id),
                 query=query(dry_run=dry_run),
-                body=given(card=card, phone=phone, email=email, external_id=external_id),
+                body=given(card=card, phone=phone, email=email, external_id=external_id, code=code, pin=pin),
             ),
         )
 
-    def remove(self, member_id: str, identifier_id: str, *, dry_run: bool = False) -> Meta:
+    def remove(
+        self,
+        member_id: str,
+        identifier_id: str,
+        *,
+        code: str | None = None,
+        pin: str | None = None,
+        dry_run: bool = False,
+    ) -> Meta:
         """Let a member not be found by it any more; the last one stays.
+
+        Takes what adding it takes; a verified address of a member that can sign in is removed by the member, on our
+        page.
 
         Needs the scope `members:enrol`.
 
         member_id: An id that begins with `mbr_`.
         identifier_id: An id that begins with `idn_`.
+        code: the wallet's rotating code, as scanned; typed off, its eight digits
+        pin: as the member types it
         """
         return self._transport.done(
             Call(
-                method="DELETE",
+                method="POST",
                 path=path(
-                    "/v1/members/{member_id}/identifiers/{identifier_id}",
+                    "/v1/members/{member_id}/identifiers/{identifier_id}/removal",
                     member_id=member_id,
                     identifier_id=identifier_id,
                 ),
                 query=query(dry_run=dry_run),
+                body=given(code=code, pin=pin),
             )
         )
 
-    def send_code(self, member_id: str, identifier_id: str, *, dry_run: bool = False) -> Meta:
+    def send_code(
+        self,
+        member_id: str,
+        identifier_id: str,
+        *,
+        code: str | None = None,
+        pin: str | None = None,
+        dry_run: bool = False,
+    ) -> Meta:
         """Send a six-digit code to an e-mail address of a member.
+
+        Takes what adding it takes. A member that can sign in verifies further addresses on our page.
 
         Needs the scope `members:enrol`.
 
         member_id: An id that begins with `mbr_`.
         identifier_id: An id that begins with `idn_`.
+        code: the wallet's rotating code, as scanned; typed off, its eight digits
+        pin: as the member types it
         """
         return self._transport.done(
             Call(
@@ -94,6 +127,7 @@ class Identifiers:
                     identifier_id=identifier_id,
                 ),
                 query=query(dry_run=dry_run),
+                body=given(code=code, pin=pin),
             )
         )
 
