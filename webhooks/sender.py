@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from kit import clock, ids
+from kit.http import tracing
 from kit.secrets import Keyring
 from kit.settings import Network
 from webhooks import schedule, signing
@@ -64,6 +65,7 @@ class Sender:
             timestamp=int(clock.now().timestamp()),
             body=claim.body,
         )
+        headers["traceparent"] = tracing.of_event(claim.event_id).header
         answer = await self.post(claim.url, body=claim.body, headers=headers)
         succeeded = answer.succeeded
         delay = schedule.next_delay(claim.attempt_no, jitter=random.random(), retry_after=answer.retry_after)  # noqa: S311

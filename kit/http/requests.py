@@ -63,6 +63,9 @@ def _end(response: Response) -> Response:
     response.headers["Request-Id"] = g.request_id
     response.headers["traceresponse"] = g.trace.header
     response.headers["X-Content-Type-Options"] = "nosniff"
+    if "Authorization" in request.headers:
+        # Secrets, balances, whose points they are: nothing that takes a token is for anybody's cache.
+        response.headers["Cache-Control"] = "no-store"
     if g.get("dry_run"):
         response.headers["Dry-Run"] = "true"
     if request.path not in _SILENT:

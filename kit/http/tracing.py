@@ -10,6 +10,7 @@ import random
 import re
 import secrets
 from typing import NamedTuple
+from uuid import UUID
 
 _PARENT = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 # Ids of traces are no secrets; they have to be unlike each other, in every process, and cheap.
@@ -37,3 +38,8 @@ def begin(traceparent: str) -> Trace:
         return Trace(f"{_ids.getrandbits(128) or 1:032x}", span_id, "00")
     # Of the flags we know one: whether the caller recorded its part.
     return Trace(found[2], span_id, "01" if int(found[4], 16) & 1 else "00")
+
+
+def of_event(event_id: UUID) -> Trace:
+    """One attempt to tell of an event: all of them, at every endpoint, are one trace, named like the event."""
+    return Trace(event_id.hex, f"{_ids.getrandbits(64) or 1:016x}", "00")

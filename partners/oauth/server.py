@@ -25,7 +25,7 @@ from partners.http.auth import authorise, principal
 from partners.oauth import devices, id_tokens, keys, token_grants, tokens
 from partners.oauth.authentication import CONFIDENTIAL, METHODS, NONE, authenticator, session
 from partners.oauth.authorization import DETAILS_TYPE
-from partners.scopes import MEMBER_SCOPES, SCOPES
+from partners.scopes import ADMIN_SCOPES, MEMBER_SCOPES, SCOPES
 
 LONGEST_TOKEN = 500
 View = Callable[[], dict[str, Any]]
@@ -217,7 +217,7 @@ def metadata() -> dict[str, Any]:
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
         "authorization_details_types_supported": [DETAILS_TYPE],
-        "scopes_supported": [*SCOPES, *MEMBER_SCOPES],
+        "scopes_supported": [*SCOPES, *MEMBER_SCOPES, *ADMIN_SCOPES],
         "service_documentation": f"{issuer}/docs",
     }
 

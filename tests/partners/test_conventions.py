@@ -24,7 +24,8 @@ from tests.partners.conftest import Caller
 from tests.pin_openapi import PINNED
 from wsgi import create_app
 
-OPERATIONS = json.loads(PINNED.read_text("utf-8"))["paths"]
+DOCUMENT = json.loads(PINNED.read_text("utf-8"))
+OPERATIONS = DOCUMENT["paths"]
 JSON = "application/json"
 OLD, NEW = "2026-11-01", "2027-03-01"
 
@@ -174,6 +175,38 @@ def test_ids_that_are_nobodys_are_404_or_malformed_422(grocer) -> None:
 
 
 SUFFIX = "01h45ytscbebyvny4gc8cr8ma2"
+
+
+SECRET = re.compile(r"(.*_)?(secret|token|pin|seed)")
+
+
+def _names(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            yield from _names(DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+        yield from schema.get("properties", {})
+        for part in (*schema.get("properties", {}).values(), schema.get("items")):
+            yield from _names(part)
+
+
+def test_nothing_that_takes_a_token_is_kept_by_a_cache_least_of_all_secrets(caller, admin) -> None:
+    boss, grocer = admin(), caller("greengrocer")
+    for route in ROUTES:
+        answer = call(grocer if route.scope in SCOPES else boss, route)
+        assert answer.headers["Cache-Control"] == "no-store", route.name
+    giving = {
+        route.name.replace(SUFFIX, "…")
+        for route in ROUTES
+        for content in route.operation["responses"].get("201", {}).get("content", {}).values()
+        if any(SECRET.fullmatch(name) for name in _names(content["schema"]))
+    }
+    assert giving == {"POST /v1/admin/partners/prt_…/clients", "POST /v1/webhook-endpoints"}, "each is tried here"
+    owner = boss.get("/v1/admin/partners").json["data"][0]["partner_id"]
+    made = boss.post(f"/v1/admin/partners/{owner}/clients", {})
+    registered = grocer.post("/v1/webhook-endpoints", {"url": "https://hooks.example.com/x"})
+    for shown, name in ((made, "client_secret"), (registered, "secret")):
+        assert shown.json[name]
+        assert shown.headers["Cache-Control"] == "no-store"
 
 
 def test_every_answer_carries_its_version_and_an_unknown_one_is_refused(grocer) -> None:

@@ -15,6 +15,8 @@ from sqlalchemy import text
 from standardwebhooks import Webhook
 
 from kit import clock, ids
+from kit.http import tracing
+from kit.http.tracing import Trace
 from tests.conftest import World
 from webhooks import deliveries, endpoints
 from webhooks.addresses import LOOPBACK
@@ -34,6 +36,7 @@ class Receiver(ThreadingHTTPServer):
         self.verifier: Webhook | None = None
         self.verified: list[str] = []
         self.bodies: list[bytes] = []
+        self.traces: list[str] = []
         super().__init__(("127.0.0.1", 0), _Handler)
 
     @property
@@ -52,6 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
             receiver.verifier.verify(body, dict(self.headers))
             receiver.verified.append(self.headers["webhook-id"])
         receiver.bodies.append(body)
+        receiver.traces.append(self.headers["traceparent"])
         self.send_response(receiver.status)
         for name, value in receiver.headers_out.items():
             self.send_header(name, value)
@@ -141,6 +145,11 @@ def test_a_failure_is_written_down_and_tried_again_later(world, partner, receive
         deliveries.retry(session, delivery_id=failed.delivery_id, partner_id=partner.partner_id, now=clock.now())
     pump(world)
     assert [a.outcome for a in one(world, partner, endpoint).attempts or []] == ["failed", "succeeded"]
+    # One trace for the event, named like it, and a span for each attempt.
+    traces = [Trace(*trace.split("-")[1:]) for trace in receiver.traces]
+    assert {trace.trace_id for trace in traces} == {failed.event_id.hex}
+    assert len({trace.span_id for trace in traces}) == len(traces) == 2
+    assert [tracing.begin(trace).trace_id for trace in receiver.traces] == [failed.event_id.hex] * 2
     with pytest.raises(AlreadyDelivered), world.transaction() as session:
         deliveries.retry(session, delivery_id=failed.delivery_id, partner_id=partner.partner_id, now=clock.now())
 

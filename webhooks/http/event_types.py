@@ -81,4 +81,5 @@ _HEADERS = {
     "webhook-id": "The event's id: the same whenever it is sent again.",
     "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
     "webhook-signature": "`v1,` and the base64 of HMAC-SHA-256 over `id.timestamp.body`.",
+    "traceparent": "One trace for all attempts to tell of the event, a span for each (W3C Trace Context).",
 }
