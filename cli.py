@@ -9,11 +9,14 @@ import threading
 import click
 
 from coalition.cli import ledger
+from console import beside
 from console.certify.cli import certify
 from console.cli import demo, replay
 from console.run import coalition_up, describe
-from kit import embedded, schema, settings
-from kit.terminal import one_line_errors, say
+from console.sandbox_cli import sandbox_commands
+from kit import schema, settings
+from kit.errors import CoalitionError
+from kit.terminal import engines, fail, one_line_errors, say, wants_sandbox
 from partners.accounts_cli import partner
 from partners.audit_cli import audit_commands
 from partners.cli import client, rate
@@ -25,7 +28,8 @@ from settlement.cli import agreement, settlement
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="coalition")
-def main() -> None:
+@click.option("--sandbox", is_flag=True, help="Do the command at the sandbox, not at live.")
+def main(*, sandbox: bool) -> None:
     """The engine of a coalition loyalty programme. Settings are COALITION_* variables; the README lists them."""
 
 
@@ -33,6 +37,8 @@ def main() -> None:
 @one_line_errors
 def up() -> None:
     """Run everything in the foreground: engines, web, workers, cron. Ctrl-C ends it all in order."""
+    if wants_sandbox():
+        fail("coalition up serves live and the sandbox beside it; leave --sandbox out")
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
@@ -51,16 +57,23 @@ def db() -> None:
 @one_line_errors
 def migrate() -> None:
     """Bring the database to the schema of this version."""
-    with embedded.running(settings.from_environment(os.environ)) as chosen:
+    with engines() as chosen:
         schema.migrate(str(chosen.database_url))
-    say(f"the database is at revision {schema.head()}")
+        say(f"the database is at revision {schema.head()}")
+        if chosen.sandbox != "beside":
+            return
+        try:
+            beside.prepare(chosen)
+            say(f"that of the sandbox is at revision {schema.head()}")
+        except CoalitionError as error:
+            say(f"no sandbox: {error.detail}")
 
 
 @db.command()
 @one_line_errors
 def distribute() -> None:
     """Spread members, with all that is theirs, over the nodes of a Citus cluster; needs that extension."""
-    with embedded.running(settings.from_environment(os.environ)) as chosen:
+    with engines() as chosen:
         done = schema.distribute(str(chosen.database_url), report=say)
     say("the database is distributed by member" if done else "the database was distributed before")
 
@@ -76,6 +89,7 @@ for command in (
     oauth,
     agreement,
     settlement,
+    sandbox_commands,
     replay,
     demo,
     certify,

@@ -6,10 +6,11 @@ import os
 
 from flask import Flask
 
-from kit import logs, settings
+from kit import logs, nudge, sandbox, settings
 from kit.db import Database, DatabaseUnavailable
 from kit.http import api, health, problems, rate_limits, requests, versions
 from kit.http import services as http_services
+from kit.http.mount import Mount
 from kit.http.rate_limits import Limiter
 from kit.http.services import Services
 from kit.nudge import Nudge
@@ -60,12 +61,13 @@ def create_app(chosen: Settings) -> Flask:
     if chosen.database_url is None or chosen.redis_url is None:
         raise ValueError("create_app needs the addresses of both engines")
     app = Flask("coalition", static_folder=None)
+    keys = keyring(chosen)
     parts = Services(
         settings=chosen,
         # One connection besides those of the threads: what is written in the background keeps no request waiting.
         database=Database(chosen.database_url, pool_size=chosen.web_threads + 1, shared=True),
-        keyring=keyring(chosen),
-        nudge=Nudge(chosen.redis_url),
+        keyring=keys,
+        nudge=Nudge(chosen.redis_url, channel=nudge.channel(keys)),
     )
     http_services.install(app, parts)
     requests.install(app)
@@ -122,9 +124,13 @@ def create_app(chosen: Settings) -> Flask:
     return app
 
 
-def application() -> Flask:
-    """The app a web process of `coalition up` serves; ends with the server that started it."""
+def application() -> Flask | Mount:
+    """What a web process of `coalition up` serves, live and the sandbox beside it; ends with who started it."""
     chosen = settings.from_environment(os.environ)
     logs.configure(chosen.log_format)
     exit_with_parent()
-    return create_app(chosen)
+    live = create_app(chosen)
+    if chosen.sandbox != "beside":
+        return live
+    beside = sandbox.beside(chosen)
+    return Mount(live, create_app(beside), path=sandbox.PATH, places=beside.web_threads)

@@ -82,7 +82,8 @@ def ensure(session: Session, *, now: datetime, currency: str, time_zone: str, ke
 
     Raises ProgrammeMismatch where the values, or the secret key, are not those of its founding.
     """
-    key_check = keyring.fingerprint(purpose="key check", value="coalition")
+    kind = "coalition" if keyring.realm == "live" else "sandbox"
+    key_check = keyring.fingerprint(purpose="key check", value=kind)
     session.execute(
         text("""
             INSERT INTO coalition.programme
@@ -110,8 +111,8 @@ def ensure(session: Session, *, now: datetime, currency: str, time_zone: str, ke
             raise ProgrammeMismatch(f"{name} is {given}, but the books of this database are kept in {kept}")
     if not same(stored_check or b"", key_check):
         raise ProgrammeMismatch(
-            "this database was founded with another secret key; give it back with COALITION_SECRET_KEY "
-            "or the secret.key of its data folder"
+            "this database was founded with another secret key, or as live and not as a sandbox, or the other way "
+            "round; give the key back with COALITION_SECRET_KEY or the secret.key of its data folder"
         )
     return programme
 

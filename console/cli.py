@@ -26,11 +26,11 @@ from console.replay.receipts import ReceiptFile
 from console.replay.run import Outcome
 from console.replay.run import replay as run_replay
 from console.run import address, coalition_up, is_ready
-from kit import schema, settings
+from kit import sandbox, schema, settings
 from kit.db import DatabaseUnavailable
 from kit.errors import CoalitionError
 from kit.settings import Settings
-from kit.terminal import Desk, desk, fail, json_option, one_line_errors, say
+from kit.terminal import Desk, desk, fail, json_option, one_line_errors, say, wants_sandbox
 
 DEMO_DAY = date(2026, 3, 2)
 DEMO_MEMBERS, DEMO_RECEIPTS = 60, 400
@@ -65,6 +65,8 @@ def replay(*, file: Path, concurrency: int, as_json: bool) -> None:
 @one_line_errors
 def demo(*, concurrency: int, as_json: bool) -> None:
     """From nothing: a day of receipts of four brands, made up, replayed and settled; leaves nothing running."""
+    if wants_sandbox():
+        fail("the demo has a coalition of its own; leave --sandbox out")
     chosen = _fresh_demo(settings.from_environment(os.environ))
     file = chosen.data_dir / "receipts.csv"
     file.write_text(generator.generate(day=DEMO_DAY, members=DEMO_MEMBERS, receipts=DEMO_RECEIPTS), "utf-8")
@@ -77,7 +79,9 @@ def demo(*, concurrency: int, as_json: bool) -> None:
 def _coalition(chosen: Settings) -> Iterator[tuple[Desk, str]]:
     if is_ready(chosen):
         with desk() as at:
-            yield at, address(chosen)
+            yield at, address(chosen) + (sandbox.PATH if wants_sandbox() else "")
+    elif wants_sandbox():
+        fail("the sandbox is served by `coalition up`; start it first")
     else:
         with _started(chosen) as started:
             yield started
@@ -88,6 +92,7 @@ def _started(chosen: Settings) -> Iterator[tuple[Desk, str]]:
     folder = chosen.data_dir / "log"
     folder.mkdir(parents=True, exist_ok=True)
     click.echo(f"starting a coalition for this (its logs are in {folder}) …", err=True)
+    chosen = replace(chosen, sandbox="none")
     with (folder / "replay.log").open("a", encoding="utf-8") as log:
 
         def sink(name: str, line: str) -> None:
@@ -131,7 +136,7 @@ def _fresh_demo(chosen: Settings) -> Settings:
     folder.mkdir(parents=True)
     chosen = replace(
         chosen, data_dir=folder, http_host="127.0.0.1", http_port=_free_port(), time_zone="UTC", currency="GBP",
-        secret_key=secrets.token_hex(32),
+        secret_key=secrets.token_hex(32), sandbox="none",
     )  # fmt: skip
     if chosen.database_url is None:
         return chosen

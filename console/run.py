@@ -9,14 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import redis
 
-from coalition import programme
-from console import schedule
-from kit import clock, embedded
-from kit.errors import Unavailable
+from console import beside, schedule
+from kit import embedded, sandbox
+from kit.errors import CoalitionError, Unavailable
 from kit.jobs import key_prefix
 from kit.settings import Settings, to_environment
 from kit.supervisor import LogSink, Program, Supervisor, print_line
@@ -52,11 +51,15 @@ class StartFailed(Unavailable):
 
 @dataclass(frozen=True)
 class Running:
-    """A coalition that is up: its address, the supervisor of its processes, and a desk on its database."""
+    """A coalition that is up: its address, the supervisor of its processes, and a desk on its database.
+
+    `sandbox` says where the one beside it is, or why there is none.
+    """
 
     url: str
     supervisor: Supervisor
     desk: Desk
+    sandbox: str
 
 
 @contextmanager
@@ -74,24 +77,33 @@ def coalition_up(wanted: Settings, *, sink: LogSink = print_line) -> Iterator[Ru
             open_database(chosen, migrate=True) as desk,
         ):
             _check_redis(chosen)
-            with desk.database.transaction() as session:
-                founded = programme.ensure(
-                    session,
-                    now=clock.now(),
-                    currency=chosen.currency,
-                    time_zone=chosen.time_zone,
-                    keyring=desk.keyring,
-                )
-            for program in _programs(chosen, key_prefix(str(founded.programme_id))):
+            founded = beside.found(desk)
+            test, about = _sandbox(chosen)
+            served = chosen if test or chosen.is_sandbox else replace(chosen, sandbox="none")
+            for program in _programs(served, key_prefix(str(founded.programme_id))):
                 supervisor.start(program)
+            if test is not None:
+                supervisor.start(_sandbox_program(test))
             _wait_until_ready(chosen)
             try:
-                yield Running(address(chosen), supervisor, desk)
+                yield Running(address(chosen), supervisor, desk, about)
             finally:
                 # Our own programs first: they still need the engines to end well.
                 supervisor.stop()
     finally:
         supervisor.stop()
+
+
+def _sandbox(live: Settings) -> tuple[Settings | None, str]:
+    """The settings of the sandbox beside `live`, ready, and a line about it; whatever it lacks, live starts."""
+    if live.is_sandbox:
+        return None, "it is a sandbox itself"
+    try:
+        chosen = beside.prepare(live)
+        beside.open_books(chosen)
+    except CoalitionError as error:
+        return None, f"no sandbox: {error.detail}"
+    return chosen, f"its sandbox is at {address(live)}{sandbox.PATH}"
 
 
 def refuse_taken_port(chosen: Settings) -> None:
@@ -132,9 +144,8 @@ def _check_redis(chosen: Settings) -> None:
 
 def _programs(chosen: Settings, prefix: str) -> list[Program]:
     environment = {
-        **to_environment(chosen),
+        **_environment(chosen),
         "RQ_KEY_PREFIX": prefix,
-        "PYTHONUNBUFFERED": "1",
         # macOS only: its frameworks refuse to be forked otherwise, and RQ forks for every job.
         "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
     }
@@ -170,6 +181,15 @@ def _programs(chosen: Settings, prefix: str) -> list[Program]:
     ]
 
 
+def _sandbox_program(chosen: Settings) -> Program:
+    argv = [sys.executable, "-m", "console.sandbox_worker"]
+    return Program(name="sandbox", argv=argv, environment=_environment(chosen))
+
+
+def _environment(chosen: Settings) -> dict[str, str]:
+    return {**to_environment(chosen), "PYTHONUNBUFFERED": "1"}
+
+
 def _wait_until_ready(chosen: Settings) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < deadline:
@@ -203,4 +223,7 @@ def _shown_host(chosen: Settings) -> str:
 def describe(running: Running) -> str:
     """What `coalition up` says when it is up."""
     pids = ", ".join(f"{name} {pid}" for name, pid in running.supervisor.pids().items())
-    return f"Coalition is up at {running.url}, its API at {running.url}/docs (supervisor {os.getpid()}; {pids})"
+    return (
+        f"Coalition is up at {running.url}, its API at {running.url}/docs (supervisor {os.getpid()}; {pids})\n"
+        f"{running.sandbox}"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from rq.cron import register
 
@@ -17,6 +18,18 @@ NIGHTLY = "nightly"
 BATCHES = "batches"
 QUEUES = (WEBHOOKS, NIGHTLY, BATCHES)
 KEEP_FAILURES_S = 86_400
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A job, the queue it belongs to, and after how many seconds it comes again."""
+
+    interval_s: int
+    job: Callable[[], object]
+    queue: str
+
+
+TIMETABLE: list[Entry] = []
 KNOWN_JOBS: list[str] = []  # whatever is scheduled here, and nothing else, a worker runs
 
 
@@ -27,6 +40,7 @@ def _every(interval_s: int, job: Callable[[], object], queue: str, *, timeout_s:
     """
     register(job, queue, interval=interval_s, ttl=ttl_s or interval_s, job_timeout=timeout_s, result_ttl=0,
              failure_ttl=KEEP_FAILURES_S)  # fmt: skip
+    TIMETABLE.append(Entry(interval_s, job, queue))
     KNOWN_JOBS.append(f"{job.__module__}.{job.__name__}")
 
 

@@ -8,8 +8,8 @@ import time
 import redis
 
 from kit import logs
+from kit.secrets import Keyring
 
-CHANNEL = "coalition:nudge"
 SOCKET_TIMEOUT_S = 0.25
 SILENCE_AFTER_FAILURE_S = 1.0
 AT_MOST_EVERY_S = 0.02
@@ -17,10 +17,16 @@ AT_MOST_EVERY_S = 0.02
 log = logging.getLogger(__name__)
 
 
+def channel(keyring: Keyring) -> str:
+    """What one coalition's doorbell is called in Redis, so that two on one server don't wake each other."""
+    return f"coalition:{keyring.fingerprint(purpose='nudge', value='').hex()[:16]}:nudge"
+
+
 class Nudge:
     """Rings at most every 20 ms per process, and not at all for a second after Redis failed to answer."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, *, channel: str) -> None:
+        self._channel = channel
         self._client = redis.Redis.from_url(
             redis_url, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S
         )
@@ -33,7 +39,7 @@ class Nudge:
             return
         self._silent_until = now + AT_MOST_EVERY_S
         try:
-            self._client.publish(CHANNEL, b"")
+            self._client.publish(self._channel, b"")
         except (redis.RedisError, OSError) as error:
             self._silent_until = now + SILENCE_AFTER_FAILURE_S
             logs.event(log, "redis does not answer", level=logging.WARNING, error=type(error).__name__)

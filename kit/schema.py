@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from psycopg import sql
+from sqlalchemy import make_url, text
 
 import migrations
-from kit.db import OLDEST_POSTGRESQL, Database, Session
+from kit.db import CONNECT_TIMEOUT_S, OLDEST_POSTGRESQL, Database, DatabaseUnavailable, Session
 from kit.errors import Unavailable
 from migrations import distribution
 
@@ -32,6 +34,13 @@ class PostgresqlTooOld(Unavailable):
 
     code = "postgresql_too_old"
     title = "PostgreSQL too old"
+
+
+class DatabaseRefused(Unavailable):
+    """PostgreSQL doesn't let our user create the database; an administrator can."""
+
+    code = "database_refused"
+    title = "Database refused"
 
 
 class CitusMissing(Unavailable):
@@ -82,6 +91,23 @@ def _walk(url: str, step: Callable[[Config], None]) -> None:
                 step(config)
     finally:
         owner.close()
+
+
+def create_database(url: str, *, beside: str) -> None:
+    """Make the database that `url` names, unless it is there, on the same server as that of `beside`.
+
+    Raises DatabaseUnavailable, DatabaseRefused.
+    """
+    name = make_url(url).database
+    try:
+        with psycopg.connect(beside, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+            if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+                with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(str(name))))
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise DatabaseRefused(f"the database's user may not create the database {name}") from error
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(f"can't connect to the database: {str(error).splitlines()[0]}") from error
 
 
 def distribute(url: str, *, report: Callable[[str], None]) -> bool:

@@ -30,15 +30,20 @@ BLOCK_BYTES = 16
 MOST_CONTEXTS = 4_096
 
 
+# What a coalition's tokens and secrets say of it: whether its points are somebody's, or a sandbox's.
+Realm = Literal["live", "test"]
+
+
 class SealBroken(Exception):
     """Sealed bytes were changed, or were sealed for another use or with another key."""
 
 
 @dataclass(frozen=True)
 class Keyring:
-    """The keys of one coalition."""
+    """The keys of one coalition; `realm` says whether it is a sandbox."""
 
     master: bytes
+    realm: Realm = "live"
 
     def __repr__(self) -> str:
         return "Keyring(…)"
@@ -121,12 +126,13 @@ def _whole(block: bytes) -> bytes:
 
 def keyring(settings: Settings) -> Keyring:
     """The keyring of `settings`: from COALITION_SECRET_KEY, otherwise from a file made on first use."""
+    realm: Realm = "test" if settings.is_sandbox else "live"
     if settings.secret_key is not None:
-        return Keyring(bytes.fromhex(settings.secret_key))
+        return Keyring(bytes.fromhex(settings.secret_key), realm)
     path = settings.data_dir / "secret.key"
     if not path.exists():
         _create_key(path)
-    return Keyring(bytes.fromhex(path.read_text("ascii").strip()))
+    return Keyring(bytes.fromhex(path.read_text("ascii").strip()), realm)
 
 
 def _create_key(path: Path) -> None:

@@ -35,6 +35,8 @@ class Settings:
     time_zone: str = "UTC"
     currency: str = "GBP"
     secret_key: str | None = field(default=None, repr=False)
+    sandbox: str = "beside"
+    sandbox_database_url: str | None = None
     access_token_lifetime_s: int = 3600
     rate_limit_reads_per_s: int = 5000
     rate_limit_writes_per_s: int = 5000
@@ -52,6 +54,11 @@ class Settings:
     def issuer(self) -> str:
         """Our own address as everybody outside sees it, without a slash at its end."""
         return (self.public_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether this coalition is a sandbox itself, with nobody's real points."""
+        return self.sandbox == "only"
 
     @property
     def embedded_database(self) -> bool:
@@ -148,6 +155,8 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "time_zone": _zone,
     "currency": _currency,
     "secret_key": _secret,
+    "sandbox": _choice("beside", "none", "only"),
+    "sandbox_database_url": _url("postgresql", "postgres"),
     "access_token_lifetime_s": _integer(60, 86_400),
     "rate_limit_reads_per_s": _integer(1, 100_000),
     "rate_limit_writes_per_s": _integer(1, 100_000),
@@ -161,7 +170,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "mail_from": _mail_address,
     "log_format": _choice("text", "json"),
 }
-SECRET_NAMES = ("database_url", "redis_url", "secret_key", "smtp_url")
+SECRET_NAMES = ("database_url", "redis_url", "secret_key", "sandbox_database_url", "smtp_url")
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:

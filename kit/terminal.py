@@ -13,7 +13,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
 
-from kit import embedded, schema, settings
+from kit import embedded, sandbox, schema, settings
 from kit.db import Database
 from kit.errors import CoalitionError
 from kit.secrets import Keyring, keyring
@@ -33,14 +33,37 @@ class Desk:
     keyring: Keyring
 
 
-@contextmanager
-def desk() -> Iterator[Desk]:
-    """A ready database: the embedded one, started and migrated if need be, or the real one if it is at the head.
+def wants_sandbox() -> bool:
+    """Whether this is `coalition --sandbox …`: a command about the sandbox instead of live."""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.find_root().params.get("sandbox"))
 
-    Raises SettingsError, EnginesUnavailable, DatabaseUnavailable, SchemaNotReady.
+
+@contextmanager
+def engines(*, of_sandbox: bool = False) -> Iterator[Settings]:
+    """The settings of the coalition a command is about, live or its sandbox, with the engines running.
+
+    Raises SettingsError, EnginesUnavailable, NoSandbox, DatabaseUnavailable.
     """
     wanted = settings.from_environment(os.environ)
-    with embedded.running(wanted) as chosen, open_database(chosen, migrate=wanted.embedded_database) as opened:
+    with embedded.running(wanted) as live:
+        if wanted.is_sandbox or not (of_sandbox or wants_sandbox()):
+            yield live
+            return
+        chosen = sandbox.beside(live)
+        if wanted.embedded_database and wanted.sandbox_database_url is None:
+            schema.create_database(str(chosen.database_url), beside=str(live.database_url))
+        yield chosen
+
+
+@contextmanager
+def desk(*, of_sandbox: bool = False) -> Iterator[Desk]:
+    """A ready database: the embedded one, started and migrated if need be, or the real one if it is at the head.
+
+    Raises SettingsError, EnginesUnavailable, NoSandbox, DatabaseUnavailable, SchemaNotReady.
+    """
+    is_embedded = settings.from_environment(os.environ).embedded_database
+    with engines(of_sandbox=of_sandbox) as chosen, open_database(chosen, migrate=is_embedded) as opened:
         yield opened
 
 

@@ -15,12 +15,10 @@ from sqlalchemy import Row, text
 from kit.db import Session
 from kit.errors import Conflict, Invalid, NotFound
 from kit.secrets import Keyring, new_token, same, token_is_wellformed
-from partners import accounts, client_rules
+from partners import accounts, client_rules, prefixes
 from partners.scopes import ADMIN_SCOPES, MEMBER_SCOPES, SCOPES, TILL_SCOPES
 from partners.states import Standing
 
-TOKEN_PREFIX = "co_at_live"  # noqa: S105 -- what tokens begin with
-SECRET_PREFIX = "co_secret"  # noqa: S105
 SECRETS_OVERLAP = timedelta(days=7)
 MOST_SECRETS = 2
 
@@ -226,7 +224,7 @@ def _insert(session: Session, client: Client, *, now: datetime) -> None:
 
 
 def _new_secret(session: Session, client_id: str, *, now: datetime, keyring: Keyring) -> str:
-    secret = new_token(SECRET_PREFIX)
+    secret = new_token(prefixes.of_secrets(keyring))
     session.execute(
         text("""
             INSERT INTO partners.client_secret (secret_hash, client_id, created_at)
@@ -300,7 +298,7 @@ def issue_token(
     grant_id: UUID | None = None,
 ) -> str:
     """A new access token for `client`, good for `scopes` and `lifetime_s` seconds, or until its grant ends."""
-    token = new_token(TOKEN_PREFIX)
+    token = new_token(prefixes.of_tokens(keyring))
     session.execute(
         text("""
             INSERT INTO partners.access_token (token_hash, client_id, scopes, issued_at, expires_at, grant_id)
@@ -366,7 +364,7 @@ def delete_expired_tokens(session: Session, *, now: datetime, limit: int = 10_00
 
 def token_hash_of(keyring: Keyring, token: str) -> bytes | None:
     """The hash a token is stored under, or None when it can't be one of ours."""
-    return _token_hash(keyring, token) if token_is_wellformed(TOKEN_PREFIX, token) else None
+    return _token_hash(keyring, token) if token_is_wellformed(prefixes.of_tokens(keyring), token) else None
 
 
 def _token_hash(keyring: Keyring, token: str) -> bytes:

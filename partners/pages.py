@@ -19,6 +19,7 @@ from flask import Blueprint, Flask, Response, redirect, request, send_from_direc
 from kit.errors import CoalitionError, Invalid
 from kit.http import problems
 from kit.http.problems import RouteNotFound, status_of
+from kit.http.services import services
 from partners.sign_in import cookies
 from partners.sign_in.sessions import CSRF_FIELD, CrossSiteRequest, SignInNeeded, csrf_token
 
@@ -68,8 +69,8 @@ def source_of(address: str) -> str:
 
 
 def see(location: str) -> Response:
-    """Lead the browser to the page at `location`, of ours, after a form or instead of a page."""
-    response = redirect(location, HTTPStatus.SEE_OTHER, Response)
+    """Lead the browser to the page of ours at the path `location`, after a form or instead of a page."""
+    response = redirect(request.script_root + location, HTTPStatus.SEE_OTHER, Response)
     response.headers.update(_HEADERS)
     return response  # type: ignore[return-value]
 
@@ -124,7 +125,16 @@ def install(app: Flask) -> None:
 
 def _asset(name: str) -> str:
     # The address changes with the content, so that caches may keep it.
-    return f"/pages/{name}?v={_ASSETS[name]}"
+    return f"{_root()}/pages/{name}?v={_ASSETS[name]}"
+
+
+def _root() -> str:
+    # What stands before every path of ours: nothing, or where we are mounted. Paths in `next` come without it.
+    return request.script_root
+
+
+def _in_sandbox() -> bool:
+    return services().settings.is_sandbox
 
 
 _templates = jinja2.Environment(
@@ -134,4 +144,4 @@ _templates = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.globals.update(csrf_token=csrf_token, asset=_asset)
+_templates.globals.update(csrf_token=csrf_token, asset=_asset, root=_root, in_sandbox=_in_sandbox)

@@ -22,10 +22,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from coalition import programme
-from kit import clock, logs
+from kit import clock, logs, nudge
 from kit.db import Database, reach_rows_by_key
 from kit.errors import Unavailable
-from kit.nudge import CHANNEL
 from kit.secrets import Keyring
 from kit.settings import Settings
 from webhooks import deliveries
@@ -150,7 +149,7 @@ class Pump:
                     redis.asyncio.Redis.from_url(self._redis_url) as client,
                     client.pubsub() as doorbell,
                 ):
-                    await doorbell.subscribe(CHANNEL)
+                    await doorbell.subscribe(nudge.channel(self._keyring))
                     async for _ in doorbell.listen():
                         self._wake.set()
             except (RedisError, OSError):

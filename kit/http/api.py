@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 import flask_smorest
-from flask import Flask, Response, render_template_string, send_from_directory
+from flask import Flask, Response, render_template_string, request, send_from_directory
 from flask_smorest.utils import prepare_response
 
 from kit.http import description, problems
@@ -18,9 +18,10 @@ from kit.http.requests import StrictParser
 
 _PAGE_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
-<link rel="stylesheet" href="/docs/assets/swagger-ui.css"></head><body><div id="swagger-ui"></div>
-<script src="/docs/assets/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body></html>"""
-_START = 'window.ui = SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true});'
+<link rel="stylesheet" href="{{ root }}/docs/assets/swagger-ui.css"></head><body><div id="swagger-ui"></div>
+<script src="{{ root }}/docs/assets/swagger-ui-bundle.js"></script>
+<script src="{{ root }}/docs/start.js"></script></body></html>"""
+_START = 'window.ui = SwaggerUIBundle({url: "%s/openapi.json", dom_id: "#swagger-ui", deepLinking: true});'
 _ASSETS = {"swagger-ui.css", "swagger-ui-bundle.js"}
 
 
@@ -104,13 +105,13 @@ def _serve_page(app: Flask, title: str) -> None:
 
     @app.get("/docs")
     def docs() -> Response:
-        page = Response(render_template_string(_PAGE, title=title), mimetype="text/html")
+        page = Response(render_template_string(_PAGE, title=title, root=request.script_root), mimetype="text/html")
         page.headers["Content-Security-Policy"] = _PAGE_POLICY
         return page
 
     @app.get("/docs/start.js")
     def docs_start() -> Response:
-        return Response(_START, mimetype="text/javascript")
+        return Response(_START % request.script_root, mimetype="text/javascript")
 
     @app.get("/docs/assets/<name>")
     def docs_asset(name: str) -> Response:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from flask import Flask
+from flask import Flask, request
 
 from kit import ids
 from kit.errors import CoalitionError, Stale
@@ -113,8 +113,16 @@ def complete(
     }
     components["responses"].pop("UNPROCESSABLE_ENTITY", None)  # flask-smorest's, for whatever takes arguments
     document["webhooks"] = dict(webhooks)
-    document["servers"] = [{"url": "/"}]
+    document["servers"] = [{"url": request.script_root or "/"}]
+    _write_addresses(components["securitySchemes"], request.script_root)
     return document
+
+
+def _write_addresses(schemes: dict[str, Any], root: str) -> None:
+    """Let the addresses of the authorization server be those below `root`, where this API is mounted."""
+    for scheme in schemes.values():
+        for flow in scheme["flows"].values():
+            flow |= {name: root + path for name, path in flow.items() if name.endswith("Url")}
 
 
 def _write_patterns_for_everybody(part: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -204,7 +205,8 @@ def _fault(error: Exception) -> Response:
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Problems</title>
 <h1>{{ "Problem: " ~ entries[0].title if entries|length == 1 else "Problems" }}</h1>
-<dl>{% for entry in entries %}<dt id="{{ entry.code }}"><a href="/problems/{{ entry.code }}">{{ entry.code }}</a>
+<dl>{% for entry in entries %}<dt id="{{ entry.code }}">
+<a href="{{ root }}/problems/{{ entry.code }}">{{ entry.code }}</a>
 ({{ entry.status }}{{ ", may be retried" if entry.retryable }})</dt><dd>{{ entry.text }}
 {% if entry.remedy %}<p>What to do: {{ entry.remedy }}</p>{% endif %}</dd>{% endfor %}</dl></html>"""
 
@@ -214,15 +216,19 @@ def _pages() -> Blueprint:
 
     @pages.get("/problems/")
     def catalogue() -> str:
-        return render_template_string(_PAGE, entries=[_entry(kind) for kind in errors.catalogue().values()])
+        return _page(errors.catalogue().values())
 
     @pages.get("/problems/<code>")
     def problem(code: str) -> str:
         if (kind := errors.catalogue().get(code)) is None:
             raise RouteNotFound("no problem has this code")
-        return render_template_string(_PAGE, entries=[_entry(kind)])
+        return _page([kind])
 
     return pages
+
+
+def _page(kinds: Iterable[type[CoalitionError]]) -> str:
+    return render_template_string(_PAGE, root=request.script_root, entries=[_entry(kind) for kind in kinds])
 
 
 def _entry(kind: type[CoalitionError]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def _end(response: Response) -> Response:
     if request.path not in _SILENT:
         logs.event(
             log,
-            f"{request.method} {request.url_rule.rule if request.url_rule else '-'}",
+            f"{request.method} {request.script_root + request.url_rule.rule if request.url_rule else '-'}",
             status=response.status_code,
             ms=round((time.perf_counter() - g.began) * 1000, 1),
             request_id=g.request_id,

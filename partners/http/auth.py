@@ -14,7 +14,7 @@ from kit.http.api import Blueprint
 from kit.http.problems import InsufficientScope, Unauthenticated
 from kit.http.requests import check_query, note
 from kit.http.services import serve, services
-from partners import clients
+from partners import clients, prefixes
 from partners.clients import Admin, Principal
 from partners.http.admission import admit
 from partners.token_cache import TokenCache
@@ -74,7 +74,8 @@ def _authenticate(header: str) -> Principal | Admin:
     scheme, _, token = header.partition(" ")
     token_hash = clients.token_hash_of(parts.keyring, token.strip()) if scheme.lower() == "bearer" else None
     if token_hash is None:
-        raise Unauthenticated("send a valid access token: Authorization: Bearer …")
+        mixed_up = prefixes.mix_up(parts.keyring, token.strip())
+        raise Unauthenticated(mixed_up or "send a valid access token: Authorization: Bearer …")
     now = clock.now()
     if (known := cache.get(token_hash, now)) is not None:
         return known

@@ -16,7 +16,7 @@ from flask import g, request
 from kit import clock
 from kit.db import Session
 from kit.http.services import services
-from partners import clients
+from partners import clients, prefixes
 from partners.clients import Client
 from partners.oauth import assertions
 
@@ -78,6 +78,8 @@ def _by_secret() -> Client | None:
     halves = _basic(request.headers.get("Authorization", ""))
     if halves is None or request.form.get("client_id", halves[0]) != halves[0]:
         return None
+    if (mixed_up := prefixes.mix_up(services().keyring, halves[1])) is not None:
+        raise InvalidClientError(status_code=401, description=mixed_up)
     return clients.authenticate(
         session(), client_id=halves[0], secret=halves[1], now=clock.now(), keyring=services().keyring
     )

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 from uuid import UUID
 
-from flask import Response, redirect, request
+from flask import Response, request
 
 from kit import clock, ids
 from kit.db import Session
@@ -130,7 +130,7 @@ def withdraw(grant_id: UUID) -> Response:
     with services().writing() as session:
         ended = grants.revoke_own(session, grant_id=grant_id, subject_id=visitor.subject_id, now=clock.now())
         write_down(session, visitor, "consent.withdrawn", ended.client_id, grant_id=grant_id)
-    return redirect("/consents", HTTPStatus.SEE_OTHER, Response)  # type: ignore[return-value]
+    return pages.see("/consents")
 
 
 def _names(session: Session, grant: Grant) -> tuple[str, str]:

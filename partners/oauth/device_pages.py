@@ -8,7 +8,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from uuid import UUID
 
-from flask import Response, redirect, request
+from flask import Response, request
 
 from kit import clock
 from kit.errors import Forbidden
@@ -90,7 +90,7 @@ def decide() -> Response:
                 now=clock.now(),
                 keyring=parts.keyring,
             )
-    return redirect("/device/tills", HTTPStatus.SEE_OTHER, Response)  # type: ignore[return-value]
+    return pages.see("/device/tills")
 
 
 @device_pages.get("/device/tills")
@@ -110,7 +110,7 @@ def end(grant_id: UUID) -> Response:
     with services().writing() as session:
         grants.revoke_till(session, grant_id=grant_id, partner_id=partner_id, now=clock.now())
         write_down(session, visitor, "till.turned_out", f"grant {grant_id}")
-    return redirect("/device/tills", HTTPStatus.SEE_OTHER, Response)  # type: ignore[return-value]
+    return pages.see("/device/tills")
 
 
 def _staff() -> tuple[Visitor, UUID]:

@@ -22,7 +22,7 @@ _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 def get(name: str) -> str | None:
     """The cookie `name` as this request brought it or has changed it, or None."""
     changed: dict[str, tuple[str, object]] = g.get("new_cookies", {})
-    value = changed[name][0] if name in changed else request.cookies.get(name, "")
+    value = changed[name][0] if name in changed else request.cookies.get(_here(name), "")
     return value if _VALUE.fullmatch(value) else None
 
 
@@ -54,5 +54,10 @@ def install(app: Flask) -> None:
 
 def _write(response: Response) -> Response:
     for name, (value, lifetime) in g.get("new_cookies", {}).items():
-        response.set_cookie(name, value, max_age=lifetime, path="/", secure=True, httponly=True, samesite="Lax")
+        response.set_cookie(_here(name), value, max_age=lifetime, path="/", secure=True, httponly=True, samesite="Lax")
     return response
+
+
+def _here(name: str) -> str:
+    # `__Host-` cookies belong to all of a host, so what is served below a path of it has names of its own.
+    return name + request.script_root.replace("/", "-")

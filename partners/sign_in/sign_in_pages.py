@@ -133,7 +133,7 @@ def sign_in_with_passkey(kind: Kind) -> Response:
             session, answer, kind=kind, at=at, now=clock.now(), keyring=parts.keyring
         )
         _let_in(session, subject, methods)
-    return jsonify({"next": then})
+    return jsonify({"next": request.script_root + then})
 
 
 @sign_in_pages.get("/sign-out")

@@ -1,0 +1,39 @@
+"""The sandbox beside live, made ready: its database, its schema, its books."""
+
+from __future__ import annotations
+
+from coalition import programme
+from coalition.programme import Programme
+from kit import clock, sandbox, schema
+from kit.settings import Settings
+from kit.terminal import Desk, open_database
+
+
+def prepare(live: Settings) -> Settings:
+    """The settings of the sandbox beside `live`, its database made, where we choose its place, and migrated.
+
+    Raises NoSandbox, DatabaseRefused, DatabaseUnavailable, PostgresqlTooOld.
+    """
+    chosen = sandbox.beside(live)
+    if live.sandbox_database_url is None:
+        schema.create_database(str(chosen.database_url), beside=str(live.database_url))
+    schema.migrate(str(chosen.database_url))
+    return chosen
+
+
+def open_books(chosen: Settings) -> Programme:
+    """The programme of the coalition of `chosen`, founded if there is none; raises ProgrammeMismatch."""
+    with open_database(chosen, migrate=False) as desk:
+        return found(desk)
+
+
+def found(desk: Desk) -> Programme:
+    """The programme of an open database, founded with its settings if there is none; raises ProgrammeMismatch."""
+    with desk.database.transaction() as session:
+        return programme.ensure(
+            session,
+            now=clock.now(),
+            currency=desk.settings.currency,
+            time_zone=desk.settings.time_zone,
+            keyring=desk.keyring,
+        )

@@ -1,0 +1,58 @@
+"""A database beside another: made once, by who may."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url
+
+from kit import schema
+from kit.db import DatabaseUnavailable
+from kit.schema import DatabaseRefused
+from kit.settings import Settings
+
+
+def named(engines: Settings, **parts: str) -> str:
+    return make_url(str(engines.database_url)).set(**parts).render_as_string(hide_password=False)
+
+
+def execute(engines: Settings, statement: str, name: str) -> None:
+    with psycopg.connect(str(engines.database_url), autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def name(engines: Settings) -> Iterator[str]:
+    """Of a database, and of a user who may create none; both are gone afterwards."""
+    made = f"coalition_test_{secrets.token_hex(6)}"
+    execute(engines, "CREATE ROLE {} LOGIN NOCREATEDB PASSWORD 'x'", made)
+    yield made
+    execute(engines, "DROP DATABASE IF EXISTS {} WITH (FORCE)", made)
+    execute(engines, "DROP ROLE {}", made)
+
+
+def test_it_is_made_where_it_is_missing_and_left_where_it_is(engines: Settings, name: str) -> None:
+    url = named(engines, database=name)
+    for _ in range(2):
+        schema.create_database(url, beside=str(engines.database_url))
+    with psycopg.connect(url) as connection:
+        assert connection.info.dbname == name
+
+
+def test_who_may_not_is_told_and_needs_not_where_it_is_there(engines: Settings, name: str) -> None:
+    url = named(engines, database=name)
+    powerless = named(engines, username=name, password="x")
+    with pytest.raises(DatabaseRefused, match=f"may not create the database {name}"):
+        schema.create_database(url, beside=powerless)
+    schema.create_database(url, beside=str(engines.database_url))
+    schema.create_database(url, beside=powerless)
+
+
+def test_a_server_that_is_away_is_named_without_its_password(engines: Settings, name: str) -> None:
+    with pytest.raises(DatabaseUnavailable) as met:
+        schema.create_database(named(engines, database=name), beside="postgresql://x:hunter2@127.0.0.1:1/x")
+    assert "hunter2" not in met.value.detail
