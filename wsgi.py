@@ -38,6 +38,7 @@ from partners.http.me import me_api
 from partners.http.members import members_api
 from partners.http.requests import requests_api
 from partners.http.reversals import reversals_api
+from partners.http.test_clock import test_clock_api
 from partners.http.transactions import transactions_api
 from partners.oauth import server as oauth_server
 from partners.oauth.consent_pages import consent_pages
@@ -106,6 +107,7 @@ def create_app(chosen: Settings) -> Flask:
         explanations_api,
         me_api,
         requests_api,
+        test_clock_api,
         endpoints_api,
         deliveries_api,
         event_types_api,

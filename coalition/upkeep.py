@@ -50,49 +50,58 @@ class Expire(Command):
     due_at: datetime
 
 
-def lapse_holds(database: Database, *, now: datetime) -> int:
-    """Give back what is held beyond its time; returns how many holds ended."""
+def lapse_holds(database: Database, *, now: datetime, partner_id: UUID | None = None) -> int:
+    """Give back what is held beyond its time, by everybody or by one partner; returns how many holds ended."""
     return _post_all(
         database,
-        """
+        f"""
         SELECT h.partner_id, h.hold_id FROM coalition.hold h
-        WHERE h.status = 'open' AND h.expires_at <= :at ORDER BY h.member_id, h.hold_id
-        """,
+        WHERE h.status = 'open' AND h.expires_at <= :at {_only(partner_id, "h.partner_id")}
+        ORDER BY h.member_id, h.hold_id
+        """,  # noqa: S608
         lambda row: Lapse(original_id=row.hold_id, reference=f"lapse:{row.hold_id}"),
         now=now,
+        partner_id=partner_id,
     )
 
 
-def vest(database: Database, *, now: datetime) -> int:
-    """Make pending points available whose time has come; returns how many lots."""
+def vest(database: Database, *, now: datetime, partner_id: UUID | None = None) -> int:
+    """Make pending points available whose time has come, everybody's or one issuer's; returns how many lots."""
     return _post_all(
         database,
-        """
+        f"""
         SELECT l.issuer_id AS partner_id, l.member_id, l.lot_id FROM coalition.lot l
-        WHERE l.vests_at <= :at ORDER BY l.member_id, l.lot_id
-        """,
+        WHERE l.vests_at <= :at {_only(partner_id, "l.issuer_id")} ORDER BY l.member_id, l.lot_id
+        """,  # noqa: S608
         lambda row: Vest(member_id=row.member_id, original_id=row.lot_id, reference=f"vest:{row.lot_id}"),
         now=now,
+        partner_id=partner_id,
     )
 
 
-def expire(database: Database, *, day: date, now: datetime) -> int:
-    """Expire what can be spent on `day` for the last time, to breakage; returns how many wallets' issuers.
+def expire(database: Database, *, day: date, now: datetime, partner_id: UUID | None = None) -> int:
+    """Expire what can be spent on `day` for the last time, of all issuers or one, to breakage.
 
-    Called when `day` is over and still open, so that its books hold it.
+    Called when `day` is over and still open, so that its books hold it. Returns how many wallets' issuers.
     """
     first_day_without = datetime.combine(day + timedelta(days=1), time.min, UTC)
     return _post_all(
         database,
-        """
+        f"""
         SELECT DISTINCT l.member_id, l.issuer_id AS partner_id FROM coalition.lot l
-        WHERE l.is_open AND l.expires_on <= :next_day ORDER BY 1, 2
-        """,
+        WHERE l.is_open AND l.expires_on <= :next_day {_only(partner_id, "l.issuer_id")} ORDER BY 1, 2
+        """,  # noqa: S608
         # Points can come back to an expired lot, when a hold ends, and expire again on the same day: a name each.
         lambda row: Expire(member_id=row.member_id, due_at=first_day_without, reference=f"expiry:{day}:{ids.new()}"),
         now=now,
         next_day=first_day_without.date(),
+        partner_id=partner_id,
     )
+
+
+def _only(partner_id: UUID | None, column: str) -> str:
+    # A condition that isn't there costs the nightly job nothing; one that asks for NULL costs it its index.
+    return "" if partner_id is None else f"AND {column} = :partner_id"
 
 
 def warn_of_expiry(database: Database, *, day: date, now: datetime) -> int:
@@ -107,32 +116,41 @@ def warn_of_expiry(database: Database, *, day: date, now: datetime) -> int:
         since = session.scalar(text("SELECT coalition.claim_warnings(:day)"), {"day": until})
         if since is None:
             return 0
-        at = programme.get(session).time(now)
-        warned = 0
-        for row in _stream(session, _EXPIRING, since=since, until=until):
-            warned += 1
-            outbox.append(
-                session,
-                outbox.Event(
-                    type="points.expiring",
-                    subject_id=row.member_id,
-                    partner_id=row.issuer_id,
-                    occurred_at=at,
-                    data={
-                        "member_id": row.member_id,
-                        "partner_id": row.issuer_id,
-                        "points": row.points,
-                        "expires_on": row.expires_on,
-                    },
-                ),
-            )
-        return warned
+        return _warn(session, since=since, until=until, at=programme.get(session).time(now))
 
 
-_EXPIRING = """
-    SELECT l.member_id, l.issuer_id, l.expires_on, sum(l.remaining - l.held)::bigint AS points FROM coalition.lot l
-    WHERE l.is_open AND l.expires_on > :since AND l.expires_on <= :until GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-"""
+def warn_issuer(session: Session, *, partner_id: UUID, since: date, until: date, now: datetime) -> int:
+    """Tell one issuer, of which points it would have heard between two days; returns how many events."""
+    warning = timedelta(days=programme.rules(session).warn_days)
+    return _warn(session, since=since + warning, until=until + warning, at=now, partner_id=partner_id)
+
+
+def _warn(session: Session, *, since: date, until: date, at: datetime, partner_id: UUID | None = None) -> int:
+    statement = f"""
+        SELECT l.member_id, l.issuer_id, l.expires_on, sum(l.remaining - l.held)::bigint AS points
+        FROM coalition.lot l
+        WHERE l.is_open AND l.expires_on > :since AND l.expires_on <= :until {_only(partner_id, "l.issuer_id")}
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    """  # noqa: S608
+    warned = 0
+    for row in _stream(session, statement, since=since, until=until, partner_id=partner_id):
+        warned += 1
+        outbox.append(
+            session,
+            outbox.Event(
+                type="points.expiring",
+                subject_id=row.member_id,
+                partner_id=row.issuer_id,
+                occurred_at=at,
+                data={
+                    "member_id": row.member_id,
+                    "partner_id": row.issuer_id,
+                    "points": row.points,
+                    "expires_on": row.expires_on,
+                },
+            ),
+        )
+    return warned
 
 
 def forget_outcomes(database: Database, *, now: datetime) -> int:

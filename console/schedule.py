@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rq.cron import register
 
 from coalition.jobs import keep_wallets
-from partners.jobs import forget_what_is_over, post_batch_files
+from partners.jobs import follow_test_clocks, forget_what_is_over, post_batch_files
 from settlement.jobs import settle_due
 from webhooks.jobs import pump
 from webhooks.pump import RUN_S
@@ -49,3 +49,4 @@ _every(3, post_batch_files, BATCHES, timeout_s=6 * 3600)
 _every(15, settle_due, NIGHTLY, timeout_s=6 * 3600)
 _every(60, keep_wallets, NIGHTLY, timeout_s=3600)
 _every(3600, forget_what_is_over, NIGHTLY, timeout_s=600, ttl_s=15)
+_every(60, follow_test_clocks, NIGHTLY, timeout_s=600)

@@ -22,7 +22,7 @@ from kit import ids
 from kit.db import Database, Session, try_lock
 from kit.errors import CoalitionError, Conflict, Invalid, NotFound
 from kit.secrets import Keyring
-from partners import accounts, batches
+from partners import accounts, batches, test_clocks
 from partners.batches import Batch
 from partners.clients import Principal
 
@@ -208,7 +208,7 @@ def _work_off(database: Database, batch_id: UUID, *, keyring: Keyring, now: date
             partner = accounts.by_id(holder, found.partner_id)
             principal = Principal(
                 found.client_id, found.partner_id, frozenset(found.scopes), partner.is_issuer, partner.is_redeemer,
-                partner.standing,
+                partner.standing, ahead=test_clocks.ahead(holder, found.partner_id),
             )  # fmt: skip
             batch = Batch(principal, f"{batch_id}", now, keyring)
             done = batches.post(database.transaction, batch, list(_items(found)))

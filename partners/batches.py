@@ -57,7 +57,7 @@ class ProofInBatch(Invalid):
 
 @dataclass(frozen=True)
 class Batch:
-    """Who posts, under which key, and when."""
+    """Who posts, under which key, and when: `now` is the true time, whatever a test clock says."""
 
     principal: Principal
     key: str
@@ -101,7 +101,7 @@ def _post_all(transactions: Transactions, batch: Batch, items: Sequence[tuple[in
             ready.append(_item(batch, number, raw, operation, body, found))
         except CoalitionError as error:
             answers[number] = _refused(number, error)
-    ready = _proved(transactions, ready, answers)
+    ready = _proved(transactions, ready, answers, now=batch.now)
     # Wallets are locked in one order, whoever posts them, and those of one member stay in theirs.
     ready.sort(key=lambda item: (item.lock_order, item.number))
     for start in range(0, len(ready), ledger.MOST_AT_ONCE):
@@ -119,7 +119,7 @@ def _parse(batch: Batch, raw: Any) -> tuple[Operation, dict[str, Any]]:
     operation = OPERATIONS[raw["kind"]]
     if operation.scope not in batch.principal.scopes:
         raise InsufficientScope(f"this needs the scope {operation.scope}", required_scope=operation.scope)
-    operation.check_partner(batch.principal, now=batch.now)
+    operation.check_partner(batch.principal, now=batch.principal.time(batch.now))
     target = operation.target[0] if operation.target else None
     try:
         body: dict[str, Any] = operation.schema.load({k: v for k, v in raw.items() if k not in ("kind", target)})
@@ -145,12 +145,14 @@ def _item(
         partner_id=batch.principal.partner_id,
         key=f"{batch.key}#{number}",
         request_hash=sha256(b"batch item\n" + content).digest(),
-        now=batch.now,
+        now=batch.principal.time(batch.now),
     )
     return _Item(number, request, operation.command(body, about), about)
 
 
-def _proved(transactions: Transactions, ready: list[_Item], answers: dict[int, Answer]) -> list[_Item]:
+def _proved(
+    transactions: Transactions, ready: list[_Item], answers: dict[int, Answer], *, now: datetime
+) -> list[_Item]:
     """Those of `ready` that need no proof of the member, or have a consent; the others are answered."""
     kept = []
     with transactions() as session:
@@ -158,7 +160,7 @@ def _proved(transactions: Transactions, ready: list[_Item], answers: dict[int, A
         for item in ready:
             try:
                 if limit is not None:
-                    step_up.require_consent(session, item.request, item.command)
+                    step_up.require_consent(session, item.request, item.command, now=now)
                 kept.append(item)
             except StepUpRequired as error:
                 answers[item.number] = _refused(item.number, error)

@@ -85,6 +85,11 @@ class Principal:
     standing: Standing
     grant_id: UUID | None = None
     member_id: UUID | None = None
+    ahead: timedelta = timedelta(0)  # of the true time, by the partner's test clock
+
+    def time(self, now: datetime) -> datetime:
+        """What time it is for the partner, when it is truly `now`: only in a sandbox another."""
+        return now + self.ahead
 
     @property
     def subject(self) -> UUID:
@@ -319,11 +324,13 @@ def issue_token(
 _PRINCIPAL = text("""
     SELECT c.client_id, c.partner_id, t.scopes, p.is_issuer, p.is_redeemer, p.status::text, p.earns_until,
            p.burns_until, least(t.expires_at, p.leaves_at) AS expires_at, t.grant_id,
-           CASE g.subject_kind WHEN 'member' THEN g.subject_id END AS member_id
+           CASE g.subject_kind WHEN 'member' THEN g.subject_id END AS member_id,
+           coalesce(k.ahead, '0') AS ahead
     FROM partners.access_token t
     JOIN partners.oauth_client c USING (client_id)
     LEFT JOIN partners.partner p USING (partner_id)
     LEFT JOIN partners.oauth_grant g ON g.grant_id = t.grant_id
+    LEFT JOIN partners.test_clock k ON k.partner_id = c.partner_id
     WHERE t.token_hash = :token_hash AND t.expires_at > :now AND c.revoked_at IS NULL AND g.revoked_at IS NULL
       AND (p.leaves_at IS NULL OR p.leaves_at > :now) AND p.status IS DISTINCT FROM 'left'
 """)
@@ -346,6 +353,7 @@ def find_principal(session: Session, *, token_hash: bytes, now: datetime) -> tup
         standing=Standing(row.status, row.earns_until, row.burns_until),
         grant_id=row.grant_id,
         member_id=row.member_id,
+        ahead=row.ahead,
     )
     return found, row.expires_at
 

@@ -11,7 +11,7 @@ from kit import clock, logs, settings
 from kit.db import Database
 from kit.secrets import keyring
 from kit.settings import Settings
-from partners import batch_files, clients, lifecycle, request_log
+from partners import batch_files, clients, lifecycle, request_log, test_clocks
 from partners.oauth import upkeep as oauth_upkeep
 from partners.sign_in import upkeep
 
@@ -24,6 +24,14 @@ def post_batch_files() -> None:
         parts = batch_files.work_off(database, keyring=keyring(chosen), now=clock.now())
     if parts:
         logs.event(log, "batch files posted", parts=parts)
+
+
+def follow_test_clocks() -> None:
+    """Do what has fallen due by the partners' test clocks; only a sandbox has any."""
+    with _database() as (database, _):
+        done = test_clocks.catch_up_all(database, now=clock.now())
+    if done:
+        logs.event(log, "test clocks followed", postings=done)
 
 
 def forget_what_is_over() -> None:

@@ -56,10 +56,12 @@ def without_proofs(body: Any) -> Any:
     return {**said, "code": whose} if dot else said
 
 
-def wanted(session: Session, request: Request, command: Command, body: Mapping[str, Any]) -> Proof | None:
+def wanted(
+    session: Session, request: Request, command: Command, body: Mapping[str, Any], *, now: datetime
+) -> Proof | None:
     """What has to be proved first; None where nothing has, or the request was answered before.
 
-    A proof that is given is checked, needed or not. Raises WrongCode.
+    A proof that is given is checked, needed or not, and at the true time `now`. Raises WrongCode.
     """
     spending = isinstance(command, Burn | Hold)
     given = evidence.is_given(body)
@@ -76,7 +78,7 @@ def wanted(session: Session, request: Request, command: Command, body: Mapping[s
         points=points,
         spending=spending,
         limit=limit,
-        now=request.now,
+        now=now,
         code=evidence.shown_code(session, body, member_id),
         pin=body.get("pin"),
     )
@@ -119,9 +121,9 @@ def post(session: Session, proof: Proof, step: int | None, request: Request, com
     return ledger.post(session, request, command)
 
 
-def require_consent(session: Session, request: Request, command: Command) -> None:
+def require_consent(session: Session, request: Request, command: Command, *, now: datetime) -> None:
     """Raise StepUpRequired where the command, which comes without any proof, needs one that isn't there."""
-    proof = wanted(session, request, command, {})
+    proof = wanted(session, request, command, {}, now=now)
     if proof is not None:
         _use(session, proof, None)
 

@@ -64,6 +64,7 @@ OF_FIELD: dict[str, Any] = {
     "rule": "100 points, as the request said",
     "secret": "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
     "sent": {"body": {"card": "[redacted]", "points": 60, "reference": "R-1001"}},
+    "ahead_s": 3600,
     "answer": {"code": "insufficient_points", "status": 409, "available": 40},
     "status_code": 200,
     "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",

@@ -77,7 +77,7 @@ def add(body: dict[str, Any], member_id: str) -> KeptIdentifier:
             member_id=asking.member_id,
             identifier=identifier,
             partner_id=asking.partner_id,
-            now=programme.get(session).time(clock.now()),
+            now=programme.get(session).time(principal().time(clock.now())),
             keyring=parts.keyring,
         )
         _write_down(session, "member.identifier_added", asking, kept)

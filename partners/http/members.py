@@ -37,7 +37,7 @@ def enrol(body: dict[str, Any]) -> members.Member:
     """Enrol a member with what it is to be found by: card, phone, e-mail, your own id, or several of them."""
     parts = services()
     with parts.writing() as session:
-        now = programme.get(session).time(clock.now())
+        now = programme.get(session).time(principal().time(clock.now()))
         return members.enrol(session, partner_id=principal().partner_id, now=now, keyring=parts.keyring, **body)
 
 

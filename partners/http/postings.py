@@ -46,7 +46,7 @@ def post(kind: str, body: dict[str, Any], target: str | None = None) -> Response
     raise, and the ledger's refusals.
     """
     operation = OPERATIONS[kind]
-    now = clock.now()
+    now = principal().time(clock.now())
     operation.check_partner(principal(), now=now)
     request = ledger.Request(
         partner_id=principal().partner_id,
@@ -73,7 +73,7 @@ def _post(operation: Operation, request: Request, body: dict[str, Any], target: 
             return ledger.post(session, request, command)
         member_id = whom.find(session, body, partner_id=request.partner_id, keyring=parts.keyring)
         command = operation.command(body, member_id)
-        proof = step_up.wanted(session, request, command, body)
+        proof = step_up.wanted(session, request, command, body, now=clock.now())
         if proof is None:
             return ledger.post(session, request, command)
     step = step_up.check(parts.view, proof, request, command, parts.keyring)

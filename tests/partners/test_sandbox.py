@@ -293,3 +293,13 @@ def other_books_founded_as_live_are_not_opened_as_a_sandbox(world: World) -> Non
     with pytest.raises(ProgrammeMismatch, match="as live and not as a sandbox"), database.transaction() as session:
         programme.ensure(session, now=clock.now(), currency="GBP", time_zone="UTC", keyring=test)
     database.close()
+
+
+def test_live_has_nothing_that_is_the_sandboxs(caller) -> None:
+    grocer: Caller = caller()
+    headers = {"Authorization": f"Bearer {grocer.token}"}
+    for answer in (
+        grocer.get("/v1/test-clock"),
+        grocer.http.put("/v1/test-clock", headers=headers, json={"now": clock.now().isoformat()}),
+    ):
+        assert (answer.status_code, answer.json["code"]) == (404, "sandbox_only")
