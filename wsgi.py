@@ -34,6 +34,7 @@ from partners.http.burns import burns_api
 from partners.http.earns import earns_api
 from partners.http.holds import holds_api
 from partners.http.identifiers import identifiers_api
+from partners.http.magic_references import magic_references_api
 from partners.http.me import me_api
 from partners.http.members import members_api
 from partners.http.requests import requests_api
@@ -108,6 +109,7 @@ def create_app(chosen: Settings) -> Flask:
         me_api,
         requests_api,
         test_clock_api,
+        magic_references_api,
         endpoints_api,
         deliveries_api,
         event_types_api,

@@ -27,7 +27,7 @@ from kit.errors import CoalitionError, Invalid
 from kit.http.problems import InsufficientScope, document
 from kit.http.requests import invalid_request
 from kit.secrets import Keyring
-from partners import step_up, whom
+from partners import magic, step_up, whom
 from partners.clients import Principal
 from partners.http.commands import OPERATIONS, Operation
 from partners.http.schemas import show_transaction
@@ -125,6 +125,8 @@ def _parse(batch: Batch, raw: Any) -> tuple[Operation, dict[str, Any]]:
         body: dict[str, Any] = operation.schema.load({k: v for k, v in raw.items() if k not in ("kind", target)})
     except ma.ValidationError as error:
         raise invalid_request(error) from None
+    if batch.keyring.realm == "test":
+        magic.check_item(body["reference"])
     if "code" in body or "pin" in body:
         raise ProofInBatch("give a code or PIN with a posting of its own, not in a batch")
     if operation.target:

@@ -11,7 +11,7 @@ from kit import clock, logs, settings
 from kit.db import Database
 from kit.secrets import keyring
 from kit.settings import Settings
-from partners import batch_files, clients, lifecycle, request_log, test_clocks
+from partners import batch_files, clients, faults, lifecycle, request_log, test_clocks
 from partners.oauth import upkeep as oauth_upkeep
 from partners.sign_in import upkeep
 
@@ -42,6 +42,7 @@ def forget_what_is_over() -> None:
         oauth_upkeep.forget(session, now=clock.now())
         upkeep.forget(session, now=clock.now())
         batch_files.forget(session, now=clock.now())
+        faults.forget(session, now=clock.now())
         request_log.forget(session, now=clock.now(), days=chosen.request_retention_days)
 
 

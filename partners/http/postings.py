@@ -13,7 +13,8 @@ from kit import clock, ids
 from kit.http import idempotency
 from kit.http.requests import DRY_RUN, note, read_json
 from kit.http.services import services
-from partners import step_up, whom
+from partners import magic, step_up, whom
+from partners.http import magic_references
 from partners.http.auth import principal
 from partners.http.commands import OPERATIONS, Operation, PartnerLeaving, PartnerSuspended, RoleMissing
 from partners.http.schemas import show_transaction
@@ -32,6 +33,7 @@ COUNTERING = (
     refusals.ConcurrentRequest,
     refusals.EffectiveInFuture,
     refusals.EffectiveTooOld,
+    magic.UnknownMagic,
 )
 ENDING = (*COUNTERING, refusals.HoldNotFound, refusals.HoldFinished, refusals.HoldLapsed)
 POSTING = (*COUNTERING, *whom.UNFOUND)
@@ -42,8 +44,8 @@ def post(kind: str, body: dict[str, Any], target: str | None = None) -> Response
     """Post one `kind` of OPERATIONS under the request's key and answer with what came of it.
 
     `target` is the id in the path, where the kind has one. A refusal is raised after the commit, since it is stored
-    like any outcome. Raises RoleMissing, PartnerSuspended, PartnerLeaving, MalformedId, what `whom` and `step_up`
-    raise, and the ledger's refusals.
+    like any outcome; a sandbox's can also be forced by the reference. Raises RoleMissing, PartnerSuspended,
+    PartnerLeaving, MalformedId, UnknownMagic, what `whom` and `step_up` raise, and the ledger's refusals.
     """
     operation = OPERATIONS[kind]
     now = principal().time(clock.now())
@@ -54,6 +56,7 @@ def post(kind: str, body: dict[str, Any], target: str | None = None) -> Response
         request_hash=idempotency.request_hash(step_up.without_proofs(read_json(flask.request))),
         now=now,
     )
+    fault = magic_references.foretell(body["reference"], request)
     outcome = _post(operation, request, body, target)
     transaction = outcome.unwrap()
     note(transaction_id=transaction.transaction_id)
@@ -61,7 +64,7 @@ def post(kind: str, body: dict[str, Any], target: str | None = None) -> Response
     response.status_code = 201
     if outcome.replayed:
         response.headers["Idempotent-Replay"] = "true"
-    return response
+    return magic_references.play(fault, response)
 
 
 def _post(operation: Operation, request: Request, body: dict[str, Any], target: str | None) -> Outcome:

@@ -1,4 +1,4 @@
-"""The sandbox as a newcomer meets it: beside live from one command, served by the same processes."""
+"""The sandbox as a newcomer meets it: beside live from one command, and the faults only a real server can show."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def here(place: Callable[[str], Place]) -> Iterator[Place]:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
 
 
-def test_a_newcomer_spends_and_hears_of_it(here: Place) -> None:
+def test_a_newcomer_tries_all_that_can_go_wrong(here: Place) -> None:
     with here.up(), receiver() as (url, got):
         code, out = here.run("sandbox", "partner", "Corner Grocer", "--json")
         assert code == 0, here.stderr
@@ -93,11 +93,21 @@ def test_a_newcomer_spends_and_hears_of_it(here: Place) -> None:
         api, card = Api(here, made), made["members"][0]["card"]
         assert api.post("/sandbox/v1/webhook-endpoints", {"url": url, "event_types": ["points.burned"]})[0] == 201
 
-        status, burned, _ = api.post("/sandbox/v1/burns", {"card": card, "points": 100, "reference": "R-1"})
-        assert status == 201
+        lost = {"card": card, "points": 100, "reference": "sandbox:commit_then_drop:1"}
+        with pytest.raises((http.client.RemoteDisconnected, http.client.IncompleteRead)):
+            api.post("/sandbox/v1/burns", lost)
+        status, burned, headers = api.post("/sandbox/v1/burns", lost)
+        assert (status, headers["Idempotent-Replay"]) == (201, "true")
         assert burned["available_after"] == made["members"][0]["points"] - 100
-        wait_for(lambda: len(got) >= 1, within_s=60)
-        assert got[0]["data"]["reference"] == "R-1"
+
+        late = {"card": card, "points": 1, "reference": "sandbox:late_webhook:1"}
+        twice = {"card": card, "points": 2, "reference": "sandbox:duplicate_webhook:1"}
+        for body in (late, twice):
+            assert api.post("/sandbox/v1/burns", body)[0] == 201
+        wait_for(lambda: len(got) >= 4, within_s=60)
+        references = [event["data"]["reference"] for event in got]
+        assert references == [lost["reference"], twice["reference"], twice["reference"], late["reference"]]
+        assert got[1]["id"] == got[2]["id"]
 
         # Live knows nothing of it, and any command does the other's work when it is told so.
         assert "corner-grocer" not in here.run("partner", "list", "--json")[1]

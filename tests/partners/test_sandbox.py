@@ -299,7 +299,11 @@ def test_live_has_nothing_that_is_the_sandboxs(caller) -> None:
     grocer: Caller = caller()
     headers = {"Authorization": f"Bearer {grocer.token}"}
     for answer in (
+        grocer.get("/v1/magic-references"),
         grocer.get("/v1/test-clock"),
         grocer.http.put("/v1/test-clock", headers=headers, json={"now": clock.now().isoformat()}),
     ):
         assert (answer.status_code, answer.json["code"]) == (404, "sandbox_only")
+    grocer.post("/v1/members", {"card": CARD})
+    earned = grocer.post("/v1/earns", {"card": CARD, "points": 5, "reference": "sandbox:insufficient_points"})
+    assert earned.status_code == 201, "a name like any other"
