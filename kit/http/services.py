@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -36,14 +36,21 @@ class Services:
         tenant: Tenant | None = g.get("tenant")
         return self.database.of(tenant) if tenant else self.database
 
-    @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self) -> AbstractContextManager[Session]:
         """One transaction, and after its commit a nudge for the events in it; a dry run is rolled back instead."""
+        return self._writing(self.view)
+
+    def operating(self) -> AbstractContextManager[Session]:
+        """Like `writing`, as the service itself: for what is not the asking partner's alone."""
+        return self._writing(self.database)
+
+    @contextmanager
+    def _writing(self, database: Database) -> Iterator[Session]:
         if self._is_dry_run():
-            with self.view.trial() as session:
+            with database.trial() as session:
                 yield session
             return
-        with self.view.transaction() as session:
+        with database.transaction() as session:
             yield session
         self.nudge.ring()
 

@@ -65,6 +65,9 @@ GRANT SELECT (client_id, partner_id, revoked_at) ON partners.oauth_client TO coa
 GRANT SELECT, UPDATE (revoked_at) ON partners.oauth_grant TO coalition_tenant;
 GRANT SELECT, INSERT, UPDATE (content_hash, lines, status, finished_at) ON partners.batch_file TO coalition_tenant;
 GRANT SELECT, INSERT ON partners.batch_part TO coalition_tenant;
+-- Whether a member has one.
+GRANT SELECT (subject_id, kind) ON partners.passkey TO coalition_tenant;
+GRANT SELECT, INSERT ON partners.fault_met TO coalition_tenant;
 GRANT EXECUTE ON FUNCTION partners.audit_head, partners.audit_append TO coalition_tenant;
 
 GRANT SELECT (endpoint_id, partner_id, url, event_types, status, created_at, version), INSERT,

@@ -3,7 +3,7 @@
 from migrations.steps import LOCK_TIMEOUT, NOT_OPEN, isolate, run, run_file
 
 revision = "0017"
-down_revision = "0014"
+down_revision = "0016"
 
 # Roles are the cluster's: another coalition on this server may have made them, even just now. Since PostgreSQL 16 who
 # makes a role without being superuser may grant it, to itself too, but can't yet become it.
@@ -54,6 +54,8 @@ OWN = {
     "partners.claim": _OWN,
     "partners.batch_file": _OWN,
     "partners.batch_part": "EXISTS (SELECT FROM partners.batch_file f WHERE f.batch_id = batch_part.batch_id)",
+    "partners.test_clock": _OWN,
+    "partners.fault_met": _OWN,
     "webhooks.endpoint": _OWN,
     "webhooks.delivery": "EXISTS (SELECT FROM webhooks.endpoint e WHERE e.endpoint_id = delivery.endpoint_id)",
     "webhooks.attempt": "EXISTS (SELECT FROM webhooks.delivery d WHERE d.delivery_id = attempt.delivery_id)",

@@ -169,7 +169,7 @@ def confirm(body: dict[str, Any], member_id: str, identifier_id: str) -> KeptIde
 def _asking(body: dict[str, Any], member_id: str) -> Asking:
     parts = services()
     return vouching.look(
-        parts.database,
+        parts.view,
         body,
         member_id=ids.parse(ids.MEMBER, member_id),
         partner_id=principal().partner_id,

@@ -24,7 +24,7 @@ from partners.magic import Magic
 
 magic_references_api = Blueprint(
     "magic_references", __name__, url_prefix="/v1/magic-references",
-    description="In the sandbox only: refusals and faults to order",
+    description="Sandbox only: faults to order",
 )  # fmt: skip
 
 

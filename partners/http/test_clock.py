@@ -25,7 +25,7 @@ test_clock_api = Blueprint(
 )
 
 
-class TestClockSchema(ma.Schema):
+class ClockSchema(ma.Schema):
     """What time it is for you, and how many seconds ahead of the true time that is."""
 
     now = Instant()
@@ -41,7 +41,7 @@ class PutForwardSchema(ma.Schema):
 @test_clock_api.get("")
 @requires(test_clock_api, "transactions:read")
 @fails_with(SandboxOnly)
-@test_clock_api.response(200, TestClockSchema)
+@test_clock_api.response(200, ClockSchema)
 def get() -> dict[str, Any]:
     """What time it is for you: the true time, unless you put your clock forward."""
     require_sandbox()
@@ -53,7 +53,7 @@ def get() -> dict[str, Any]:
 @fails_with(SandboxOnly, ClockRefused, test_clocks.ClockBackwards, test_clocks.ClockTooFar)
 @test_clock_api.doc(parameters=[DRY_RUN])
 @test_clock_api.arguments(PutForwardSchema())
-@test_clock_api.response(200, TestClockSchema)
+@test_clock_api.response(200, ClockSchema)
 def put(body: dict[str, datetime]) -> dict[str, Any]:
     """Put your clock forward, for all your clients; it goes on from there, and never back.
 
@@ -62,7 +62,8 @@ def put(body: dict[str, datetime]) -> dict[str, Any]:
     """
     require_sandbox()
     partner_id, now, parts = principal().partner_id, clock.now(), services()
-    with parts.writing() as session:
+    # As the service: what falls due in a wallet is not the partner's alone.
+    with parts.operating() as session:
         ahead = test_clocks.put_forward(session, partner_id=partner_id, to=body["now"], now=now)
     if not is_dry_run():
         test_clocks.catch_up(parts.database, partner_id=partner_id, now=now)

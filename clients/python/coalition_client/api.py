@@ -19,10 +19,12 @@ from coalition_client.resources.event_types import EventTypes
 from coalition_client.resources.explanations import Explanations
 from coalition_client.resources.holds import Holds
 from coalition_client.resources.identifiers import Identifiers
+from coalition_client.resources.magic_references import MagicReferences
 from coalition_client.resources.me import Me
 from coalition_client.resources.members import Members
 from coalition_client.resources.requests import Requests
 from coalition_client.resources.reversals import Reversals
+from coalition_client.resources.test_clock import TestClock
 from coalition_client.resources.transactions import Transactions
 from coalition_client.resources.webhook_deliveries import WebhookDeliveries
 from coalition_client.resources.webhook_endpoints import WebhookEndpoints
@@ -62,6 +64,8 @@ class Api:
         self.explanations = Explanations(transport)
         self.me = Me(transport)
         self.requests = Requests(transport)
+        self.test_clock = TestClock(transport)
+        self.magic_references = MagicReferences(transport)
         self.webhook_endpoints = WebhookEndpoints(transport)
         self.webhook_deliveries = WebhookDeliveries(transport)
         self.event_types = EventTypes(transport)

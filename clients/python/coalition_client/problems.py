@@ -64,6 +64,18 @@ class ClientNotFound(NotFound):
     """Client not found."""
 
 
+class ClockBackwards(Conflict):
+    """Test clock moves only forward."""
+
+
+class ClockRefused(Conflict):
+    """Test clock refused."""
+
+
+class ClockTooFar(Invalid):
+    """Test clock too far ahead."""
+
+
 class ConcurrentRequest(Conflict):
     """Concurrent request."""
 
@@ -336,6 +348,10 @@ class RoleMissing(Forbidden):
     """Partner lacks the role."""
 
 
+class SandboxOnly(NotFound):
+    """In the sandbox only."""
+
+
 class SecretsLocked(Forbidden):
     """PIN and code locked."""
 
@@ -392,6 +408,10 @@ class UnknownCountry(Invalid):
     """Unknown country."""
 
 
+class UnknownMagicReference(Invalid):
+    """No such magic reference."""
+
+
 class UnknownScope(Invalid):
     """Unknown scope."""
 
@@ -441,6 +461,9 @@ OF_CODE: dict[str, type[Problem]] = {
     "category_not_found": CategoryNotFound,
     "category_taken": CategoryTaken,
     "client_not_found": ClientNotFound,
+    "clock_backwards": ClockBackwards,
+    "clock_refused": ClockRefused,
+    "clock_too_far": ClockTooFar,
     "concurrent_request": ConcurrentRequest,
     "contact_not_found": ContactNotFound,
     "database_unavailable": DatabaseUnavailable,
@@ -509,6 +532,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "reference_reused": ReferenceReused,
     "request_not_found": RequestNotFound,
     "role_missing": RoleMissing,
+    "sandbox_only": SandboxOnly,
     "secrets_locked": SecretsLocked,
     "signed_in_future": SignedInFuture,
     "staff_email_taken": StaffEmailTaken,
@@ -523,6 +547,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "transition_refused": TransitionRefused,
     "unauthenticated": Unauthenticated,
     "unknown_country": UnknownCountry,
+    "unknown_magic_reference": UnknownMagicReference,
     "unknown_scope": UnknownScope,
     "unknown_territory": UnknownTerritory,
     "unknown_version": UnknownVersion,

@@ -16,8 +16,10 @@ from coalition_client.models.event_types import EventType
 from coalition_client.models.explanations import Counter, Explanation, Part
 from coalition_client.models.holds import HoldShown
 from coalition_client.models.identifiers import KeptIdentifier
+from coalition_client.models.magic_references import MagicReference
 from coalition_client.models.members import Balance, Expiring, Member, Transaction
 from coalition_client.models.requests import Request
+from coalition_client.models.test_clock import Clock
 from coalition_client.models.webhook_deliveries import Attempt, Delivery, DeliveryWithAttempts
 from coalition_client.models.webhook_endpoints import Endpoint
 
@@ -30,6 +32,7 @@ __all__ = [
     "Brand",
     "Category",
     "Client",
+    "Clock",
     "Contact",
     "Counter",
     "Delivery",
@@ -43,6 +46,7 @@ __all__ = [
     "KeptIdentifier",
     "LegalEntity",
     "Location",
+    "MagicReference",
     "Member",
     "Part",
     "Partner",
