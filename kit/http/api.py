@@ -13,7 +13,7 @@ import flask_smorest
 from flask import Flask, Response, render_template_string, request, send_from_directory
 from flask_smorest.utils import prepare_response
 
-from kit.http import description, problems
+from kit.http import choices, description, problems
 from kit.http.requests import StrictParser
 
 _PAGE_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
@@ -55,8 +55,10 @@ class Api(flask_smorest.Api):  # type: ignore[misc]
         if self.finished is None:
             document = self.spec.to_dict()
             for key, name in self.ma_plugin.converter.refs.items():
+                schema = document["components"]["schemas"][name]
                 if text := (key[0].__doc__ or "").strip():
-                    document["components"]["schemas"][name]["description"] = text.partition("\n\n")[0]
+                    schema["description"] = text.partition("\n\n")[0]
+                choices.describe(schema, key[0])
             self.finished = json.dumps(self.finish(document), indent=1, ensure_ascii=False)
         return Response(self.finished, mimetype="application/json")
 

@@ -8,9 +8,11 @@ import marshmallow as ma
 
 from coalition import identifiers, ledger, rotating_codes, wallets
 from kit import ids
+from kit.http.choices import Choice, ChoosingSchema
 from kit.http.fields import OPTIONAL, Id, Instant, WholeNumber, currency, reference
 from partners import whom
 
+KINDS = tuple(identifiers.KIND_OF_FIELD)
 LARGEST_POSTING = 1_000_000_000  # points or minor units of one posting
 
 
@@ -26,7 +28,7 @@ class AmountSchema(ma.Schema):
     currency = currency(required=True)
 
 
-class IdentifierSchema(ma.Schema):
+class IdentifierSchema(ChoosingSchema):
     """What a member is found by."""
 
     card = ma.fields.String(validate=ma.validate.Length(1, 32), metadata={"description": "12 to 19 digits, Luhn-valid"})
@@ -38,10 +40,13 @@ class IdentifierSchema(ma.Schema):
 class EnrolSchema(IdentifierSchema):
     """A new member; at least one identifier."""
 
-    @ma.validates_schema
-    def _one_of(self, data: dict[str, Any], **kwargs: Any) -> None:
-        if not data:
-            raise ma.ValidationError("give card, phone, email or external_id")
+    choices = (Choice(KINDS, f"give {', '.join(KINDS)}, one or more of them", may_be_many=True),)
+
+
+def _naming(names: tuple[str, ...]) -> Choice:
+    # What is scanned says whose it is, behind a dot; the eight digits alone don't.
+    message = f"name the member by one of {', '.join(names)}, or a code as scanned"
+    return Choice(names, message, or_else=("code", r"\."))
 
 
 def wallet_code() -> ma.fields.String:
@@ -57,20 +62,14 @@ class LookupSchema(IdentifierSchema):
 
     code = wallet_code()
 
-    @ma.validates_schema
-    def _one_of(self, data: dict[str, Any], **kwargs: Any) -> None:
-        names = [name for name in whom.NAMES if name in data]
-        if len(names) != 1 and (names or "." not in data.get("code", "")):
-            raise ma.ValidationError(f"name the member by one of {', '.join(self._names())}, or a code as scanned")
-
-    def _names(self) -> list[str]:
-        return [name for name in whom.NAMES if name in self.fields]
+    choices = (_naming(KINDS),)
 
 
 class MemberKeySchema(LookupSchema):
     """Which member: by id, by one identifier, or by what the wallet shows."""
 
     member_id = member()
+    choices = (_naming(whom.NAMES),)
 
 
 def pin() -> ma.fields.String:
@@ -94,10 +93,7 @@ class OneIdentifierSchema(IdentifierSchema):
     code = wallet_code()
     pin = pin()
 
-    @ma.validates_schema
-    def _one_of(self, data: dict[str, Any], **kwargs: Any) -> None:
-        if len(data.keys() & identifiers.KIND_OF_FIELD.keys()) != 1:
-            raise ma.ValidationError("give card, phone, email or external_id, one of them")
+    choices = (Choice(KINDS, f"give {', '.join(KINDS)}, one of them"),)
 
 
 class PostingSchema(MemberKeySchema):
@@ -114,10 +110,7 @@ class EarnSchema(PostingSchema):
     amount = ma.fields.Nested(AmountSchema)
     vests_at = Instant(metadata={"description": "Pending until then, e.g. until the return period is over"})
 
-    @ma.validates_schema
-    def _one_measure(self, data: dict[str, Any], **kwargs: Any) -> None:
-        if ("points" in data) == ("amount" in data):
-            raise ma.ValidationError("give points or amount, one of the two")
+    choices = (*PostingSchema.choices, Choice(("points", "amount"), "give points or amount, one of the two"))
 
 
 class SpendingSchema(PostingSchema):
@@ -154,7 +147,7 @@ class BurnSchema(SpendingSchema):
     points = WholeNumber(least=1, most=LARGEST_POSTING, required=True)
 
 
-class ReversalSchema(ma.Schema):
+class ReversalSchema(ChoosingSchema):
     """Reverse so many points, or what an amount of the purchase earned, or (neither given) all that is left."""
 
     reference = reference(required=True, metadata={"description": "The number of your return"})
@@ -162,10 +155,9 @@ class ReversalSchema(ma.Schema):
     amount = ma.fields.Nested(AmountSchema)
     effective_at = Instant()
 
-    @ma.validates_schema
-    def _one_measure(self, data: dict[str, Any], **kwargs: Any) -> None:
-        if "points" in data and "amount" in data:
-            raise ma.ValidationError("give points or amount, or neither for all that is left")
+    choices = (
+        Choice(("points", "amount"), "give points or amount, or neither for all that is left", may_be_left_out=True),
+    )
 
 
 class ClawbackSchema(PostingSchema):
