@@ -17,7 +17,7 @@ from uuid import UUID
 
 from coalition import cards, ledger, members, pins, rates
 from coalition.programme import Programme
-from kit import ids
+from kit import ids, pairwise
 from kit.db import Session
 from kit.secrets import Keyring
 from partners import accounts, brands, categories, clients, contacts, lifecycle, locations, presences, signatures
@@ -59,8 +59,10 @@ class Newcomer:
     client_secret: str
     members: tuple[SampleMember, ...]
 
-    def as_data(self, base_url: str) -> dict[str, Any]:
-        """All of it, for a program."""
+    def as_data(self, base_url: str, keyring: Keyring) -> dict[str, Any]:
+        """All of it, for a program; members by the ids the newcomer knows them by."""
+        with ids.seen_by(pairwise.view_of(keyring, self.partner.partner_id)):
+            members = [{**asdict(each), "member_id": ids.show(ids.MEMBER, each.member_id)} for each in self.members]
         return {
             "base_url": base_url,
             "partner_id": ids.show(ids.PARTNER, self.partner.partner_id),
@@ -68,7 +70,7 @@ class Newcomer:
             "location_code": self.location_code,
             "client_id": self.client_id,
             "client_secret": self.client_secret,
-            "members": [{**asdict(each), "member_id": ids.show(ids.MEMBER, each.member_id)} for each in self.members],
+            "members": members,
         }
 
 

@@ -30,7 +30,7 @@ def partner(*, name: str, code: str | None, as_json: bool) -> None:
             made = newcomer.welcome(things, name=name, code=code or newcomer.code_of(name))
             write_down(at, session, "client.created", made.client_id, partner=made.partner.code)
     base_url = at.settings.issuer
-    answer(made.as_data(base_url), _text(made, base_url), as_json=as_json)
+    answer(made.as_data(base_url, at.keyring), _text(made, base_url), as_json=as_json)
 
 
 def _text(made: Newcomer, base_url: str) -> str:

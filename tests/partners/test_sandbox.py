@@ -113,6 +113,14 @@ def test_a_newcomer_spends_another_partners_points_at_once(pair: Pair, grocer: N
     assert answer.json["points"] == 10
 
 
+def test_a_newcomer_is_given_members_by_the_ids_it_knows_them_by(pair: Pair, grocer: Newcomer) -> None:
+    token = pair.sign_in((grocer.client_id, grocer.client_secret), "/sandbox")
+    given = grocer.as_data("https://example.com", keyring(pair.settings))["members"]
+    for sample, points in zip(given, (newcomer.SAMPLE_POINTS, newcomer.SAMPLE_POINTS, 0), strict=True):
+        answer = pair.get(f"/sandbox/v1/members/{sample['member_id']}/balance", token)
+        assert (answer.status_code, answer.json.get("available")) == (200, points)
+
+
 def test_newcomers_share_the_neighbour_and_nothing_else(pair: Pair, grocer: Newcomer) -> None:
     baker = welcome(pair, "24h Bakery & Sons")
     assert baker.partner.code == "p-24h-bakery-sons"
