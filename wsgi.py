@@ -41,6 +41,7 @@ from partners.http.requests import requests_api
 from partners.http.reversals import reversals_api
 from partners.http.test_clock import test_clock_api
 from partners.http.transactions import transactions_api
+from partners.oauth import description
 from partners.oauth import server as oauth_server
 from partners.oauth.consent_pages import consent_pages
 from partners.oauth.device_pages import device_pages
@@ -95,6 +96,7 @@ def create_app(chosen: Settings) -> Flask:
         of_schema=examples.OF_SCHEMA,
         of_field=examples.OF_FIELD,
         webhooks=webhooks_described(),
+        forms={"paths": description.paths(), "tag": description.TAG, "schemes": description.SCHEMES},
     )
     for blueprint in (
         members_api,

@@ -13,6 +13,8 @@ from typing import Any
 JSON = "application/json"
 LINES = "application/jsonl"
 METHODS = ("get", "post", "put", "patch", "delete")
+# The authorization server: a token is fetched by hand-written code, which keeps it.
+NOT_GENERATED = ("oauth",)
 MOST_LITERALS = 8
 
 
@@ -102,10 +104,11 @@ class Description:
 def read(document: Mapping[str, Any]) -> Description:
     """The description in an OpenAPI document; raises KeyError or ValueError for what it does not know."""
     schemas = document["components"]["schemas"]
-    groups = {tag["name"]: Group(tag["name"].replace("-", "_"), tag["description"]) for tag in document["tags"]}
+    tags = [tag for tag in document["tags"] if tag["name"] not in NOT_GENERATED]
+    groups = {tag["name"]: Group(tag["name"].replace("-", "_"), tag["description"]) for tag in tags}
     for path, item in document["paths"].items():
         for method in METHODS:
-            if method in item:
+            if method in item and item[method]["tags"][0] in groups:
                 group = groups[item[method]["tags"][0]]
                 group.operations.append(_operation(group.name, method.upper(), path, item, schemas))
     examples = [example["value"] for example in document["components"]["examples"].values()]

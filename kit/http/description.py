@@ -86,8 +86,12 @@ def complete(
     of_schema: Mapping[str, Any],
     of_field: Mapping[str, Any],
     webhooks: Mapping[str, Any],
+    forms: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """`document`, as flask-smorest made it, with all that; `unavailable` are problems that any route may meet."""
+    """`document`, as flask-smorest made it, with all that; `unavailable` are problems that any route may meet.
+
+    `forms` are `paths` that are no routes of the API's, with their `tag` and `schemes` to sign in by.
+    """
     _write_patterns_for_everybody(document)
     components = document["components"]
     examples = Examples(components["schemas"], of_schema=of_schema, of_field=of_field)
@@ -115,6 +119,9 @@ def complete(
     document["webhooks"] = dict(webhooks)
     document["servers"] = [{"url": request.script_root or "/"}]
     _write_addresses(components["securitySchemes"], request.script_root)
+    document["paths"] |= forms["paths"]
+    document["tags"].append(forms["tag"])
+    components["securitySchemes"] |= forms["schemes"]
     return document
 
 

@@ -23,8 +23,10 @@ OPERATIONS = {
     f"{method.upper()} {path}": (operation, item.get("parameters", []))
     for path, item in DOCUMENT["paths"].items()
     for method, operation in item.items()
-    if method in METHODS
+    if method in METHODS and not path.startswith("/oauth/")
 }
+# Forms, with errors of their own.
+OAUTH = {f"POST {path}": item["post"] for path, item in DOCUMENT["paths"].items() if path.startswith("/oauth/")}
 WEBHOOKS = {name: item["post"] for name, item in DOCUMENT["webhooks"].items()}
 # Served to whoever asks, and no part of the API: how to sign in, its pages, what the operator watches.
 WITHOUT_TOKEN = re.compile(
@@ -67,7 +69,7 @@ def test_every_route_is_described_or_known_to_be_none_of_the_api(app) -> None:
 
 def test_names_of_operations_are_readable_and_each_its_own() -> None:
     names = [operation["operationId"] for operation, _ in OPERATIONS.values()]
-    names += [operation["operationId"] for operation in WEBHOOKS.values()]
+    names += [operation["operationId"] for operation in (*WEBHOOKS.values(), *OAUTH.values())]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z][a-z_]{3,60}", name) for name in names), names
 
@@ -93,9 +95,9 @@ def test_an_operation_says_all_it_owes(which: str) -> None:
         assert parameter["schema"].get("pattern")
 
 
-@pytest.mark.parametrize("which", [*OPERATIONS, *WEBHOOKS])
+@pytest.mark.parametrize("which", [*OPERATIONS, *WEBHOOKS, *OAUTH])
 def test_every_body_has_an_example_and_it_is_valid(which: str) -> None:
-    operation = OPERATIONS[which][0] if which in OPERATIONS else WEBHOOKS[which]
+    operation = OPERATIONS[which][0] if which in OPERATIONS else {**WEBHOOKS, **OAUTH}[which]
     for media, content in contents(operation):
         if "examples" in content:
             referred = [example["$ref"].rsplit("/", 1)[-1] for example in content["examples"].values()]
@@ -116,6 +118,15 @@ def test_every_answer_names_its_request_and_version(which: str) -> None:
     for status, response in OPERATIONS[which][0]["responses"].items():
         if status != "default":
             assert {"Request-Id", "Coalition-Version"} <= set(response["headers"]), status
+
+
+def test_every_form_of_the_authorization_server_is_described(app) -> None:
+    served = {rule.rule for rule in app.url_map.iter_rules() if "POST" in (rule.methods or set())}
+    forms = {path for path in served if path.startswith("/oauth/")} - {"/oauth/authorize", "/oauth/userinfo"}
+    assert {f"POST {path}" for path in forms} == set(OAUTH)
+    for operation in OAUTH.values():
+        known = DOCUMENT["components"]["securitySchemes"]
+        assert {scheme for need in operation["security"] for scheme in need} <= set(known)
 
 
 def test_every_webhook_there_is_is_described() -> None:
