@@ -8,7 +8,7 @@ from decimal import Decimal
 from kit import clock
 from settlement import agreements
 from tests.conftest import CARD, World
-from tests.partners.conftest import app, caller, credentials, http  # noqa: F401 -- fixtures
+from tests.partners.conftest import app, caller, credentials, http, served, world  # noqa: F401 -- fixtures
 
 
 def test_a_burn_names_its_lots_their_price_and_what_was_given_back(world: World, caller) -> None:  # noqa: F811
