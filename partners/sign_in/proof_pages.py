@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from flask import Response, g, request
+from flask import Response
 
 from coalition import member_identifiers, pins, verifications
 from coalition.identifiers import EMAIL
 from kit import clock, ids
 from kit.db import Session
 from kit.http.services import services
-from partners import audit, pages
-from partners.audit import Actor
-from partners.sign_in import records, sessions
+from partners import pages
+from partners.sign_in import records, sessions, trail
 from partners.sign_in.passkey_pages import MAX_AGE_S
 from partners.sign_in.postman import postman
 from partners.sign_in.sessions import Visitor
@@ -125,13 +124,4 @@ def _page(visitor: Visitor, *, wrong: str = "") -> Response:
 
 
 def _write_down(session: Session, visitor: Visitor, action: str, **facts: object) -> None:
-    own = ids.show(ids.MEMBER, visitor.subject_id)
-    audit.append(
-        session,
-        actor=Actor(kind="member", actor_id=own, address=request.remote_addr, request_id=g.request_id),
-        action=action,
-        subject=own,
-        now=clock.now(),
-        keyring=services().keyring,
-        facts=facts,
-    )
+    trail.write_down(session, visitor, action, ids.show(ids.MEMBER, visitor.subject_id), **facts)

@@ -105,6 +105,23 @@ def test_a_rotating_code_ends_vouching_and_so_does_a_verified_address(world: Wor
     refused(add(grocer, bob, phone=PHONE))
 
 
+def test_a_passkey_ends_vouching_too(world: World, grocer, ann) -> None:
+    """It lies where partners have nothing to look for, and still has to count when one asks."""
+    with world.transaction() as session:
+        session.execute(
+            text("""
+                INSERT INTO partners.passkey (passkey_id, credential_id, kind, subject_id, public_key, sign_count,
+                                              transports, backed_up, name, created_at)
+                VALUES (:id, '\x01', 'member', :member_id, '\x02', 0, '{}', false, 'Phone', :now)
+            """),
+            {"id": ids.new(), "member_id": ann, "now": NOW},
+        )
+    refused(add(grocer, ann, email=MALLORY))
+    set_pin(world, ann)
+    assert add(grocer, ann, email=ANN, pin=PIN).status_code == 201
+    refused(grocer.post(f"{identifier(grocer, ann, 'email')}/verification", {"pin": PIN}), "sign_in")
+
+
 def test_a_pin_lets_any_partner_change_it_and_a_wrong_one_counts(world: World, station, ann) -> None:
     set_pin(world, ann)
     assert add(station, ann, phone=PHONE, pin=PIN).status_code == 201
