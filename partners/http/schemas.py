@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import marshmallow as ma
 
@@ -62,14 +62,14 @@ class LookupSchema(IdentifierSchema):
 
     code = wallet_code()
 
-    choices = (_naming(KINDS),)
+    choices: ClassVar[tuple[Choice, ...]] = (_naming(KINDS),)
 
 
 class MemberKeySchema(LookupSchema):
     """Which member: by id, by one identifier, or by what the wallet shows."""
 
     member_id = member()
-    choices = (_naming(whom.NAMES),)
+    choices: ClassVar[tuple[Choice, ...]] = (_naming(whom.NAMES),)
 
 
 def pin() -> ma.fields.String:
