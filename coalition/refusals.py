@@ -210,6 +210,11 @@ def refusal_of(code: str, detail: dict[str, Any]) -> CoalitionError:
     return kind(sentence.format(**shown), **shown)
 
 
+def kinds() -> frozenset[type[CoalitionError]]:
+    """Every refusal there is."""
+    return frozenset(kind for kind, _ in _REFUSALS.values())
+
+
 def sentence_of(kind: type[CoalitionError]) -> str:
     """The sentence a refusal of `kind` is told with, with places for its facts; empty where it is no refusal."""
     return next((sentence for known, sentence in _REFUSALS.values() if known is kind), "")

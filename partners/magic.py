@@ -108,7 +108,7 @@ def check_item(reference: str) -> None:
 
     Raises UnknownMagic.
     """
-    found = read(reference, among=errors.catalogue().values())
+    found = read(reference, among=refusals.kinds())
     if found is None or found.name in OF_WEBHOOKS:
         return
     if found.kind is None:

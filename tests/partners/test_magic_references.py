@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from coalition import refusals
-from kit import clock, errors
+from kit import clock
 from kit.errors import CoalitionError
 from partners import faults, magic
 from tests.conftest import CARD, World
@@ -99,9 +99,8 @@ def test_a_forced_refusal_has_the_facts_of_a_real_one(grocer: Caller) -> None:
     forced = grocer.post("/v1/burns", {"card": CARD, "points": 5, "reference": "sandbox:insufficient_points"}).json
     assert set(real) == set(forced)
     assert forced["available"] == 40
-    for kind in errors.catalogue().values():
-        if kind.code and kind not in NOT_A_PARTNERS:
-            assert "{" not in magic.forced(kind).detail
+    for kind in refusals.kinds() | set(magic.ANYWHERE):
+        assert "{" not in magic.forced(kind).detail
 
 
 def test_what_may_be_retried_comes_once_and_then_the_posting_is_made(world: World, grocer: Caller) -> None:
@@ -132,10 +131,12 @@ def test_a_mistaken_name_is_refused(grocer: Caller, reference: str) -> None:
 
 
 def test_the_items_of_a_batch_are_refused_one_by_one(grocer: Caller) -> None:
-    names = ("insufficient_points", "slow", "nonsense", "late_webhook:1")
+    names = ("insufficient_points", "slow", "nonsense", "late_webhook:1", "invalid_request")
     items = [{"kind": "burn", "card": CARD, "points": 5, "reference": f"sandbox:{name}"} for name in names]
     answers = grocer.post("/v1/batches", {"items": items}).json["data"]
-    assert [answer["status"] for answer in answers] == [409, 422, 422, 201]
+    assert [answer["status"] for answer in answers] == [409, 422, 422, 201, 422]
+    codes = {answer["problem"]["code"] for answer in answers if answer["status"] == 422}
+    assert codes == {"unknown_magic_reference"}
 
 
 def test_a_dropped_answer_was_committed(world: World, grocer: Caller) -> None:
