@@ -213,7 +213,7 @@ def test_the_admin_s_part_is_there_too(service: Service) -> None:
         presence = coalition.admin.presences.add(
             partner.partner_id, category_id=category.category_id, territory="GB", since=day, until=over, clause="7.2"
         )
-        kept = coalition.admin.presences.change(presence.presence_id, clause=NULL)
+        kept = coalition.admin.presences.change(presence.presence_id, if_match=presence.meta.etag, clause=NULL)
     assert (presence.until, kept.clause, kept.until) == (over, None, over)
 
 
