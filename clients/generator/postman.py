@@ -15,16 +15,20 @@ signs in by itself. What moves points gets a new Idempotency-Key each time: to s
 instead. The ids in an answer are kept in variables of their names, so that the next request can use them: run a folder
 from top to bottom.
 """
-# Where an example can't stand as it is: a receipt is posted once for ever, and a hold ends in the future.
-LIVE = {"reference": "R-{{$guid}}", "expires_at": "{{inAnHour}}"}
+# Where an example can't stand as it is: a receipt is posted once for ever, holds end and clocks go in the future.
+LIVE = {"reference": "R-{{$guid}}", "expires_at": "{{inAnHour}}", "now": "{{inAnHour}}"}
+PROOFS = frozenset(("code", "pin"))  # no example can be right, and five wrong ones lock the member's own
 SIGN_IN = """
 pm.collectionVariables.set("inAnHour", new Date(Date.now() + 3600 * 1000).toISOString());
 if (!(Number(pm.collectionVariables.get("tokenEndsAt")) > Date.now() + 60 * 1000)) {
-    const credentials = btoa(pm.variables.replaceIn("{{clientId}}:{{clientSecret}}"));
+    const credentials = ["clientId", "clientSecret"].map((name) => pm.variables.replaceIn(`{{${name}}}`));
     pm.sendRequest({
         url: pm.variables.replaceIn("{{baseUrl}}/oauth/token"),
         method: "POST",
-        header: {"Authorization": "Basic " + credentials, "Content-Type": "application/x-www-form-urlencoded"},
+        auth: {type: "basic", basic: [
+            {key: "username", value: credentials[0]},
+            {key: "password", value: credentials[1]},
+        ]},
         body: {mode: "urlencoded", urlencoded: [{key: "grant_type", value: "client_credentials"}]},
     }, (error, response) => {
         if (error || response.code !== 200) {
@@ -106,7 +110,9 @@ def _item(one: Operation, version: str) -> dict[str, Any]:
         request["header"].append({"key": "Content-Type", "value": one.media[0]})
         request["body"] = {"mode": "raw", "raw": FILE}
     elif one.example is not None:
-        text = json.dumps(_live(one.example), indent=2, ensure_ascii=False)
+        left_out = {field.name for field in one.body_fields if field.name in PROOFS and not field.required}
+        kept = {name: value for name, value in one.example.items() if name not in left_out}
+        text = json.dumps(_live(kept), indent=2, ensure_ascii=False)
         request["body"] = {"mode": "raw", "raw": text, "options": {"raw": {"language": "json"}}}
     return {"name": one.name.replace("_", " ").capitalize(), "request": request}
 

@@ -19,6 +19,7 @@ MOVES_POINTS = re.compile(
     r"/v1/(earns|burns|holds|clawbacks|batches|batches/files|holds/[^/]+/(capture|void)|transactions/[^/]+/reversals)"
 )
 LOST_ON_PURPOSE = "sandbox:commit_then_drop"  # a reference whose posting is made and whose answer is never sent
+BUSY_ON_PURPOSE = "sandbox:database_unavailable"
 MADE_EARLIER = timedelta(minutes=1)
 MOST_REPETITIONS = 3
 MOST_TOKENS, TOKENS_WITHIN = 10, timedelta(minutes=10)
@@ -215,7 +216,8 @@ SCENARIOS: tuple[Scenario[Judge], ...] = (
         "waits",
         "Retry-After is waited for",
         "Many tills that were refused together don't come back together.",
-        "Wait the seconds in Retry-After, then a little more by chance.",
+        "Wait the seconds in Retry-After, then a little more by chance. Try it in the sandbox: post with the reference "
+        f"`{BUSY_ON_PURPOSE}:1`, which is refused once.",
         waits,
     ),
     Scenario(

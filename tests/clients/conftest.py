@@ -13,6 +13,7 @@ from werkzeug.serving import make_server
 
 from benchmarks.ground import free_port
 from kit import clock
+from kit.secrets import keyring
 from partners import clients
 from tests.clients.wire import Wire
 from tests.conftest import Recycled, World
@@ -45,6 +46,7 @@ def world(recycled: Recycled) -> World:
 def service(world: World, request: pytest.FixtureRequest) -> Iterator[Service]:
     port = free_port()
     settings = replace(world.settings, public_url=f"http://127.0.0.1:{port}", **getattr(request, "param", {}))
+    world = replace(world, settings=settings, keyring=keyring(settings))
     app = create_app(settings)
     undocumented = watch(app)
     server = make_server("127.0.0.1", port, app, threaded=True)

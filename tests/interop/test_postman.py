@@ -34,6 +34,7 @@ def newman(tmp_path: Path) -> list[str]:
     return ["node", str(folder / "node_modules" / "newman" / "bin" / "newman.js")]
 
 
+@pytest.mark.parametrize("service", [{"sandbox": "only"}], indirect=True)
 def test_it_runs_from_top_to_bottom(service: Service, newman: list[str], tmp_path: Path) -> None:
     client_id, secret = service.credentials("greengrocer")
     with service.world.transaction() as session:
