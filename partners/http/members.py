@@ -87,6 +87,7 @@ def history(query: dict[str, Any], member_id: str) -> Page:
     bound_to = ["history", member, principal().client_id]
     before = paging.unseal(parts.keyring, query["cursor"], bound_to=bound_to, start=wallets.FROM_THE_NEWEST)
     with parts.reading() as session:
+        members.by_id(session, member)
         found = wallets.history(
             session,
             member_id=member,

@@ -1,0 +1,43 @@
+"""What schemathesis has to be told of our API to judge it: its body types, and what only looks as if it were valid."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import schemathesis
+from schemathesis.openapi.checks import RejectedPositiveData, UnsupportedMethodResponse
+
+
+@schemathesis.serializer("application/jsonl", "application/x-ndjson", "text/csv")
+def write_as_it_is(context: Any, value: Any) -> bytes:
+    """A body that is no JSON document: text and bytes go as they are."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, **kwargs: Any) -> None:
+    """Make valid requests valid: a key names one request, a cursor is one of ours, and there is one version."""
+    if case.meta is None or case.meta.generation.mode.is_negative:
+        return
+    if case.headers and "Idempotency-Key" in case.headers:
+        case.headers["Idempotency-Key"] = secrets.token_hex(8)
+    if case.headers and "Coalition-Version" in case.headers:
+        del case.headers["Coalition-Version"]
+    if case.query:
+        case.query.pop("cursor", None)
+
+
+@schemathesis.hook
+def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
+    """Let go what is no failure.
+
+    A schema says how a request is made, and what is made otherwise is refused with `invalid_request`; rules that no
+    schema holds (a card's check digit, how old a purchase may be) refuse with codes of their own. To a schema 12.0 is
+    an integer, and to us it is none. And
+    GET /v1/batches/files asks for a file called "files".
+    """
+    if isinstance(failure, RejectedPositiveData):
+        problem = response.json()
+        return problem["code"] == "invalid_request" and problem["detail"] != "Not a valid integer."
+    return not (isinstance(failure, UnsupportedMethodResponse) and case.operation.path == "/v1/batches/files")
