@@ -84,8 +84,12 @@ def place(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[str], Pla
         folder.mkdir()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            # A second coalition beside each would cost every test seconds; those about it ask for it.
-            variables = {"COALITION_HTTP_PORT": str(probe.getsockname()[1]), "COALITION_SANDBOX": "none"}
+            # More web processes, or a second coalition beside each, would cost every test seconds; those about it ask.
+            variables = {
+                "COALITION_HTTP_PORT": str(probe.getsockname()[1]),
+                "COALITION_WEB_PROCESSES": "1",
+                "COALITION_SANDBOX": "none",
+            }
         if "COALITION_DATABASE_URL" in os.environ:
             variables["COALITION_DATABASE_URL"] = request.getfixturevalue("fresh_database")()
         if "COALITION_REDIS_URL" in os.environ:
