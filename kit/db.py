@@ -149,6 +149,8 @@ class Database:
             # So are the others that lie in the pool since.
             session.invalidate()
             self.engine.dispose()
+            # One that broke off without a word is no `OperationalError` to psycopg, as its own would be.
+            raise psycopg.OperationalError(connection.pgconn.get_error_message())
         raise psycopg.errors.error_from_result(result)
 
     @contextmanager

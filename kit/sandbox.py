@@ -31,10 +31,12 @@ def beside(live: Settings) -> Settings:
     """The settings of the sandbox beside `live`, whose addresses are known.
 
     Its key is made of live's, so that neither can read a token, a seal or a hash of the other. At most half of a
-    process's threads serve it. Raises NoSandbox.
+    process's threads serve it, so it needs two. Raises NoSandbox.
     """
     if live.sandbox != "beside":
         raise NoSandbox(f"COALITION_SANDBOX is {live.sandbox}")
+    if live.web_threads < 2:
+        raise NoSandbox("with COALITION_WEB_THREADS=1 it would leave none to live")
     return replace(
         live,
         sandbox="only",
@@ -42,7 +44,7 @@ def beside(live: Settings) -> Settings:
         sandbox_database_url=None,
         public_url=live.issuer + PATH,
         secret_key=keyring(live).fingerprint(purpose="sandbox", value="secret key").hex(),
-        web_threads=max(1, live.web_threads // 2),
+        web_threads=live.web_threads // 2,
         rate_limit_reads_per_s=min(live.rate_limit_reads_per_s, READS_PER_S),
         rate_limit_writes_per_s=min(live.rate_limit_writes_per_s, WRITES_PER_S),
         rate_limit_lookups_per_s=min(live.rate_limit_lookups_per_s, LOOKUPS_PER_S),

@@ -11,8 +11,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from psycopg import sql
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import ProgrammingError
 
 import migrations
 from kit.db import CONNECT_TIMEOUT_S, OLDEST_POSTGRESQL, Database, DatabaseUnavailable, Session
@@ -43,6 +45,13 @@ class DatabaseRefused(Unavailable):
     title = "Database refused"
 
 
+class MigrationRefused(Unavailable):
+    """The database can't be brought to this version's schema: its user may not, or another version's is in it."""
+
+    code = "migration_refused"
+    title = "Migration refused"
+
+
 class CitusMissing(Unavailable):
     """The PostgreSQL server doesn't offer the Citus extension, so nothing can be distributed; nothing was changed."""
 
@@ -68,9 +77,14 @@ def head() -> str:
 def migrate(url: str) -> None:
     """Bring the database at `url` to the head; processes that start together take turns.
 
-    Raises PostgresqlTooOld, DatabaseUnavailable.
+    Raises PostgresqlTooOld, DatabaseUnavailable, MigrationRefused.
     """
-    _walk(url, lambda config: command.upgrade(config, "head"))
+    try:
+        _walk(url, lambda config: command.upgrade(config, "head"))
+    except CommandError as error:
+        raise MigrationRefused(f"its schema is not one this version knows: {error}") from error
+    except ProgrammingError as error:
+        raise MigrationRefused(f"the database refused a migration: {str(error.orig).splitlines()[0]}") from error
 
 
 def downgrade(url: str, *, to: str) -> None:

@@ -127,9 +127,12 @@ def offline(conduct: Conduct) -> Verdict:
 
 
 def refusals(conduct: Conduct) -> Verdict:
-    """What was refused for good was not sent again and again."""
+    """What was refused for good was not posted again and again.
+
+    Only postings count: by their reference two are the same, while what else is asked is masked and may be alike.
+    """
     count: dict[str, list[Asked]] = defaultdict(list)
-    for one in conduct.asked:
+    for one in conduct.postings:
         if one.is_refused_for_good:
             count[json.dumps([one.method, one.path, one.code, one.body], sort_keys=True, default=str)].append(one)
     wrong = [f"sent {len(sent)} times: {sent[0]}" for sent in count.values() if len(sent) > MOST_REPETITIONS]

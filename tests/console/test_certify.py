@@ -79,6 +79,7 @@ REVERSAL = "/v1/transactions/txn_01h45ytscbebyvny4gc8cr8ma2/reversals"
         ("refusals", [asked(n, **REFUSED) for n in range(4)], Outcome.FAILED),
         ("refusals", [asked(n, **REFUSED, body={"reference": f"R-{n}"}) for n in range(9)], Outcome.PASSED),
         ("refusals", [asked(n, **BUSY) for n in range(9)], Outcome.NOT_SEEN),
+        ("refusals", [asked(n, "/v1/members/lookup", **REFUSED) for n in range(9)], Outcome.NOT_SEEN),
         ("waits", [asked(**BUSY), asked(1.0)], Outcome.PASSED),
         ("waits", [asked(**BUSY), asked(0.1)], Outcome.FAILED),
         ("waits", [asked(**{**BUSY, "answer": {"retryable": True, "retry_after_s": 9}}), asked(2)], Outcome.FAILED),

@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 
 from kit import schema
 from kit.db import DatabaseUnavailable
-from kit.schema import DatabaseRefused
+from kit.schema import DatabaseRefused, MigrationRefused
 from kit.settings import Settings
 
 
@@ -50,6 +50,22 @@ def test_who_may_not_is_told_and_needs_not_where_it_is_there(engines: Settings, 
         schema.create_database(url, beside=powerless)
     schema.create_database(url, beside=str(engines.database_url))
     schema.create_database(url, beside=powerless)
+
+
+def test_a_database_of_somebody_else_is_refused_in_one_line(engines: Settings, name: str) -> None:
+    schema.create_database(named(engines, database=name), beside=str(engines.database_url))
+    with pytest.raises(MigrationRefused, match=r"^the database refused a migration: permission denied"):
+        schema.migrate(named(engines, database=name, username=name, password="x"))
+
+
+def test_a_schema_of_another_version_is_refused_in_one_line(engines: Settings, name: str) -> None:
+    url = named(engines, database=name)
+    schema.create_database(url, beside=str(engines.database_url))
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num text)")
+        connection.execute("INSERT INTO alembic_version VALUES ('9999')")
+    with pytest.raises(MigrationRefused, match=r"is not one this version knows: .*9999"):
+        schema.migrate(url)
 
 
 def test_a_server_that_is_away_is_named_without_its_password(engines: Settings, name: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
 
@@ -43,6 +45,16 @@ def test_a_connection_killed_by_the_server_is_unavailable_and_the_next_works(wor
     with pytest.raises(DatabaseUnavailable), world.transaction() as session:
         session.execute(text("SELECT pg_sleep(5)"))
     killer.join()
+    assert world.count("coalition.member") == 0
+
+
+def test_a_connection_cut_without_a_word_is_unavailable_and_the_next_works(world: World) -> None:
+    with world.transaction() as session:
+        fd = session.connection.driver_connection.fileno()
+    with socket.socket(fileno=os.dup(fd)) as cut:
+        cut.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(DatabaseUnavailable), world.transaction():
+        pass
     assert world.count("coalition.member") == 0
 
 
