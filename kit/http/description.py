@@ -58,7 +58,8 @@ _EVERY_REQUEST: dict[str, dict[str, Any]] = {
                        "left out or anything else.",
     },
     "CoalitionVersion": {
-        "in": "header", "name": versions.HEADER, "schema": {"type": "string", "pattern": versions.PATTERN},
+        "in": "header", "name": versions.HEADER,
+        "schema": {"type": "string", "enum": [version.date for version in versions.VERSIONS]},
         "description": "The version to be served in; if left out, your client's own, that of its first request.",
     },
     "Traceparent": {

@@ -8,7 +8,6 @@ A client keeps the version it began with until it asks for another in `Coalition
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +19,6 @@ from werkzeug.http import http_date
 from kit.http.problems import HttpError
 
 HEADER = "Coalition-Version"
-PATTERN = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _NAME = "coalition.versions"
 View = TypeVar("View", bound=Callable[..., Any])
 Reshape = Callable[[Any], Any]
@@ -135,7 +133,7 @@ def _begin() -> None:
     g.version_was_asked = asked is not None
     g.version = there_are[-1]
     if asked is not None and request.routing_exception is None:
-        found = _find(asked) if re.fullmatch(PATTERN, asked) else None
+        found = _find(asked)
         if found is None:
             raise UnknownVersion("there is no such version", versions=[version.date for version in there_are])
         g.version = found

@@ -6,7 +6,13 @@ import secrets
 from typing import Any
 
 import schemathesis
-from schemathesis.openapi.checks import RejectedPositiveData, UnsupportedMethodResponse
+from schemathesis.core.failures import AcceptedNegativeData
+from schemathesis.openapi.checks import (
+    AllowHeaderMismatch,
+    MissingHeaderNotRejected,
+    RejectedPositiveData,
+    UnsupportedMethodResponse,
+)
 
 
 @schemathesis.serializer("application/jsonl", "application/x-ndjson", "text/csv")
@@ -17,15 +23,22 @@ def write_as_it_is(context: Any, value: Any) -> bytes:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, **kwargs: Any) -> None:
-    """Make valid requests valid: a key names one request, a cursor is one of ours, and there is one version."""
+    """Make valid requests valid: a key names one request, and a cursor is one of ours."""
     if case.meta is None or case.meta.generation.mode.is_negative:
         return
     if case.headers and "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = secrets.token_hex(8)
-    if case.headers and "Coalition-Version" in case.headers:
-        del case.headers["Coalition-Version"]
     if case.query:
         case.query.pop("cursor", None)
+
+
+# What isn't a failure, by the paths where it isn't one.
+NONE_HERE = {
+    # GET /v1/batches/files asks for a file called "files".
+    "/v1/batches/files": (UnsupportedMethodResponse, AllowHeaderMismatch, AcceptedNegativeData),
+    # A wrong line or item is refused by itself, in an answer for all of them.
+    "/v1/batches": (AcceptedNegativeData,),
+}
 
 
 @schemathesis.hook
@@ -34,10 +47,11 @@ def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool
 
     A schema says how a request is made, and what is made otherwise is refused with `invalid_request`; rules that no
     schema holds (a card's check digit, how old a purchase may be) refuse with codes of their own. To a schema 12.0 is
-    an integer, and to us it is none. And
-    GET /v1/batches/files asks for a file called "files".
+    an integer, and to us it is none. If-Match left out is 428 (RFC 6585).
     """
     if isinstance(failure, RejectedPositiveData):
         problem = response.json()
         return problem["code"] == "invalid_request" and problem["detail"] != "Not a valid integer."
-    return not (isinstance(failure, UnsupportedMethodResponse) and case.operation.path == "/v1/batches/files")
+    if isinstance(failure, MissingHeaderNotRejected):
+        return response.status_code != 428
+    return not isinstance(failure, NONE_HERE.get(case.operation.path, ()))
