@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import text
 
-from coalition import attempts, mail_addresses
+from coalition import attempts, mail_addresses, members
 from kit.db import Session
+from kit.errors import Conflict
+
+
+class LastSignIn(Conflict):
+    """The member signs in with nothing else, so it stays."""
+
+    code = "last_sign_in"
+    title = "Your last way to sign in"
+    remedy = "Confirm another address or add a passkey first."
 
 
 @dataclass(frozen=True)
@@ -34,3 +45,16 @@ def of_member(session: Session, member_id: UUID) -> Proofs:
         at_tills=attempts.has_secrets(session, member_id),
         on_pages=bool(has_passkey) or mail_addresses.has_confirmed(session, member_id=member_id),
     )
+
+
+@contextmanager
+def keeping_sign_in(session: Session, member_id: UUID) -> Iterator[None]:
+    """Lock the member, and let what is taken away inside not be the last it signs in with.
+
+    Whoever once had a proof of its own must not be vouched for again. Raises MemberNotFound, LastSignIn.
+    """
+    members.lock(session, member_id)
+    signs_in = of_member(session, member_id).on_pages
+    yield
+    if signs_in and not of_member(session, member_id).on_pages:
+        raise LastSignIn("you sign in with nothing else: confirm another address or add a passkey first")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,6 +32,7 @@ from kit import ids, logs
 from kit.db import Session, wait_for_lock
 from kit.errors import Conflict, Forbidden, Invalid, NotFound
 from kit.secrets import Keyring, same
+from partners import proofs
 from partners.sign_in import challenges, subjects
 from partners.sign_in.records import Visitor
 from partners.sign_in.subjects import Kind, Subject
@@ -268,8 +270,11 @@ def rename(session: Session, visitor: Visitor, *, passkey_id: UUID, name: str) -
 
 
 def remove(session: Session, visitor: Visitor, *, passkey_id: UUID) -> None:
-    """Forget a passkey of the visitor's; raises PasskeyNotFound."""
-    _change(session, visitor, passkey_id, "DELETE FROM partners.passkey")
+    """Forget a passkey of the visitor's; raises PasskeyNotFound; for a member LastSignIn, too."""
+    # Staff sign in by their address always.
+    kept = proofs.keeping_sign_in(session, visitor.subject_id) if visitor.kind == "member" else nullcontext()
+    with kept:
+        _change(session, visitor, passkey_id, "DELETE FROM partners.passkey")
 
 
 def checked_name(name: str) -> str:

@@ -11,7 +11,7 @@ from coalition.identifiers import EMAIL
 from kit import clock, ids
 from kit.db import Session
 from kit.http.services import services
-from partners import pages
+from partners import pages, proofs
 from partners.sign_in import records, sessions, trail
 from partners.sign_in.passkey_pages import MAX_AGE_S
 from partners.sign_in.postman import postman
@@ -86,13 +86,17 @@ def confirm(identifier_id: str) -> Response:
 
 @proof_pages.post("/proofs/<identifier_id>/remove")
 def remove(identifier_id: str) -> Response:
-    """Let the visitor not be found by it any more; with an address end the sessions it may have begun."""
+    """Let the visitor not be found by it any more; with an address end the sessions it may have begun.
+
+    The last that signs the visitor in stays.
+    """
     visitor = _checked()
     pages.form()
     ours = {"member_id": visitor.subject_id, "identifier_id": ids.parse(ids.IDENTIFIER, identifier_id)}
     with services().reading() as session:
         kind = member_identifiers.get(session, **ours, partner_id=None).kind
-        member_identifiers.remove(session, **ours, partner_id=None)
+        with proofs.keeping_sign_in(session, visitor.subject_id):
+            member_identifiers.remove(session, **ours, partner_id=None)
         if kind == EMAIL:
             records.end_all(
                 session, kind="member", subject_id=visitor.subject_id, now=clock.now(), but=visitor.session_id
