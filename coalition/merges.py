@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from sqlalchemy import text
 
-from coalition import attempts, ledger, members
+from coalition import attempts, ledger, members, verifications
 from coalition.ledger import Command, Outcome, Request
 from coalition.members import MemberNotFound
 from kit import ids, outbox
@@ -45,6 +45,9 @@ def merge(session: Session, *, member_id: UUID, into: UUID, reference: str, now:
         ),
     )
     if outcome.refusal is None:
+        # Codes on their way were asked for by who might then: for neither of the two as they were.
+        for one in (member_id, into):
+            verifications.drop(session, one)
         session.execute(
             text("UPDATE coalition.member_identifier SET member_id = :into WHERE member_id = :member_id"),
             {"into": into, "member_id": member_id},

@@ -1,18 +1,18 @@
-"""Is the address the member's? A one-time code is sent to it and told back."""
+"""Is the address the member's? A one-time code is sent to it and told back, by whoever asked for it."""
 
 from __future__ import annotations
 
 import math
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from uuid import UUID
 
 from sqlalchemy import text
 
 from coalition import member_identifiers, members
 from coalition.identifiers import EMAIL
+from coalition.member_identifiers import KeptIdentifier
 from kit.db import Database, Session
 from kit.errors import Conflict, Forbidden
 from kit.secrets import Keyring, same
@@ -59,6 +59,16 @@ class Challenge:
     code: str = field(repr=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ToldBack:
+    """A code told back, by a partner or (None) by the member."""
+
+    member_id: UUID
+    identifier_id: UUID
+    partner_id: UUID | None
+    code: str = field(repr=False)
+
+
 def start(
     session: Session, *, member_id: UUID, identifier_id: UUID, partner_id: UUID | None, keyring: Keyring, now: datetime
 ) -> Challenge:
@@ -79,7 +89,7 @@ def start(
         _WRITE,
         {
             "identifier_id": identifier_id,
-            "hash": _hash(code, identifier_id, keyring),
+            "hash": _hash(code, identifier_id, partner_id, keyring),
             "tries": TRIES,
             "now": now,
             "ends": now + LIFETIME,
@@ -106,46 +116,67 @@ _WRITE = text(f"""
 """)  # noqa: S608 -- made of constants
 
 
-def confirm(
-    database: Database,
-    *,
-    member_id: UUID,
-    identifier_id: UUID,
-    partner_id: UUID | None,
-    code: str,
-    keyring: Keyring,
-    now: datetime,
-) -> member_identifiers.KeptIdentifier:
-    """Take the code back; every try is counted.
+def check(database: Database, told: ToldBack, *, keyring: Keyring, now: datetime) -> None:
+    """See whether it is the code that was sent, and asked for by who tells it; each try counts.
 
-    Raises MemberNotFound, IdentifierNotFound, AlreadyVerified, WrongVerificationCode.
+    Then `confirm`. Raises IdentifierNotFound, AlreadyVerified, WrongVerificationCode.
     """
-    read = partial(member_identifiers.get, member_id=member_id, identifier_id=identifier_id, partner_id=partner_id)
     with database.transaction() as session:
-        kept = read(session)
-        if kept.verified_at is not None:
-            raise AlreadyVerified("this address is verified already")
+        _unverified(session, told)
         # Counted and committed before it is looked at, so that many at once are no more tries than one by one.
         expected = session.scalar(
             text("""
                 UPDATE coalition.identifier_verification SET tries_left = tries_left - 1
                 WHERE identifier_id = :identifier_id AND tries_left > 0 AND expires_at > :now RETURNING code_hash
             """),
-            {"identifier_id": identifier_id, "now": now},
+            {"identifier_id": told.identifier_id, "now": now},
         )
-    if expected is None or not same(bytes(expected), _hash(code, identifier_id, keyring)):
-        raise WrongVerificationCode("the code is wrong, or its time is over")
-    with database.transaction() as session:
-        members.lock(session, member_id)
-        session.execute(
-            text("UPDATE coalition.member_identifier SET verified_at = :now WHERE identifier_id = :identifier_id"),
-            {"identifier_id": identifier_id, "now": now},
-        )
-        session.execute(
-            text("DELETE FROM coalition.identifier_verification WHERE identifier_id = :identifier_id"),
-            {"identifier_id": identifier_id},
-        )
-        return read(session)
+    if expected is None or not same(bytes(expected), _hash(told.code, told.identifier_id, told.partner_id, keyring)):
+        raise _wrong()
+
+
+def confirm(session: Session, told: ToldBack, *, keyring: Keyring, now: datetime) -> KeptIdentifier:
+    """Use up the code that was checked: the address is the member's, which stays locked to the transaction's end.
+
+    Raises MemberNotFound, IdentifierNotFound, AlreadyVerified; WrongVerificationCode, where the code ended meanwhile.
+    """
+    members.lock(session, told.member_id)
+    kept = _unverified(session, told)
+    used = session.execute(
+        text("DELETE FROM coalition.identifier_verification WHERE identifier_id = :id AND code_hash = :hash"),
+        {"id": told.identifier_id, "hash": _hash(told.code, told.identifier_id, told.partner_id, keyring)},
+    )
+    if used.rowcount == 0:
+        raise _wrong()
+    session.execute(
+        text("UPDATE coalition.member_identifier SET verified_at = :now WHERE identifier_id = :id"),
+        {"id": told.identifier_id, "now": now},
+    )
+    return replace(kept, verified_at=now)
+
+
+def drop(session: Session, member_id: UUID) -> None:
+    """End all codes on their way to the member's addresses."""
+    session.execute(
+        text("""
+            DELETE FROM coalition.identifier_verification WHERE identifier_id IN (
+                SELECT identifier_id FROM coalition.member_identifier WHERE member_id = :member_id)
+        """),
+        {"member_id": member_id},
+    )
+
+
+def _unverified(session: Session, told: ToldBack) -> KeptIdentifier:
+    kept = member_identifiers.get(
+        session, member_id=told.member_id, identifier_id=told.identifier_id, partner_id=told.partner_id
+    )
+    if kept.verified_at is not None:
+        raise AlreadyVerified("this address is verified already")
+    return kept
+
+
+def _wrong() -> WrongVerificationCode:
+    return WrongVerificationCode("the code is wrong, or its time is over")
 
 
 def _too_soon(session: Session, identifier_id: UUID, now: datetime) -> VerificationTooSoon:
@@ -160,5 +191,8 @@ def _too_soon(session: Session, identifier_id: UUID, now: datetime) -> Verificat
     return VerificationTooSoon(f"a code was sent; another may be sent in {wait_s} s", retry_after_s=wait_s)
 
 
-def _hash(code: str, identifier_id: UUID, keyring: Keyring) -> bytes:
-    return keyring.fingerprint(purpose="verification code", value=f"{identifier_id}:{code}")
+def _hash(code: str, identifier_id: UUID, partner_id: UUID | None, keyring: Keyring) -> bytes:
+    # Who asked for it is part of it: a partner that reads the mail has no use for the code its member asked for.
+    return keyring.fingerprint(
+        purpose="verification code", value=f"{identifier_id}:{partner_id or 'the member'}:{code}"
+    )

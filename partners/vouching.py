@@ -18,6 +18,7 @@ from kit.db import Database, Session
 from kit.errors import Forbidden
 from kit.secrets import Keyring
 from partners import evidence, proofs
+from partners.proofs import Proofs
 
 AT_TILLS, ON_PAGES = ("code", "pin"), ("sign_in",)
 
@@ -82,9 +83,23 @@ def require(session: Session, asking: Asking, *, of_sign_in: bool = False) -> No
                 "only the partner that enrolled a member changes this without a proof of the member, "
                 "and only until the member has one", accepts=[*AT_TILLS, *ON_PAGES],
             )  # fmt: skip
-    elif of_sign_in and known.on_pages:
-        raise MemberProofRequired("a member that can sign in changes this on our page /proofs", accepts=list(ON_PAGES))
+    elif of_sign_in:
+        _leave_to_sign_in(known)
     if asking.step is not None:
         rotating_codes.redeem(
             session, member_id=asking.member_id, step=asking.step, partner_id=asking.partner_id, spending=True
         )
+
+
+def leave_to_sign_in(session: Session, member_id: UUID) -> None:
+    """Let a partner finish what it might begin only while the member, locked from here on, can't sign in.
+
+    Raises MemberNotFound, MemberProofRequired.
+    """
+    members.lock(session, member_id)
+    _leave_to_sign_in(proofs.of_member(session, member_id))
+
+
+def _leave_to_sign_in(known: Proofs) -> None:
+    if known.on_pages:
+        raise MemberProofRequired("a member that can sign in changes this on our page /proofs", accepts=list(ON_PAGES))

@@ -12,6 +12,7 @@ from coalition.member_identifiers import KeptIdentifier
 from coalition.members import CardInUse, IdentifierInUse, MemberNotFound
 from coalition.refusals import MemberMerged
 from coalition.rotating_codes import WrongCode
+from coalition.verifications import ToldBack
 from kit import clock, ids, mail
 from kit.db import Session
 from kit.http.api import Blueprint
@@ -96,7 +97,7 @@ def remove(body: dict[str, Any], member_id: str, identifier_id: str) -> None:
     """
     asking, which = _asking(body, member_id), ids.parse(ids.IDENTIFIER, identifier_id)
     with services().writing() as session:
-        kept = _kept(session, asking, which)
+        kept = _kept(session, asking.member_id, which)
         if kept.kind != EXTERNAL:
             vouching.require(session, asking, of_sign_in=kept.kind == EMAIL and kept.verified_at is not None)
         member_identifiers.remove(
@@ -125,7 +126,7 @@ def send_code(body: dict[str, Any], member_id: str, identifier_id: str) -> None:
     parts = services()
     asking, which = _asking(body, member_id), ids.parse(ids.IDENTIFIER, identifier_id)
     with parts.writing() as session:
-        kept = _kept(session, asking, which)
+        kept = _kept(session, asking.member_id, which)
         if kept.verified_at is None:
             vouching.require(session, asking, of_sign_in=True)
         challenge = verifications.start(
@@ -145,6 +146,7 @@ def send_code(body: dict[str, Any], member_id: str, identifier_id: str) -> None:
 @requires(identifiers_api, "members:enrol")
 @fails_with(
     MemberNotFound,
+    MemberProofRequired,
     member_identifiers.IdentifierNotFound,
     verifications.NotVerifiable,
     verifications.AlreadyVerified,
@@ -153,17 +155,24 @@ def send_code(body: dict[str, Any], member_id: str, identifier_id: str) -> None:
 @identifiers_api.arguments(VerificationCodeSchema())
 @identifiers_api.response(200, KeptIdentifierSchema)
 def confirm(body: dict[str, Any], member_id: str, identifier_id: str) -> KeptIdentifier:
-    """Tell the code back: the address is the member's."""
-    parts = services()
-    return verifications.confirm(
-        parts.view,
+    """Tell back the code that was sent for you: the address is the member's.
+
+    A member that can sign in by now verifies it on our page.
+    """
+    parts, now = services(), clock.now()
+    told = ToldBack(
         member_id=ids.parse(ids.MEMBER, member_id),
         identifier_id=ids.parse(ids.IDENTIFIER, identifier_id),
         partner_id=principal().partner_id,
         code=body["code"],
-        keyring=parts.keyring,
-        now=clock.now(),
     )
+    with parts.reading() as session:  # before a try is counted, so that none of the member's own is taken
+        if _kept(session, told.member_id, told.identifier_id).verified_at is None:
+            vouching.leave_to_sign_in(session, told.member_id)
+    verifications.check(parts.view, told, keyring=parts.keyring, now=now)
+    with parts.writing() as session:
+        vouching.leave_to_sign_in(session, told.member_id)
+        return verifications.confirm(session, told, keyring=parts.keyring, now=now)
 
 
 def _asking(body: dict[str, Any], member_id: str) -> Asking:
@@ -178,10 +187,10 @@ def _asking(body: dict[str, Any], member_id: str) -> Asking:
     )
 
 
-def _kept(session: Session, asking: Asking, identifier_id: UUID) -> KeptIdentifier:
-    members.lock(session, asking.member_id)  # what is seen of it holds to the end
+def _kept(session: Session, member_id: UUID, identifier_id: UUID) -> KeptIdentifier:
+    members.lock(session, member_id)  # what is seen of it holds to the end
     return member_identifiers.get(
-        session, member_id=asking.member_id, identifier_id=identifier_id, partner_id=asking.partner_id
+        session, member_id=member_id, identifier_id=identifier_id, partner_id=principal().partner_id
     )
 
 

@@ -8,6 +8,7 @@ from flask import Response
 
 from coalition import member_identifiers, pins, verifications
 from coalition.identifiers import EMAIL
+from coalition.verifications import ToldBack
 from kit import clock, ids
 from kit.db import Session
 from kit.http.services import services
@@ -71,16 +72,16 @@ def send_code(identifier_id: str) -> Response:
 @proof_pages.post("/proofs/<identifier_id>/confirm")
 def confirm(identifier_id: str) -> Response:
     """Take the code back: the visitor signs in with this address, too, from now on."""
-    visitor, parts = _checked(), services()
-    verifications.confirm(
-        parts.database,
+    visitor, parts, now = _checked(), services(), clock.now()
+    told = ToldBack(
         member_id=visitor.subject_id,
         identifier_id=ids.parse(ids.IDENTIFIER, identifier_id),
         partner_id=None,
         code="".join(pages.form("code")["code"].split()),
-        keyring=parts.keyring,
-        now=clock.now(),
     )
+    verifications.check(parts.database, told, keyring=parts.keyring, now=now)
+    with parts.reading() as session:
+        verifications.confirm(session, told, keyring=parts.keyring, now=now)
     return pages.see("/proofs")
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from cli import main
 from coalition import identifiers, members, rotating_codes, verifications
 from coalition.member_identifiers import MOST_PER_MEMBER
-from coalition.verifications import TRIES, VerificationTooSoon, WrongVerificationCode
+from coalition.verifications import TRIES, ToldBack, VerificationTooSoon, WrongVerificationCode
 from kit import clock, ids
 from tests.conftest import CARD, World
 from tests.partners.conftest import Caller
@@ -240,19 +240,23 @@ def test_a_sent_code_may_be_guessed_at_five_times_even_at_once_and_for_ten_minut
         "member_id": grocer.inner(ann),
         "identifier_id": ids.parse(ids.IDENTIFIER, identifier(grocer, ann, "email").rpartition("/")[2]),
         "partner_id": grocer.partner_id,
-        "keyring": world.keyring,
     }
     now = clock.now()
 
     def start(at):
         with world.transaction() as session:
-            return verifications.start(session, now=at, **ours)
+            return verifications.start(session, now=at, keyring=world.keyring, **ours)
+
+    def told(code: str) -> ToldBack:
+        return ToldBack(code=code, **ours)
 
     def guess(code: str, at=now) -> bool:
         try:
-            verifications.confirm(world.database, code=code, now=at, **ours)
+            verifications.check(world.database, told(code), keyring=world.keyring, now=at)
         except WrongVerificationCode:
             return False
+        with world.transaction() as session:
+            verifications.confirm(session, told(code), keyring=world.keyring, now=at)
         return True
 
     first = start(now)

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from coalition import member_identifiers, merges, pins, rotating_codes, verifications
 from coalition.identifiers import EMAIL, Identifier
 from coalition.members import MemberNotFound
+from coalition.verifications import ToldBack
 from kit import clock, ids
 from partners import audit
 from partners.sign_in import subjects
@@ -366,9 +367,11 @@ def test_a_verification_of_a_member_erased_meanwhile_confirms_nothing(world: Wor
         kept = member_identifiers.add(
             session, identifier=Identifier(EMAIL, ANN, ""), now=NOW, keyring=world.keyring, **which
         )
-        ours = {**which, "identifier_id": kept.identifier_id, "keyring": world.keyring, "now": clock.now()}
-        challenge = verifications.start(session, **ours)
+        ours, now = {**which, "identifier_id": kept.identifier_id}, clock.now()
+        challenge = verifications.start(session, keyring=world.keyring, now=now, **ours)
+    told = ToldBack(code=challenge.code, **ours)
+    verifications.check(world.database, told, keyring=world.keyring, now=now)
     with world.transaction() as session:
         session.execute(text("UPDATE coalition.member SET erased_at = now()"))
-    with pytest.raises(MemberNotFound):
-        verifications.confirm(world.database, code=challenge.code, **ours)
+    with world.transaction() as session, pytest.raises(MemberNotFound):
+        verifications.confirm(session, told, keyring=world.keyring, now=now)

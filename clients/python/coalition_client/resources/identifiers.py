@@ -132,7 +132,9 @@ class Identifiers:
         )
 
     def confirm(self, member_id: str, identifier_id: str, *, code: str, dry_run: bool = False) -> KeptIdentifier:
-        """Tell the code back: the address is the member's.
+        """Tell back the code that was sent for you: the address is the member's.
+
+        A member that can sign in by now verifies it on our page.
 
         Needs the scope `members:enrol`.
 
