@@ -81,7 +81,7 @@ def add(body: dict[str, Any], member_id: str) -> KeptIdentifier:
             now=programme.get(session).time(principal().time(clock.now())),
             keyring=parts.keyring,
         )
-        _write_down(session, "member.identifier_added", asking, kept)
+        _write_down(session, "member.identifier_added", asking.member_id, kept, proved=asking.is_proved)
     return kept
 
 
@@ -103,7 +103,7 @@ def remove(body: dict[str, Any], member_id: str, identifier_id: str) -> None:
         member_identifiers.remove(
             session, member_id=asking.member_id, identifier_id=which, partner_id=asking.partner_id
         )
-        _write_down(session, "member.identifier_removed", asking, kept)
+        _write_down(session, "member.identifier_removed", asking.member_id, kept, proved=asking.is_proved)
 
 
 @identifiers_api.post("/<identifier_id>/verification")
@@ -137,7 +137,7 @@ def send_code(body: dict[str, Any], member_id: str, identifier_id: str) -> None:
             keyring=parts.keyring,
             now=clock.now(),
         )
-        _write_down(session, "member.verification_started", asking, kept)
+        _write_down(session, "member.verification_started", asking.member_id, kept, proved=asking.is_proved)
     if not is_dry_run():
         mail.send(parts.settings, to=challenge.address, subject="Your code", body=_MAIL.format(code=challenge.code))
 
@@ -172,7 +172,9 @@ def confirm(body: dict[str, Any], member_id: str, identifier_id: str) -> KeptIde
     verifications.check(parts.view, told, keyring=parts.keyring, now=now)
     with parts.writing() as session:
         vouching.leave_to_sign_in(session, told.member_id)
-        return verifications.confirm(session, told, keyring=parts.keyring, now=now)
+        kept = verifications.confirm(session, told, keyring=parts.keyring, now=now)
+        _write_down(session, "member.identifier_verified", told.member_id, kept)
+    return kept
 
 
 def _asking(body: dict[str, Any], member_id: str) -> Asking:
@@ -194,13 +196,6 @@ def _kept(session: Session, member_id: UUID, identifier_id: UUID) -> KeptIdentif
     )
 
 
-def _write_down(session: Session, action: str, asking: Asking, kept: KeptIdentifier) -> None:
+def _write_down(session: Session, action: str, member_id: UUID, kept: KeptIdentifier, **facts: object) -> None:
     shown = ids.show(ids.IDENTIFIER, kept.identifier_id)
-    write_down(
-        session,
-        action,
-        ids.show_our_own(asking.member_id),
-        identifier=shown,
-        kind=kept.kind,
-        proved=asking.is_proved,
-    )
+    write_down(session, action, ids.show_our_own(member_id), identifier=shown, kind=kept.kind, **facts)

@@ -82,6 +82,7 @@ def confirm(identifier_id: str) -> Response:
     verifications.check(parts.database, told, keyring=parts.keyring, now=now)
     with parts.reading() as session:
         verifications.confirm(session, told, keyring=parts.keyring, now=now)
+        _write_down(session, visitor, "member.identifier_verified", identifier=identifier_id, kind=EMAIL)
     return pages.see("/proofs")
 
 

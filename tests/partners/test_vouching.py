@@ -338,12 +338,18 @@ def test_what_the_coalition_does_by_hand_is_audited(grocer, ann, coalition) -> N
     assert PIN not in listed
 
 
-def test_who_changed_what_is_audited(world: World, grocer, station, ann, site, mailbox) -> None:
+def test_who_changed_what_is_audited(world: World, grocer, station, ann, site, mailbox, caplog) -> None:
     add(grocer, ann, email=ANN)
     add(station, ann, email=MALLORY)
+    add(grocer, ann, email="second@example.com")
+    assert verify(grocer, ann, caplog).status_code == 200
     browser = Browser(site)
     browser.sign_in(mailbox, "member", ANN)
     browser.post("/proofs/pin", {"pin": PIN, "again": PIN}, page="/proofs")
+    second = identifier_of(world, "s•••@e•••.com")
+    browser.post(f"/proofs/{second}/code", {}, page="/proofs")
+    code = next(word for word in mailbox.wait(2)[-1].get_payload().split() if word.isdigit())
+    assert browser.post(f"/proofs/{second}/confirm", {"code": code}, page="/proofs").status_code == 303
     add(station, ann, phone=PHONE, pin=PIN)
     station.post(f"{identifier(station, ann, 'phone')}/removal", {"pin": PIN})
     browser.post(f"/proofs/{identifier_of(world, '•' * 12 + '8503')}/remove", {}, page="/proofs")
@@ -352,7 +358,12 @@ def test_who_changed_what_is_audited(world: World, grocer, station, ann, site, m
     assert {entry["subject"] for entry in listed} == {ids.show(ids.MEMBER, ann)}
     assert [(entry["kind"], entry["action"], entry.get("facts", {}).get("proved")) for entry in listed] == [
         ("client", "member.identifier_added", False),
+        ("client", "member.identifier_added", False),
+        ("client", "member.verification_started", False),
+        ("client", "member.identifier_verified", None),
         ("member", "member.pin_set", None),
+        ("member", "member.verification_started", None),
+        ("member", "member.identifier_verified", None),
         ("client", "member.identifier_added", True),
         ("client", "member.identifier_removed", True),
         ("member", "member.identifier_removed", None),
