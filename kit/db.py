@@ -89,6 +89,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
+            hide_parameters=True,  # an error's text goes to the log, and values may be somebody's
             connect_args={
                 "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
                 "connect_timeout": CONNECT_TIMEOUT_S,

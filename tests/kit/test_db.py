@@ -70,6 +70,14 @@ def test_a_fault_of_the_statement_stays_what_it_is(world: World) -> None:
         session.execute(text("INSERT INTO coalition.member (member_id) VALUES (NULL)"))
 
 
+def test_an_error_does_not_repeat_what_was_to_be_stored(world: World) -> None:
+    with pytest.raises(IntegrityError) as error, world.transaction() as session:
+        session.execute(
+            text("INSERT INTO coalition.member (member_id) SELECT NULL WHERE :address <> ''"), {"address": "ann@x.test"}
+        )
+    assert "ann@x.test" not in str(error.value)
+
+
 def test_a_schema_behind_the_code_is_not_ready(world: World) -> None:
     with psycopg.connect(str(world.settings.database_url)) as owner:
         owner.execute("UPDATE alembic_version SET version_num = '0001'")
