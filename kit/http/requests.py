@@ -95,12 +95,15 @@ def is_dry_run() -> bool:
 
 
 def check_query() -> None:
-    """Refuse a query string nobody reads; raises InvalidRequest.
+    """Refuse a query string nobody reads, or of which one value would win in silence; raises InvalidRequest.
 
     A view that takes a query checks it by itself, and whatever changes something can be asked to run dry.
     """
     if not request.query_string:
         return
+    if twice := [name for name, values in request.args.lists() if len(values) > 1]:
+        errors = [{"pointer": f"/{_escape(name)}", "detail": "Given more than once."} for name in twice]
+        raise InvalidRequest("a query parameter is given more than once", errors=errors)
     view = current_app.view_functions.get(request.endpoint or "")
     if request.method not in ("GET", "HEAD") and "dry_run" in request.args:
         is_dry_run()
