@@ -75,7 +75,7 @@ def _method_used() -> str:
 
 
 def _by_secret() -> Client | None:
-    halves = _basic(request.headers.get("Authorization", ""))
+    halves = basic(request.headers.get("Authorization", ""))
     if halves is None or request.form.get("client_id", halves[0]) != halves[0]:
         return None
     if (mixed_up := prefixes.mix_up(services().keyring, halves[1])) is not None:
@@ -85,8 +85,8 @@ def _by_secret() -> Client | None:
     )
 
 
-def _basic(header: str) -> tuple[str, str] | None:
-    """HTTP Basic with form-encoded halves (RFC 6749 §2.3.1)."""
+def basic(header: str) -> tuple[str, str] | None:
+    """The id and secret of HTTP Basic, its halves form-encoded (RFC 6749 §2.3.1); None where they can't be read."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic" or len(header) > LONGEST_HEADER:
         return None

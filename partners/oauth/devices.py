@@ -133,10 +133,12 @@ def confirm(
 def deny(session: Session, *, user_code: str, partner_id: UUID, now: datetime, keyring: Keyring) -> None:
     """Turn the till away that shows this code; raises UserCodeUnknown."""
     waiting(session, user_code=user_code, partner_id=partner_id, now=now, keyring=keyring)
-    session.execute(
+    done = session.execute(
         text("UPDATE partners.device_code SET denied = true WHERE user_hash = :hash AND grant_id IS NULL"),
         {"hash": _user_hash(keyring, user_code)},
     )
+    if done.rowcount == 0:
+        raise UserCodeUnknown("somebody else answered this code just now")
 
 
 def poll(session: Session, *, device_code: str, client_id: str, now: datetime, keyring: Keyring) -> Grant | Poll:

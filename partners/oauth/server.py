@@ -11,9 +11,10 @@ from functools import wraps
 from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError, OAuth2Payload, OAuth2Request
+from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Payload, OAuth2Request
 from authlib.oauth2.rfc6749.errors import OAuth2Error, UnauthorizedClientError
 from flask import Blueprint, Flask, Response, g, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from kit import clock
 from kit.http.requests import note
@@ -107,8 +108,12 @@ def _answering(server: Server, view: Callable[[Server], dict[str, Any]] | None) 
 
 
 def _check_form() -> None:
+    try:
+        given = request.form
+    except RequestEntityTooLarge:
+        raise InvalidRequestError("the body is too large") from None
     # RFC 6749 §3.2: parameters must not be included more than once; Authlib takes the first in silence.
-    if any(len(values) > 1 for _, values in request.form.lists()):
+    if any(len(values) > 1 for _, values in given.lists()):
         raise InvalidRequestError("a parameter occurs more than once")
     if request.args:
         raise InvalidRequestError("parameters belong into the body")
@@ -118,14 +123,11 @@ def _device_authorization(server: Server) -> dict[str, Any]:
     client = server.client((NONE,), "device_authorization")
     if client.kind != "till":
         raise UnauthorizedClientError("this client may not use this grant")
-    scopes = (request.form.get("scope") or " ".join(client.scopes)).split()
-    if not set(scopes) <= set(client.scopes):
-        raise InvalidScopeError
     parts = services()
     made = devices.begin(
         session(),
         client_id=client.client_id,
-        scopes=tuple(sorted(set(scopes))),
+        scopes=token_grants.narrowed(request.form.get("scope"), client.scopes),
         now=clock.now(),
         keyring=parts.keyring,
     )

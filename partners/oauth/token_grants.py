@@ -36,6 +36,14 @@ OF_KIND = {
 }
 
 
+def narrowed(asked: str | None, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """The scopes in `asked` (RFC 6749 §3.3), all that are allowed where it is left out; raises invalid_scope."""
+    wanted = set((asked or " ".join(allowed)).split())
+    if not wanted or not wanted <= set(allowed):
+        raise InvalidScopeError
+    return tuple(sorted(wanted))
+
+
 class Bad(OAuth2Error):  # type: ignore[misc]
     """A device's poll that isn't over."""
 
@@ -103,10 +111,7 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]
 
     def narrowed(self, allowed: tuple[str, ...]) -> tuple[str, ...]:
         """The scopes asked for, all that are allowed where none are; raises invalid_scope for any other."""
-        asked = (self.request.form.get("scope") or " ".join(allowed)).split()
-        if not asked or not set(asked) <= set(allowed):
-            raise InvalidScopeError
-        return tuple(sorted(set(asked)))
+        return narrowed(self.request.form.get("scope"), allowed)
 
 
 class ClientCredentials(TokenGrant):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -18,10 +17,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from kit import clock, ids, pairwise
+from kit.http.rate_limits import Policy
 from partners import clients
 from partners.http import admission
 from partners.sign_in import postman
 from tests.conftest import Recycled, World
+from tests.partners.oauth_kit import BACK, App, basic
 from tests.partners.sign_in_kit import HTTPS, Browser, Mailbox, SmtpServer
 from tests.pin_openapi import PINNED
 from wsgi import create_app
@@ -145,10 +146,6 @@ def credentials(world: World) -> Callable[..., tuple[str, str, Any]]:
     return make
 
 
-def basic(client_id: str, secret: str) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
-
-
 @pytest.fixture
 def caller(http: FlaskClient, credentials) -> Callable[..., Caller]:
     """A signed-in partner."""
@@ -209,3 +206,39 @@ def admin(world: World, http: FlaskClient) -> Callable[..., Caller]:
         return Caller(http, answer.json["access_token"], None)
 
     return make
+
+
+@pytest.fixture
+def make_app(http, world: World) -> Callable[..., App]:
+    def make(*, secret: bool = True, code: str = "greengrocer") -> App:
+        partner = world.partner(code)
+        with world.transaction() as session:
+            client, plain = clients.create_app(
+                session,
+                partner_id=partner.partner_id,
+                name="Green app",
+                redirect_uris=[BACK],
+                now=clock.now(),
+                keyring=world.keyring if secret else None,
+            )
+        return App(http, world, client, plain, ids.new())
+
+    return make
+
+
+@pytest.fixture
+def till(http, world: World) -> App:
+    partner = world.partner("greengrocer")
+    with world.transaction() as session:
+        client = clients.create_tills(
+            session, partner_id=partner.partner_id, name="Tills", scopes=["earn:write"], now=clock.now()
+        )
+    return App(http, world, client, None, None)
+
+
+@pytest.fixture
+def unlimited(app: Flask) -> None:
+    """Let the authorization server be asked as often as a test wants to."""
+    limiter, chosen = app.extensions["coalition.rate_limits"]
+    wide = {name: Policy(f"{name}-wide", 10_000, 20_000) for name in ("oauth", "oauth_address")}
+    app.extensions["coalition.rate_limits"] = (limiter, replace(chosen, **wide))

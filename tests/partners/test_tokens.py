@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,89 +21,10 @@ from werkzeug.test import TestResponse
 from kit import clock, ids
 from partners import clients
 from partners.clients import Client
-from partners.oauth import assertions, codes, devices, grants, keys
-from partners.oauth.grants import Grant, Spend
+from partners.oauth import assertions, codes, devices, keys
 from partners.oauth.token_grants import DEVICE_CODE
 from tests.conftest import World
-from tests.partners.conftest import basic
-
-VERIFIER = "v" * 64
-BACK = "https://app.example/back"
-SCOPES = ("balance:read", "openid", "spend")
-
-
-@dataclass
-class App:
-    """A member-facing app, and what it does at the endpoints."""
-
-    http: Any
-    world: World
-    client: Client
-    secret: str | None
-    member_id: Any
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return basic(self.client.client_id, self.secret) if self.secret else {}
-
-    def post(self, path: str, **form: Any) -> TestResponse:
-        if not self.secret:
-            form.setdefault("client_id", self.client.client_id)
-        return self.http.post(path, data=form, headers=self.headers)
-
-    def code(self, **more: Any) -> str:
-        now = clock.now()
-        grant = Grant(
-            grant_id=ids.new(),
-            client_id=self.client.client_id,
-            subject_kind="member",
-            subject_id=self.member_id,
-            scopes=SCOPES,
-            created_at=now,
-            spend=Spend(100, 500),
-        )
-        code = codes.Code(
-            grant_id=grant.grant_id,
-            client_id=self.client.client_id,
-            redirect_uri=BACK,
-            challenge=codes.challenge_of(VERIFIER),
-            nonce="n-1",
-            authenticated_at=now,
-            methods=("otp",),
-        )
-        with self.world.transaction() as session:
-            grants.create(session, grant)
-            return codes.issue(session, replace(code, **more), now=now, keyring=self.world.keyring)
-
-    def redeem(self, code: str, **more: Any) -> TestResponse:
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK, "code_verifier": VERIFIER}
-        return self.post("/oauth/token", **{**form, **more})
-
-    def refresh(self, token: str, **more: Any) -> TestResponse:
-        return self.post("/oauth/token", grant_type="refresh_token", refresh_token=token, **more)
-
-    def works(self, token: str) -> bool:
-        answer = self.http.get("/oauth/userinfo", headers={"Authorization": f"Bearer {token}"})
-        assert answer.status_code in (200, 401), answer.text
-        return answer.status_code == 200
-
-
-@pytest.fixture
-def make_app(http, world: World) -> Callable[..., App]:
-    def make(*, secret: bool = True, code: str = "greengrocer") -> App:
-        partner = world.partner(code)
-        with world.transaction() as session:
-            client, plain = clients.create_app(
-                session,
-                partner_id=partner.partner_id,
-                name="Green app",
-                redirect_uris=[BACK],
-                now=clock.now(),
-                keyring=world.keyring if secret else None,
-            )
-        return App(http, world, client, plain, ids.new())
-
-    return make
+from tests.partners.oauth_kit import BACK, SCOPES, VERIFIER, App, basic, confirm_till
 
 
 @pytest.fixture(params=[True, False], ids=["with a secret", "without"])
@@ -165,9 +86,19 @@ def test_a_code_without_its_proof_is_refused(app_: App, missing) -> None:
     assert (refused.status_code, refused.json["error"]) == (400, "invalid_request")
 
 
+def test_a_challenge_is_not_made_plain_at_the_end(app_: App) -> None:
+    code, challenge = app_.code(), codes.challenge_of(VERIFIER)
+    for more in ({"code_challenge_method": "plain"}, {"code_challenge_method": "plain", "code_challenge": challenge}):
+        assert app_.redeem(code, code_verifier=challenge, **more).json["error"] == "invalid_grant"
+    assert app_.redeem(code).status_code == 200
+
+
 def test_another_clients_code_is_refused(make_app) -> None:
     mine, other = make_app(), make_app(secret=False, code="fuelway")
-    assert other.redeem(mine.code()).json["error"] == "invalid_grant"
+    code = mine.code()
+    assert other.redeem(code).json["error"] == "invalid_grant"
+    assert other.redeem(code, client_id=mine.client.client_id).json["error"] == "invalid_client"
+    assert mine.redeem(code).status_code == 200
 
 
 def test_a_code_lives_a_minute(app_: App) -> None:
@@ -176,6 +107,22 @@ def test_a_code_lives_a_minute(app_: App) -> None:
         session.execute(text("UPDATE partners.authorization_code SET used_at = NULL"))  # what the service may change
     _age(app_.world, "authorization_code", "expires_at", codes.LIFETIME)
     assert app_.redeem(code).json["error"] == "invalid_grant"
+
+
+def test_nothing_lives_longer_than_it_should(make_app, till: App, http) -> None:
+    """Authlib's defaults are ten days for most of them."""
+    app = make_app(code="fuelway")
+    got = app.redeem(app.code()).json
+    begun = till.post("/oauth/device_authorization").json
+    assert (got["expires_in"], begun["expires_in"], begun["interval"]) == (3600, 600, 5)
+    claims = jwt.decode(got["id_token"], KeySet.import_key_set(http.get("/oauth/jwks").json), algorithms=["ES256"])
+    assert claims.claims["exp"] - claims.claims["iat"] == 300
+    seconds = {"authorization_code": 60, "access_token": 3600, "refresh_token": 60 * 86_400, "device_code": 600}
+    for table, lives in seconds.items():
+        with app.world.transaction() as session:
+            left = session.scalars(text(f"SELECT extract(epoch FROM expires_at - now()) FROM partners.{table}")).all()
+        assert left
+        assert all(lives - 30 < one <= lives for one in left), (table, left)
 
 
 def test_a_code_used_twice_ends_what_it_gave(app_: App) -> None:
@@ -196,6 +143,7 @@ def test_of_redemptions_at_once_one_gets_tokens(app_: App, app) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert Counter(pool.map(redeem, range(8))) == {200: 1, 400: 7}
+    assert app_.world.count("partners.oauth_grant WHERE revoked_at IS NULL") == 0, "the others may be a thief's"
 
 
 def test_a_client_with_a_secret_keeps_its_refresh_token(make_app) -> None:
@@ -300,29 +248,6 @@ def test_a_client_with_a_secret_cannot_go_without(make_app, http) -> None:
 # Tills.
 
 
-@pytest.fixture
-def till(http, world: World) -> App:
-    partner = world.partner("greengrocer")
-    with world.transaction() as session:
-        client = clients.create_tills(
-            session, partner_id=partner.partner_id, name="Tills", scopes=["earn:write"], now=clock.now()
-        )
-    return App(http, world, client, None, None)
-
-
-def _confirm(till: App, user_code: str) -> None:
-    with till.world.transaction() as session:
-        devices.confirm(
-            session,
-            user_code=devices.normalised(user_code.lower().replace("-", " ")),
-            partner_id=till.client.partner_id,
-            staff_id=ids.new(),
-            till="Till 4",
-            now=clock.now(),
-            keyring=till.world.keyring,
-        )
-
-
 def _poll(till: App, begun: dict[str, Any]) -> dict[str, Any]:
     _age(till.world, "device_code", "poll_after", timedelta(seconds=devices.SLOWEST_S))
     return till.post("/oauth/token", grant_type=DEVICE_CODE, device_code=begun["device_code"]).json
@@ -332,7 +257,7 @@ def test_a_till_is_let_in_by_its_staff(till: App, http) -> None:
     begun = till.post("/oauth/device_authorization").json
     assert begun["verification_uri_complete"].endswith(begun["user_code"])
     assert _poll(till, begun)["error"] == "authorization_pending"
-    _confirm(till, begun["user_code"])
+    confirm_till(till, begun["user_code"])
     got = _poll(till, begun)
     assert got["scope"] == "earn:write"
     answer = http.post("/v1/earns", json={}, headers={"Authorization": f"Bearer {got['access_token']}"})
@@ -340,6 +265,60 @@ def test_a_till_is_let_in_by_its_staff(till: App, http) -> None:
     assert till.refresh(got["refresh_token"]).status_code == 200
     assert _poll(till, begun)["error"] == "expired_token"
     assert till.refresh(got["refresh_token"]).json["error"] == "invalid_grant", "the code came twice: somebody has it"
+
+
+def test_of_polls_at_once_one_gets_tokens_and_they_end(till: App, app) -> None:
+    begun = till.post("/oauth/device_authorization").json
+    confirm_till(till, begun["user_code"])
+    form = {"grant_type": DEVICE_CODE, "device_code": begun["device_code"]}
+
+    def poll(_: int) -> TestResponse:
+        return replace(till, http=app.test_client()).post("/oauth/token", **form)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(poll, range(8)))
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 400: 7}
+    [got] = [answer.json for answer in answers if answer.status_code == 200]
+    assert till.refresh(got["refresh_token"]).json["error"] == "invalid_grant", "the others may be a thief's"
+
+
+@pytest.mark.parametrize("second", ["yes", "no"])
+def test_of_two_answers_to_one_code_the_second_is_told_that_it_came_too_late(till: App, world: World, second) -> None:
+    begun = till.post("/oauth/device_authorization").json
+    asked = {"user_code": begun["user_code"], "partner_id": till.client.partner_id, "now": clock.now()}
+
+    def answer() -> None:
+        with world.transaction() as session:
+            if second == "no":
+                devices.deny(session, keyring=world.keyring, **asked)
+            else:
+                devices.confirm(session, keyring=world.keyring, staff_id=ids.new(), till="Till 5", **asked)
+
+    with ThreadPoolExecutor(1) as pool:
+        with world.transaction() as session:
+            devices.confirm(session, keyring=world.keyring, staff_id=ids.new(), till="Till 4", **asked)
+            late = pool.submit(answer)
+            _wait_until_somebody_waits(world)
+        with pytest.raises(devices.UserCodeUnknown):
+            late.result()
+    assert world.count("partners.oauth_grant") == 1
+    assert _poll(till, begun)["scope"] == "earn:write"
+
+
+def _wait_until_somebody_waits(world: World) -> None:
+    end = time.monotonic() + 10
+    with psycopg.connect(str(world.settings.database_url), autocommit=True) as owner:
+        while not owner.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ).fetchone():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("scope", ["nonsense", "earn:write nonsense", "burn:write", "openid", " "])
+def test_a_till_may_not_ask_for_scopes_its_client_does_not_have(till: App, scope) -> None:
+    answer = till.post("/oauth/device_authorization", scope=scope)
+    assert (answer.status_code, answer.json["error"]) == (400, "invalid_scope")
 
 
 def test_a_till_that_asks_too_often_has_to_slow_down(till: App) -> None:
