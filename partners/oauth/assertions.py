@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
@@ -22,6 +22,8 @@ ALGORITHMS = {"EC": ["ES256"], "RSA": ["PS256", "RS256"], "OKP": ["EdDSA", "Ed25
 LONGEST = 4_000
 LONGEST_LIFE = timedelta(minutes=10)
 SKEW = timedelta(seconds=30)
+# What comes of JSON of the wrong shape, besides what the library says: a header may be a list, an algorithm an object.
+_UNREADABLE = (JoseError, ValueError, TypeError, AttributeError, RecursionError)
 
 
 def authenticate(
@@ -46,9 +48,14 @@ def _unverified_issuer(assertion: str) -> str | None:
         return None
     try:
         issuer = json.loads(jws.extract_compact(assertion.encode()).payload).get("iss")
-    except (JoseError, ValueError, AttributeError, RecursionError):
+    except _UNREADABLE:
         return None
-    return issuer if isinstance(issuer, str) and "\x00" not in issuer else None
+    return issuer if _is_text(issuer) else None
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    # JSON's text may hold what PostgreSQL's can't: NUL, and halves of characters (RFC 8259 §8.2).
+    return isinstance(value, str) and value.isprintable()
 
 
 def _verified(assertion: str, jwks: dict[str, Any]) -> dict[str, Any] | None:
@@ -62,7 +69,7 @@ def _verified(assertion: str, jwks: dict[str, Any]) -> dict[str, Any] | None:
             algorithms=ALGORITHMS[key["kty"]],
             registry=jws.JWSRegistry(algorithms=ALGORITHMS[key["kty"]]),
         )
-    except (JoseError, ValueError, StopIteration, RecursionError):
+    except (*_UNREADABLE, StopIteration):
         return None
     return token.claims
 
@@ -72,7 +79,7 @@ def _are_right(claims: dict[str, Any], client_id: str, audiences: Collection[str
     named = [audience] if isinstance(audience, str) else audience
     if claims.get("sub") != client_id or not isinstance(named, list) or not any(one in audiences for one in named):
         return False
-    if type(expires) is not int or not isinstance(jti, str) or not 1 <= len(jti) <= 200 or "\x00" in jti:
+    if type(expires) is not int or not _is_text(jti) or not 1 <= len(jti) <= 200:
         return False
     begins = [claims[name] for name in ("iat", "nbf") if name in claims]
     latest = (now + SKEW).timestamp()
