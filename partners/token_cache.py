@@ -24,8 +24,11 @@ class TokenCache:
             return None
         return found[0]
 
-    def put(self, token_hash: bytes, principal: Principal | Admin, expires_at: datetime) -> None:
-        """Remember it for half a second."""
+    def put(self, token_hash: bytes, principal: Principal | Admin, expires_at: datetime, *, asked_s: float) -> None:
+        """Remember it for half a second since `asked_s`, by time.monotonic(): when the database was asked.
+
+        Not since it answered: a slow answer is old already.
+        """
         if len(self._known) >= CACHE_ENTRIES:
             self._known.clear()
-        self._known[token_hash] = (principal, expires_at, time.monotonic() + CACHE_S)
+        self._known[token_hash] = (principal, expires_at, asked_s + CACHE_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -79,9 +80,10 @@ def _authenticate(header: str) -> Principal | Admin:
     now = clock.now()
     if (known := cache.get(token_hash, now)) is not None:
         return known
+    asked_s = time.monotonic()
     with parts.reading() as session:
         found = clients.find_principal(session, token_hash=token_hash, now=now)
     if found is None:
         raise Unauthenticated("the access token is unknown, expired or revoked")
-    cache.put(token_hash, *found)
+    cache.put(token_hash, *found, asked_s=asked_s)
     return found[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,8 @@ from werkzeug.serving import make_server
 
 from kit import clock
 from partners import clients
-from partners.token_cache import TokenCache
+from partners.oauth.assertions import ALGORITHMS
+from partners.token_cache import CACHE_S, TokenCache
 from tests.partners.conftest import basic
 
 GRANT = {"grant_type": "client_credentials"}
@@ -116,9 +118,11 @@ def test_an_expired_token_is_401_even_from_the_cache(world, credentials) -> None
     with world.transaction() as session:
         found = clients.find_principal(session, token_hash=token_hash, now=now)
         assert clients.find_principal(session, token_hash=token_hash, now=now + timedelta(seconds=61)) is None
-    cache.put(token_hash, *found)
+    cache.put(token_hash, *found, asked_s=time.monotonic())
     assert cache.get(token_hash, now) is not None
     assert cache.get(token_hash, now + timedelta(seconds=61)) is None
+    cache.put(token_hash, *found, asked_s=time.monotonic() - CACHE_S)
+    assert cache.get(token_hash, now) is None, "a slow database's answer is old when it comes"
 
 
 def test_a_revoked_clients_token_is_no_longer_found(world, http, credentials) -> None:
@@ -135,6 +139,13 @@ def test_the_metadata_names_what_there_is(http) -> None:
     answer = http.get("/.well-known/oauth-authorization-server").json
     assert answer["token_endpoint"] == answer["issuer"] + "/oauth/token"
     assert answer["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "private_key_jwt", "none"]
+    assert answer["authorization_response_iss_parameter_supported"] is True
+    assert answer["code_challenge_methods_supported"] == ["S256"]
+    assert answer["response_types_supported"] == ["code"]
+    algorithms = {name: value for name, value in answer.items() if name.endswith("signing_alg_values_supported")}
+    assert {tuple(value) for value in algorithms.values()} == {("ES256", "EdDSA", "PS256", "RS256")}
+    taken = {algorithm for of_type in ALGORITHMS.values() for algorithm in of_type}
+    assert set(answer["token_endpoint_auth_signing_alg_values_supported"]) <= taken
 
 
 def test_an_independent_client_gets_in(app, credentials, monkeypatch) -> None:
