@@ -173,6 +173,23 @@ def test_who_is_not_signed_in_is_led_there_and_back(browser, shop) -> None:
         {"redirect_uri": "https://APP.example/back?kept=1"},
         {"redirect_uri": "http://app.example/back?kept=1"},
         {"redirect_uri": "https://app.example/back/../evil?kept=1"},
+        {"redirect_uri": "https://app.example/back/?kept=1"},
+        {"redirect_uri": "https://app.example/%62ack?kept=1"},
+        {"redirect_uri": "https://app.example/back?kept=1&"},
+        {"redirect_uri": "https://app.example/back?kept=1%00"},
+        {"redirect_uri": "https://app.example:443/back?kept=1"},
+        {"redirect_uri": "https://app.example./back?kept=1"},
+        {"redirect_uri": "https://evil.app.example/back?kept=1"},
+        {"redirect_uri": "https://app.example\\.evil.example/back?kept=1"},
+        {"redirect_uri": "https://\u0430pp.example/back?kept=1"},
+        {"redirect_uri": "//app.example/back?kept=1"},
+        {"redirect_uri": "/back?kept=1"},
+        {"redirect_uri": " https://app.example/back?kept=1"},
+        {"redirect_uri": "https://app.example/back?kept=1\r\nX: y"},
+        {"redirect_uri": "HTTPS://app.example/back?kept=1"},
+        {"redirect_uri": "http://127.0.0.1/back?kept=1"},
+        {"redirect_uri": "https://app.example/back?kept=1" + "x" * 5_000},
+        {"redirect_uri": None},
         {"redirect_uri": "javascript:alert(1)"},
         {"redirect_uri": ""},
         {"redirect_uri": [BACK, BACK]},
@@ -196,8 +213,19 @@ def test_nobody_is_sent_to_an_address_that_is_not_the_apps(browser, member, shop
         ({"code_challenge_method": "plain"}, "invalid_request"),
         ({"code_challenge_method": ""}, "invalid_request"),
         ({"code_challenge": "short"}, "invalid_request"),
+        ({"code_challenge_method": None}, "invalid_request"),
+        ({"code_challenge_method": "s256"}, "invalid_request"),
+        ({"code_challenge_method": ["S256", "plain"]}, "invalid_request"),
+        ({"code_challenge": None}, "invalid_request"),
+        ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
+        ({"code_challenge": "a" * 44}, "invalid_request"),
+        ({"scope": None}, "invalid_scope"),
+        ({"scope": "openid nonsense"}, "invalid_scope"),
+        ({"nonce": ["a", "b"]}, "invalid_request"),
+        ({"response_type": ["code", "code"]}, "invalid_request"),
         ({"scope": ["openid", "openid"]}, "invalid_request"),
         ({"response_mode": "fragment"}, "invalid_request"),
+        ({"response_mode": "form_post"}, "invalid_request"),
         ({"request": "x"}, "request_not_supported"),
         ({"request_uri": "https://x"}, "request_uri_not_supported"),
         ({"prompt": "none login"}, "invalid_request"),
@@ -218,6 +246,58 @@ def test_nobody_is_sent_to_an_address_that_is_not_the_apps(browser, member, shop
 )
 def test_the_app_is_told_what_is_wrong_with_its_request(browser, member, shop, change, error) -> None:
     assert sent_back(browser(member).get("/oauth/authorize", **asking(shop[0], **change)))["error"] == error
+
+
+def test_an_app_on_a_device_too_proves_that_the_code_is_its_own(browser, member, world) -> None:
+    with world.transaction() as session:
+        client, _ = clients.create_app(
+            session,
+            partner_id=world.partner("desk").partner_id,
+            name="Desk",
+            redirect_uris=[BACK],
+            now=clock.now(),
+            keyring=None,
+        )
+    at = browser(member)
+    for change in ({"code_challenge": None}, {"code_challenge_method": None}, {"code_challenge_method": "plain"}):
+        assert sent_back(at.get("/oauth/authorize", **asking(client, **change)))["error"] == "invalid_request"
+    assert at.get("/oauth/authorize", **asking(client)).status_code == 200
+
+
+def test_a_code_of_one_sign_in_is_of_no_use_in_another(browser, member, shop, http, world) -> None:
+    """Code injection: the attacker's own browser at the same app, with a code that was given to the victim."""
+    client, secret = shop
+
+    def begin(subject: Subject, verifier: str) -> str:
+        at = browser(subject)
+        shown = at.get("/oauth/authorize", **asking(client, code_challenge=codes.challenge_of(verifier)))
+        return sent_back(at.submit(shown, decision="allow"))["code"]
+
+    def end(code: str, verifier: str) -> Any:
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK, "code_verifier": verifier}
+        return http.post("/oauth/token", data=form, headers=basic(client.client_id, secret))
+
+    victims = begin(member, "v" * 64)
+    attackers = begin(Subject("member", world.member("7001000000178511"), None), "a" * 64)
+    assert end(victims, "a" * 64).json["error"] == "invalid_grant"
+    assert end(attackers, "v" * 64).json["error"] == "invalid_grant"
+    assert end(victims, "v" * 64).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["response_type", "client_id", "redirect_uri", "scope", "state", "nonce", "prompt", "max_age", "display", "claims",
+     "code_challenge", "code_challenge_method", "authorization_details", "response_mode", "login_hint"],
+)  # fmt: skip
+def test_no_value_of_a_parameter_is_a_fault_of_ours(browser, member, shop, name) -> None:
+    at = browser(member)
+    for value in ("ü", "\x00", "\u202e", "x" * 5_000, "[" * 1_999, "\r\nX: y", "-1", "9" * 400, "{}", ""):
+        answer = at.get("/oauth/authorize", **asking(shop[0], **{name: value}))
+        assert answer.status_code in (200, 303, 422), (value, answer.text)
+        assert "X" not in answer.headers
+    raw = "&".join(f"{key}=a" for key in asking(shop[0]) if key != name) + f"&{name}=%ff%ED%A0%80"
+    assert at.http.get(f"/oauth/authorize?{raw}", base_url=HERE).status_code == 422
+    assert at.get("/oauth/authorize", **asking(shop[0], **{name: "x" * 9_000})).status_code == 422
 
 
 def test_prompt_none_without_a_member_is_told_to_the_app(browser, shop) -> None:
@@ -242,6 +322,16 @@ def test_a_loopback_app_may_come_back_on_any_port(browser, member, world) -> Non
         ("http://127.0.0.2:1/back", 422),
         ("http://localhost:1/back", 422),
         ("http://127.0.0.1:99999/back", 422),
+        ("http://127.0.0.1:+1/back", 422),
+        ("http://127.0.0.1:\u0661/back", 422),
+        ("http://127.0.0.1:1@evil.example/back", 422),
+        ("http://evil.example#@127.0.0.1:1/back", 422),
+        ("http://127.0.0.1.evil.example:1/back", 422),
+        ("http://[::1]:1/back", 422),
+        ("http://127.1:1/back", 422),
+        ("http://2130706433:1/back", 422),
+        ("http://127.0.0.1:1/back#x", 422),
+        ("http://127.0.0.1:1/back?x=1", 422),
         ("http://127.0.0.1:1/other", 422),
         ("https://127.0.0.1:1/back", 422),
     ):
