@@ -333,6 +333,9 @@ _PRINCIPAL = text("""
     LEFT JOIN partners.test_clock k ON k.partner_id = c.partner_id
     WHERE t.token_hash = :token_hash AND t.expires_at > :now AND c.revoked_at IS NULL AND g.revoked_at IS NULL
       AND (p.leaves_at IS NULL OR p.leaves_at > :now) AND p.status IS DISTINCT FROM 'left'
+      AND (g.till_id IS NULL OR EXISTS (
+          SELECT FROM partners.till x JOIN partners.location l USING (location_id)
+          WHERE x.till_id = g.till_id AND x.status = 'active' AND l.status = 'open'))
 """)
 
 

@@ -18,6 +18,7 @@ from partners.presences import UnknownTerritory
 from partners.territories import is_place
 
 LOCATION_STATES = ("open", "closed")
+MOST_PLACES = 2_000
 TILL_STATES = ("active", "blocked", "retired")
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
 
@@ -238,6 +239,28 @@ def tills(session: Session, *, location_id: UUID, after: UUID, limit: int) -> li
         {"location_id": location_id, "after": after, "limit": limit},
     )
     return [Till(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A till where it stands, as people call it."""
+
+    till_id: UUID
+    name: str
+
+
+def working_tills(session: Session, *, partner_id: UUID) -> list[Place]:
+    """The partner's active tills in open locations, by name, MOST_PLACES at most."""
+    rows = session.execute(
+        text("""
+            SELECT t.till_id, concat(l.name, ', till ', t.code) FROM partners.till t
+            JOIN partners.location l USING (location_id)
+            WHERE l.partner_id = :partner_id AND l.status = 'open' AND t.status = 'active'
+            ORDER BY l.name, t.code LIMIT :limit
+        """),
+        {"partner_id": partner_id, "limit": MOST_PLACES},
+    )
+    return [Place(*row) for row in rows]
 
 
 def _code(code: str) -> str:

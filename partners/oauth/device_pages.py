@@ -11,9 +11,11 @@ from uuid import UUID
 from flask import Response, request
 
 from kit import clock
+from kit.db import Session
 from kit.errors import Forbidden
 from kit.http.services import services
-from partners import pages
+from partners import locations, pages
+from partners.locations import TillNotFound
 from partners.oauth import devices, grants
 from partners.oauth.devices import UserCodeUnknown
 from partners.scopes import SCOPES
@@ -49,6 +51,7 @@ def look() -> Response:
     parts = services()
     try:
         with parts.reading() as session:
+            places = locations.working_tills(session, partner_id=partner_id)
             found = devices.waiting(
                 session, user_code=code, partner_id=partner_id, now=clock.now(), keyring=parts.keyring
             )
@@ -60,24 +63,26 @@ def look() -> Response:
         user_code=code,
         client_name=found.client_name,
         scopes=[SCOPES.get(scope, scope) for scope in found.scopes],
+        places=places,
     )
 
 
 @device_pages.post("/device/decision")
 def decide() -> Response:
-    """Let the till in under a name, or turn it away."""
+    """Let the till in as one of the partner's, or turn it away; raises TillNotFound, UserCodeUnknown."""
     visitor, partner_id = _staff()
     sessions.check_csrf()
     given, parts = pages.form("user_code", "till", "decision"), services()
-    till = given["till"].strip()[:LONGEST_NAME]
     with parts.writing() as session:
         if given["decision"] == "allow":
+            till, till_id = _named(session, partner_id, given["till"].strip())
             grant = devices.confirm(
                 session,
                 user_code=given["user_code"],
                 partner_id=partner_id,
                 staff_id=visitor.subject_id,
-                till=till or "a till",
+                till=till,
+                till_id=till_id,
                 now=clock.now(),
                 keyring=parts.keyring,
             )
@@ -111,6 +116,17 @@ def end(grant_id: UUID) -> Response:
         grants.revoke_till(session, grant_id=grant_id, partner_id=partner_id, now=clock.now())
         write_down(session, visitor, "till.turned_out", f"grant {grant_id}")
     return pages.see("/device/tills")
+
+
+def _named(session: Session, partner_id: UUID, given: str) -> tuple[str, UUID | None]:
+    """What to call the till: one of the partner's own; where it has none registered, as it pleases."""
+    places = locations.working_tills(session, partner_id=partner_id)
+    for place in places:
+        if str(place.till_id) == given:
+            return place.name, place.till_id
+    if places:
+        raise TillNotFound("choose one of your tills")
+    return given[:LONGEST_NAME] or "a till", None
 
 
 def _staff() -> tuple[Visitor, UUID]:

@@ -105,8 +105,12 @@ def confirm(
     till: str,
     now: datetime,
     keyring: Keyring,
+    till_id: UUID | None = None,
 ) -> Grant:
-    """Let the till in that shows this code, and call it `till`; raises UserCodeUnknown."""
+    """Let the till in that shows this code, and call it `till`; raises UserCodeUnknown.
+
+    With `till_id` it is that till of that location, and its tokens are good only while the two may work.
+    """
     found = waiting(session, user_code=user_code, partner_id=partner_id, now=now, keyring=keyring)
     grant = Grant(
         grant_id=ids.new(),
@@ -116,6 +120,7 @@ def confirm(
         scopes=found.scopes,
         created_at=now,
         till=till,
+        till_id=till_id,
     )
     grants.create(session, grant)
     done = session.execute(

@@ -41,15 +41,17 @@ class Grant:
     created_at: datetime
     spend: Spend | None = None
     till: str | None = None
+    till_id: UUID | None = None
 
 
 def create(session: Session, grant: Grant) -> None:
     """Write down what was allowed."""
     session.execute(
         text("""
-            INSERT INTO partners.oauth_grant (grant_id, client_id, subject_kind, subject_id, scopes, till,
+            INSERT INTO partners.oauth_grant (grant_id, client_id, subject_kind, subject_id, scopes, till, till_id,
                                               most_per_purchase, most_per_day, created_at)
-            VALUES (:grant_id, :client_id, :subject_kind, :subject_id, :scopes, :till, :purchase, :day, :created_at)
+            VALUES (:grant_id, :client_id, :subject_kind, :subject_id, :scopes, :till, :till_id, :purchase, :day,
+                    :created_at)
         """),
         {
             "grant_id": grant.grant_id,
@@ -58,6 +60,7 @@ def create(session: Session, grant: Grant) -> None:
             "subject_id": grant.subject_id,
             "scopes": list(grant.scopes),
             "till": grant.till,
+            "till_id": grant.till_id,
             "purchase": grant.spend and grant.spend.most_per_purchase,
             "day": grant.spend and grant.spend.most_per_day,
             "created_at": grant.created_at,
@@ -66,7 +69,8 @@ def create(session: Session, grant: Grant) -> None:
 
 
 _SELECT = """
-    SELECT grant_id, client_id, subject_kind, subject_id, scopes, till, most_per_purchase, most_per_day, created_at
+    SELECT grant_id, client_id, subject_kind, subject_id, scopes, till, till_id, most_per_purchase, most_per_day,
+           created_at
     FROM partners.oauth_grant WHERE revoked_at IS NULL
 """
 
@@ -128,6 +132,7 @@ def _grant(row: Row[tuple[object, ...]]) -> Grant:
         created_at=row.created_at,
         spend=Spend(row.most_per_purchase, row.most_per_day) if row.most_per_purchase else None,
         till=row.till,
+        till_id=row.till_id,
     )
 
 

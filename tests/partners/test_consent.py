@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,11 +15,12 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from kit import clock, ids
-from partners import audit, clients
+from partners import audit, clients, locations
 from partners.clients import Client
 from partners.oauth import codes
 from partners.sign_in import cookies, records
 from partners.sign_in.subjects import Subject
+from partners.token_cache import CACHE_S
 from tests.conftest import World
 from tests.partners.conftest import basic
 
@@ -424,6 +426,52 @@ def test_staff_let_a_till_in_and_turn_it_out(browser, world, http) -> None:
     assert (let_in["action"], turned_out["action"]) == ("till.let_in", "till.turned_out")
     assert let_in["kind"] == "staff"
     assert "High Street" not in str([let_in, turned_out])
+
+
+def test_a_till_is_one_of_the_partners_and_works_only_where_that_may(browser, world, http) -> None:
+    partner, other = world.partner("greengrocer"), world.partner("fuelway")
+    mine = {"code": "HS", "name": "High Street", "territory": "GB", "address": "1 High Street", "now": clock.now()}
+    with world.transaction() as session:
+        client = clients.create_tills(
+            session, partner_id=partner.partner_id, name="Tills", scopes=["earn:write"], now=clock.now()
+        )
+        shop, strange = (locations.add(session, partner_id=who.partner_id, **mine) for who in (partner, other))
+        tills = [
+            locations.add_till(session, location_id=where.location_id, code=code, now=clock.now())
+            for where, code in ((shop, "4"), (shop, "5"), (strange, "6"))
+        ]
+        locations.set_till(session, till_id=tills[1].till_id, status="blocked")
+    begun = http.post("/oauth/device_authorization", data={"client_id": client.client_id}).json
+    at = browser(Subject("staff", ids.new(), partner.partner_id))
+    seen = at.submit(at.get("/device"), user_code=begun["user_code"])
+    assert re.findall(r"<option value=\"(.*)\">(.*)</option>", seen.text) == [
+        (str(tills[0].till_id), "High Street, till 4")
+    ], "neither the blocked one nor another partner's"
+    for wrong in ("High Street 4", str(tills[1].till_id), str(tills[2].till_id)):
+        assert at.submit(seen, till=wrong, decision="allow").status_code == 404
+    assert at.submit(seen, till=str(tills[0].till_id), decision="allow").status_code == 303
+    assert "High Street, till 4" in at.get("/device/tills").text
+    poll = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
+        "device_code": begun["device_code"],
+        "client_id": client.client_id,
+    }
+    token = http.post("/oauth/token", data=poll).json["access_token"]
+
+    def status() -> int:
+        time.sleep(CACHE_S + 0.05)
+        return int(http.get("/v1/me/balance", headers={"Authorization": f"Bearer {token}"}).status_code)
+
+    assert status() == 403, "a good token, for something else"
+    with world.transaction() as session:
+        locations.set_till(session, till_id=tills[0].till_id, status="blocked")
+    assert status() == 401
+    with world.transaction() as session:
+        locations.set_till(session, till_id=tills[0].till_id, status="active")
+    assert status() == 403
+    with world.transaction() as session:
+        locations.change(session, location_id=shop.location_id, status="closed")
+    assert status() == 401
 
 
 def test_a_till_can_be_turned_away_on_the_page(browser, world, http) -> None:
