@@ -17,7 +17,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 from sqlalchemy import make_url, text
 
@@ -28,6 +28,9 @@ from kit.secrets import Keyring
 from kit.settings import Settings
 from partners import accounts
 
+# No test fails because the machine is slow: the first text of a clean clone takes Hypothesis seconds.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 # For hours of the ledger's state machine. Here, for a profile has to be known before any test file is read.
 NIGHT = settings(max_examples=100_000, stateful_step_count=60)
 settings.register_profile("night", NIGHT)
