@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -141,6 +142,14 @@ _BY_REFERENCE = text("""
     SELECT t.* FROM coalition.txn t WHERE t.partner_id = :partner_id AND t.reference = :reference
     ORDER BY t.txn_id LIMIT :limit
 """)
+_OWNERS = text("""
+    WITH RECURSIVE path AS (
+        SELECT t.txn_id, w.member_id, w.merged_into FROM coalition.txn t JOIN coalition.wallet w USING (member_id)
+        WHERE t.txn_id = ANY(:txn_ids) AND t.partner_id = :partner_id
+        UNION ALL
+        SELECT p.txn_id, w.member_id, w.merged_into FROM path p JOIN coalition.wallet w ON w.member_id = p.merged_into)
+    SELECT txn_id, member_id FROM path WHERE merged_into IS NULL
+""")
 FROM_THE_NEWEST = 2**62
 
 
@@ -150,6 +159,17 @@ def transaction(session: Session, *, transaction_id: UUID, partner_id: UUID) -> 
     if row is None:
         raise TransactionNotFound("no transaction of yours has this id")
     return Transaction(*row)
+
+
+def owners(session: Session, *, transaction_ids: Collection[UUID], partner_id: UUID) -> dict[UUID, UUID]:
+    """Who has the points now that these transactions of the partner moved: the member, or whom it was merged into.
+
+    A transaction that isn't the partner's is left out.
+    """
+    if not transaction_ids:
+        return {}
+    rows = session.execute(_OWNERS, {"txn_ids": list(transaction_ids), "partner_id": partner_id})
+    return {row.txn_id: row.member_id for row in rows}
 
 
 def history(

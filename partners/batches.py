@@ -17,8 +17,7 @@ from uuid import UUID
 
 import marshmallow as ma
 
-from coalition import ledger, members, programme
-from coalition.identifiers import Identifier
+from coalition import ledger, members, programme, wallets
 from coalition.ledger import Command, Outcome, Request
 from coalition.refusals import ConcurrentRequest
 from kit import ids, pairwise
@@ -70,7 +69,7 @@ class _Item:
     number: int
     request: Request
     command: Command
-    lock_order: UUID
+    member_id: UUID
 
 
 def post(transactions: Transactions, batch: Batch, items: Sequence[tuple[int, Any]]) -> list[Answer]:
@@ -95,15 +94,23 @@ def _post_all(transactions: Transactions, batch: Batch, items: Sequence[tuple[in
     with transactions() as session:
         named = whom.named([body for _, _, _, body in parsed], partner_id=batch.principal.partner_id)
         found = members.find_many(session, named, batch.keyring)
+        targets = [body[operation.target[0]] for _, _, operation, body in parsed if operation.target]
+        owners = wallets.owners(session, transaction_ids=targets, partner_id=batch.principal.partner_id)
     ready = []
     for number, raw, operation, body in parsed:
         try:
-            ready.append(_item(batch, number, raw, operation, body, found))
+            if operation.target:
+                about = body[operation.target[0]]
+                member_id = owners.get(about, about)  # one that isn't there is refused before it locks a wallet
+            else:
+                about = member_id = whom.among(found, body, partner_id=batch.principal.partner_id)
+            ready.append(_item(batch, number, raw, operation.command(body, about), member_id))
         except CoalitionError as error:
             answers[number] = _refused(number, error)
     ready = _proved(transactions, ready, answers, now=batch.now)
-    # Wallets are locked in one order, whoever posts them, and those of one member stay in theirs.
-    ready.sort(key=lambda item: (item.lock_order, item.number))
+    # Wallets are locked in one order, whoever posts them; a member's items stay in the order given, also those that
+    # name a hold or a transaction instead.
+    ready.sort(key=lambda item: (item.member_id, item.number))
     for start in range(0, len(ready), ledger.MOST_AT_ONCE):
         part = ready[start : start + ledger.MOST_AT_ONCE]
         for item, outcome in zip(part, _post(transactions, part), strict=True):
@@ -135,13 +142,7 @@ def _parse(batch: Batch, raw: Any) -> tuple[Operation, dict[str, Any]]:
     return operation, body
 
 
-def _item(
-    batch: Batch, number: int, raw: Any, operation: Operation, body: dict[str, Any], found: dict[Identifier, UUID]
-) -> _Item:
-    if operation.target:
-        about = body[operation.target[0]]
-    else:
-        about = whom.among(found, body, partner_id=batch.principal.partner_id)
+def _item(batch: Batch, number: int, raw: Any, command: Command, member_id: UUID) -> _Item:
     content = json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()
     request = Request(
         partner_id=batch.principal.partner_id,
@@ -149,7 +150,7 @@ def _item(
         request_hash=sha256(b"batch item\n" + content).digest(),
         now=batch.principal.time(batch.now),
     )
-    return _Item(number, request, operation.command(body, about), about)
+    return _Item(number, request, command, member_id)
 
 
 def _proved(
