@@ -11,17 +11,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
 from coalition import programme
-from kit.db import Session, allow_long_statements
+from kit.db import Session, stream
 from kit.errors import Conflict
 
 GENESIS = bytes(32)
-FETCH_ROWS = 5_000
 
 # The same rows in the same order, whatever the server's settings: this is what the digest is over.
 _POSTINGS = """
@@ -150,12 +148,12 @@ def compute_seal(session: Session, day: date, *, previous: bytes, version: int =
     digest = hashlib.sha256()
     totals: dict[str, int] = {}
     postings = 0
-    for line, account, points in _stream(session, _POSTINGS, day=day):
+    for line, account, points in stream(session, _POSTINGS, {"day": day}):
         digest.update(line.encode() + b"\n")
         totals[account] = totals.get(account, 0) + points
         postings += 1
     if version > 1:
-        for (line,) in _stream(session, _TRANSACTIONS, day=day):
+        for (line,) in stream(session, _TRANSACTIONS, {"day": day}):
             digest.update(line.encode() + b"\n")
     totals = dict(sorted(totals.items()))
     content = json.dumps([day.isoformat(), postings, totals, digest.hexdigest()], separators=(",", ":"))
@@ -193,7 +191,8 @@ _FLOWS = """
 _FLOW_LINES = """
     SELECT p.issuer_id, p.partner_id, p.issued_on,
            CASE WHEN p.debit = 'redemption' THEN -p.points ELSE p.points END, p.txn_id, t.reference
-    FROM coalition.posting p JOIN coalition.txn t ON t.txn_id = p.txn_id
+    FROM coalition.posting p
+    JOIN coalition.txn t ON t.txn_id = p.txn_id AND t.business_date = p.business_date  -- found by the day as well
     WHERE p.business_date = :day AND (p.debit = 'redemption' OR p.credit IN ('redemption', 'recovery'))
     ORDER BY p.issuer_id, p.partner_id, p.issued_on, p.txn_id, p.seq
 """
@@ -206,7 +205,7 @@ def flows(session: Session, day: date) -> list[Flow]:
 
 def flow_lines(session: Session, day: date) -> Iterator[FlowLine]:
     """The single lines behind `flows`, in a fixed order, as a stream."""
-    for row in _stream(session, _FLOW_LINES, day=day):
+    for row in stream(session, _FLOW_LINES, {"day": day}):
         yield FlowLine(*row)
 
 
@@ -247,9 +246,3 @@ def turnover(session: Session) -> list[Turnover]:
         """)
     )
     return [Turnover(*row) for row in rows]
-
-
-def _stream(session: Session, statement: str, **parameters: Any) -> Iterator[Any]:
-    allow_long_statements(session)
-    with session.execute(text(statement), parameters, execution_options={"yield_per": FETCH_ROWS}) as result:
-        yield from result

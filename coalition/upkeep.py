@@ -6,7 +6,7 @@ often it is tried: a hold ends once, a lot vests once, an emptied lot has nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
@@ -18,7 +18,7 @@ from sqlalchemy import Row, text
 from coalition import ledger, programme
 from coalition.ledger import Command, Request
 from kit import ids, outbox
-from kit.db import Database, Session, allow_long_statements
+from kit.db import Database, Session, stream
 
 OUTCOMES_KEPT = timedelta(days=30)  # how long a key's outcome is remembered; references are for ever
 FORGET_AT_ONCE = 5_000
@@ -110,7 +110,6 @@ def warn_of_expiry(database: Database, *, day: date, now: datetime) -> int:
     Returns how many events. One transaction with the mark of how far was warned: nobody is warned twice.
     """
     with database.transaction() as session:
-        allow_long_statements(session)
         warn_days = session.scalar(text("SELECT warn_days FROM coalition.programme"))
         until = day + timedelta(days=warn_days or 0)
         since = session.scalar(text("SELECT coalition.claim_warnings(:day)"), {"day": until})
@@ -133,7 +132,7 @@ def _warn(session: Session, *, since: date, until: date, at: datetime, partner_i
         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     """  # noqa: S608
     warned = 0
-    for row in _stream(session, statement, since=since, until=until, partner_id=partner_id):
+    for row in stream(session, statement, {"since": since, "until": until, "partner_id": partner_id}):
         warned += 1
         outbox.append(
             session,
@@ -174,7 +173,7 @@ def _post_all(
     posted = 0
     with database.transaction() as reader:
         at = programme.get(reader).time(now)
-        rows = _stream(reader, statement, at=at, **more)
+        rows = stream(reader, statement, {"at": at, **more}, fetch_rows=ledger.MOST_AT_ONCE)
         while chunk := list(islice(rows, ledger.MOST_AT_ONCE)):
             wanted = [
                 (Request(partner_id=row.partner_id, key=None, request_hash=None, now=now), command_for(row))
@@ -185,9 +184,3 @@ def _post_all(
             # A refusal means that somebody else ended the hold, or spent the points, since they were found.
             posted += sum(outcome.refusal is None for outcome in outcomes)
     return posted
-
-
-def _stream(session: Session, statement: str, **parameters: Any) -> Iterator[Row[Any]]:
-    allow_long_statements(session)
-    session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-    yield from session.execute(text(statement), parameters, execution_options={"yield_per": ledger.MOST_AT_ONCE})

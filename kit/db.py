@@ -227,6 +227,28 @@ def copy_in(session: Session, statement: str, rows: Iterable[Sequence[Any]]) -> 
             copy.write_row(row)
 
 
+FETCH_ROWS = 5_000
+# A cursor is planned for its first tenth unless told otherwise, so that rows in the order asked for come at once: the
+# planner then walks a whole table in that order and passes the index over that would find one day's rows. We read all.
+# Whoever reads rows does something with each set of them meanwhile, so time limits don't hold for it.
+_STREAMING = text("""
+    SELECT set_config('cursor_tuple_fraction', '1', true), set_config('statement_timeout', '0', true),
+           set_config('idle_in_transaction_session_timeout', '0', true)
+""")
+
+
+def stream(
+    session: Session, statement: str, parameters: dict[str, Any], *, fetch_rows: int = FETCH_ROWS
+) -> Iterator[Any]:
+    """All rows of `statement`, `fetch_rows` at a time through a cursor: memory doesn't grow with their number.
+
+    For the rest of the transaction its statements may take long.
+    """
+    session.execute(_STREAMING)
+    with session.execute(text(statement), parameters, execution_options={"yield_per": fetch_rows}) as result:
+        yield from result
+
+
 def allow_long_statements(session: Session) -> None:
     """Lift the statement timeout for this transaction: for nightly jobs, which report their own progress."""
     session.execute(text("SET LOCAL statement_timeout = 0"))
