@@ -19,6 +19,7 @@ from benchmarks import (
     ledger_batches,
     ledger_http,
     ledger_sql,
+    night_history,
     settlement_night,
     tokens_http,
     verifying,
@@ -47,9 +48,11 @@ AGAINST_THEIR_OWN: dict[str, Callable[[Ground], Figure]] = {
     "verify_large": verifying.verify,
     "webhooks": webhook_pump.run,
     "settlement": settlement_night.run,
+    "night": night_history.night,
+    "night_large": night_history.night_large,
 }
 KEYS = (*AGAINST_TPCB, *AGAINST_THEIR_OWN)
-LARGE = {"earn_db_large", "verify_large"}  # minutes of stocking, 10 GB of disk each
+LARGE = {"earn_db_large", "verify_large", "night_large"}  # minutes of stocking, 10 GB of disk each
 
 
 @click.command()

@@ -27,6 +27,7 @@ from benchmarks.ground import BenchmarkError, Books, Ground, tell
 from benchmarks.ledger_sql import check, earn_script
 from benchmarks.pgbench import Rate, run_script
 from benchmarks.stock import LOT_POINTS, PARTNERS, Wallets
+from coalition import business_days
 from kit import clock
 
 MEMBERS = 1_000_000
@@ -90,17 +91,18 @@ def _log_written(books: Books) -> tuple[int, int]:
     return _one(books, "SELECT wal_bytes FROM pg_stat_wal"), _one(books, "SELECT wal_fpi FROM pg_stat_wal")
 
 
-def make(books: Books, partners: list[UUID], *, now: datetime) -> None:
+def make(books: Books, partners: list[UUID], *, now: datetime, members: int = MEMBERS, rounds: int = ROUNDS) -> None:
     """Stock the books, in the order of time; raises BenchmarkError when there is not what there should be."""
     began = time.monotonic()
     with books.owner() as owner:
         owner.execute("SET synchronous_commit = off")
         owner.execute("SET maintenance_work_mem = '512MB'")
-        _make_members(owner, enrolled_by=partners[0], now=now)
+        _make_members(owner, members, rounds, enrolled_by=partners[0], now=now)
         with _indexes_built_behind(owner):
-            for number in range(1, ROUNDS + 1):
-                _make_round(owner, partners, number=number, today=now.date())
-                tell(f"stocked {MEMBERS * number:>10,} postings in {time.monotonic() - began:.0f} s")
+            for number in range(1, rounds + 1):
+                day = now.date() - timedelta(days=30 * (rounds - number))
+                _make_round(owner, partners, members=members, number=number, day=day)
+                tell(f"stocked {members * number:>10,} postings in {time.monotonic() - began:.0f} s")
         tell(f"built the indexes anew after {time.monotonic() - began:.0f} s")
     stock.settle_down(books)
     with books.owner() as owner:
@@ -108,10 +110,23 @@ def make(books: Books, partners: list[UUID], *, now: datetime) -> None:
             "SELECT (SELECT count(*) FROM coalition.posting), (SELECT count(*) FROM coalition.txn), "
             "       (SELECT count(*) FROM coalition.lot WHERE is_open), (SELECT sum(available) FROM coalition.wallet)"
         ).fetchone()
-    postings = MEMBERS * ROUNDS
+    postings = members * rounds
     if row != (postings, postings, postings, postings * LOT_POINTS):
         raise BenchmarkError(f"{postings} postings, transactions and lots of {LOT_POINTS} were to be stocked: {row}")
     tell(f"settled down after {time.monotonic() - began:.0f} s")
+
+
+def seal_days(books: Books, *, first: date, until: date, now: datetime) -> None:
+    """Close and seal the days from `first` to the one before `until`, the first that is open."""
+    began = time.monotonic()
+    for number in range((until - first).days):
+        day = first + timedelta(days=number)
+        with books.database.transaction() as session:
+            business_days.close(session, day=day, now=now)
+        with books.database.transaction() as session:
+            business_days.seal(session, day=day, now=now)
+    stock.settle_down(books)
+    tell(f"closed and sealed the days in {time.monotonic() - began:.0f} s")
 
 
 _INDEXES = """
@@ -153,13 +168,13 @@ _MEMBER_ROWS = (
 )
 
 
-def _make_members(owner: Owner, *, enrolled_by: UUID, now: datetime) -> None:
+def _make_members(owner: Owner, members: int, rounds: int, *, enrolled_by: UUID, now: datetime) -> None:
     parameters = {
-        "members": MEMBERS,
+        "members": members,
         "by": enrolled_by,
         "now": now,
-        "available": ROUNDS * LOT_POINTS,
-        "version": ROUNDS,
+        "available": rounds * LOT_POINTS,
+        "version": rounds,
     }
     for statement in _MEMBER_ROWS:
         owner.execute(statement.encode(), parameters)
@@ -194,13 +209,13 @@ _ROUND_ROWS = (
 )
 
 
-def _make_round(owner: Owner, partners: list[UUID], *, number: int, today: date) -> None:
+def _make_round(owner: Owner, partners: list[UUID], *, members: int, number: int, day: date) -> None:
     parameters = {
-        "members": MEMBERS,
+        "members": members,
         "round": number,
         "partners": partners,
         "points": LOT_POINTS,
-        "day": today - timedelta(days=30 * (ROUNDS - number)),
+        "day": day,
     }
     for statement in _ROUND_ROWS:
         owner.execute(statement.encode(), parameters)

@@ -9,14 +9,13 @@ import os
 import subprocess
 import sys
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from benchmarks import large_books, stock
 from benchmarks.figures import Figure, Run
 from benchmarks.ground import PROJECT, BenchmarkError, Books, Ground, tell
 from benchmarks.large_books import MEMBERS, ROUNDS
 from benchmarks.stock import PARTNERS
-from coalition import business_days
 from kit import clock
 from kit.settings import to_environment
 
@@ -39,7 +38,7 @@ def verify(ground: Ground) -> Figure:
     with ground.new_books("verify", now=first) as books:
         large_books.make(books, stock.make_partners(books, count=PARTNERS, now=now), now=now)
         _write_events(books)
-        _seal_days(books, first, now)
+        large_books.seal_days(books, first=first.date(), until=now.date(), now=now)
         run = _verify(books)
     unit = f"{MEMBERS * ROUNDS:,} postings verified"
     return Figure("verify_large", unit, "one sum over the postings", [run], is_time=True)
@@ -51,18 +50,6 @@ def _write_events(books: Books) -> None:
         owner.execute("SET synchronous_commit = off")
         owner.execute(_EVENTS)
     tell(f"wrote the events in {time.monotonic() - began:.0f} s")
-
-
-def _seal_days(books: Books, first: datetime, now: datetime) -> None:
-    began = time.monotonic()
-    for number in range((now.date() - first.date()).days):
-        day = (first + timedelta(days=number)).date()
-        with books.database.transaction() as session:
-            business_days.close(session, day=day, now=now)
-        with books.database.transaction() as session:
-            business_days.seal(session, day=day, now=now)
-    stock.settle_down(books)
-    tell(f"closed and sealed the days in {time.monotonic() - began:.0f} s")
 
 
 def _verify(books: Books) -> Run:
