@@ -18,10 +18,11 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from kit import ids
+from kit import ids, strict_json
 from kit.db import Database, Session, try_lock
 from kit.errors import CoalitionError, Conflict, Invalid, NotFound
 from kit.secrets import Keyring
+from kit.strict_json import MalformedJson, is_writable
 from partners import accounts, batches, test_clocks
 from partners.batches import Batch
 from partners.clients import Principal
@@ -45,7 +46,7 @@ class MalformedFile(Invalid):
 
 
 class MalformedLine(Invalid):
-    """A line of the file is not valid UTF-8, not JSON, or has more or fewer cells than the header."""
+    """A line of the file is not valid UTF-8, not JSON, holds NUL, or has more or fewer cells than the header."""
 
     code = "malformed_line"
     title = "Malformed line"
@@ -250,16 +251,19 @@ def _items(part: Row[Any]) -> Iterator[tuple[int, Any]]:
 
 def _read_json(line: bytes) -> Any:
     try:
-        return json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise MalformedLine("the line is not one JSON object in UTF-8") from None
+        return strict_json.loads(line)
+    except MalformedJson as error:
+        raise MalformedLine(f"the line is not one JSON object: {error}") from None
 
 
 def _read_csv(line: bytes, columns: list[str]) -> dict[str, Any]:
     try:
-        cells = next(csv.reader([line.decode("utf-8")], strict=True))
+        text_ = line.decode("utf-8")
+        cells = next(csv.reader([text_], strict=True))
     except (ValueError, csv.Error, StopIteration):
         raise MalformedLine("the line is not CSV in UTF-8") from None
+    if not is_writable(text_):
+        raise MalformedLine("the line holds NUL")
     if len(cells) != len(columns):
         raise MalformedLine(f"the line has {len(cells)} cells, the header {len(columns)}")
     found: dict[str, Any] = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}

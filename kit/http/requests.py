@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import time
@@ -13,9 +12,10 @@ import marshmallow as ma
 from flask import Flask, Request, Response, current_app, g, request
 from webargs.flaskparser import FlaskParser
 
-from kit import ids, logs
+from kit import ids, logs, strict_json
 from kit.http import tracing, versions
 from kit.http.problems import BodyTooLarge, InvalidRequest, MalformedRequest, UnsupportedMediaType
+from kit.strict_json import MalformedJson, UnwritableText
 
 log = logging.getLogger("http")
 View = TypeVar("View", bound=Callable[..., Any])
@@ -102,7 +102,7 @@ def check_query() -> None:
     if not request.query_string:
         return
     if twice := [name for name, values in request.args.lists() if len(values) > 1]:
-        errors = [{"pointer": f"/{_escape(name)}", "detail": "Given more than once."} for name in twice]
+        errors = [{"pointer": f"/{strict_json.escape(name)}", "detail": "Given more than once."} for name in twice]
         raise InvalidRequest("a query parameter is given more than once", errors=errors)
     view = current_app.view_functions.get(request.endpoint or "")
     if request.method not in ("GET", "HEAD") and "dry_run" in request.args:
@@ -111,7 +111,7 @@ def check_query() -> None:
         return
     unknown = [name for name in request.args if name != "dry_run" or request.method in ("GET", "HEAD")]
     if unknown:
-        errors = [{"pointer": f"/{_escape(name)}", "detail": "Unknown field."} for name in unknown]
+        errors = [{"pointer": f"/{strict_json.escape(name)}", "detail": "Unknown field."} for name in unknown]
         raise InvalidRequest("there is no such query parameter", errors=errors)
 
 
@@ -121,9 +121,9 @@ def note(**facts: Any) -> None:
 
 
 def read_json(req: Request) -> Any:
-    """The JSON body of `req`, read strictly (RFC 8259, I-JSON RFC 7493: UTF-8, no name twice, no NaN).
+    """The JSON body of `req`, read as `strict_json` does.
 
-    Raises UnsupportedMediaType, BodyTooLarge, MalformedRequest.
+    Raises UnsupportedMediaType, BodyTooLarge, MalformedRequest, InvalidRequest.
     """
     if "json" in g:
         return g.json
@@ -133,26 +133,15 @@ def read_json(req: Request) -> Any:
     if (req.content_length or 0) > largest:
         raise BodyTooLarge(f"the body may have up to {largest} bytes")
     try:
-        sent = json.loads(
-            req.get_data(cache=True).decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
-        )
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
-        raise MalformedRequest(f"the body is not valid JSON: {reason}") from None
+        sent = strict_json.loads(req.get_data(cache=True))
+    except UnwritableText as error:
+        errors = [{"pointer": pointer, "detail": f"Here {error}."} for pointer in error.pointers]
+        raise InvalidRequest(str(error), errors=errors) from None
+    except MalformedJson as error:
+        raise MalformedRequest(f"the body is not valid JSON: {error}") from None
     g.sent = sent
     g.json = versions.newer(sent)
     return g.json
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name occurs twice in one object")
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 class StrictParser(FlaskParser):
@@ -181,12 +170,8 @@ def _pointers(messages: Any, path: str = "") -> Any:
     if isinstance(messages, dict):
         for name, inner in messages.items():
             # webargs puts the location first; the request has no such level.
-            step = "" if path == "" and name in ("json", "query", "_schema") else f"/{_escape(name)}"
+            step = "" if path == "" and name in ("json", "query", "_schema") else f"/{strict_json.escape(name)}"
             yield from _pointers(inner, path + step if step else path or "")
     else:
         for message in messages if isinstance(messages, list) else [messages]:
             yield {"pointer": path, "detail": str(message)}
-
-
-def _escape(name: Any) -> str:
-    return str(name).replace("~", "~0").replace("/", "~1")

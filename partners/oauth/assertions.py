@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeGuard
+from typing import Any
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import import_key
+from joserfc.util import urlsafe_b64decode
 from sqlalchemy import text
 
+from kit import strict_json
 from kit.db import Session
 from partners import clients
 from partners.clients import Client
@@ -30,48 +31,47 @@ def authenticate(
     session: Session, *, assertion: str, client_id: str | None, audiences: Collection[str], now: datetime
 ) -> Client | None:
     """The client that signed `assertion` for one of `audiences`, or None; the same assertion counts once."""
-    claimed = _unverified_issuer(assertion)
-    if claimed is None or claimed != (client_id or claimed):
+    read = _read(assertion)
+    if read is None:
+        return None
+    header, claims = read
+    claimed = claims.get("iss")
+    # Whose keys to verify with; nothing else of it is believed before.
+    if not isinstance(claimed, str) or claimed != (client_id or claimed):
         return None
     client = clients.get(session, claimed)
     if client is None or client.jwks is None or client.auth_method != "private_key_jwt":
         return None
-    claims = _verified(assertion, client.jwks)
-    if claims is None or not _are_right(claims, client.client_id, audiences, now):
+    if not _is_signed(assertion, client.jwks, header.get("kid")):
+        return None
+    if not _are_right(claims, client.client_id, audiences, now):
         return None
     return client if _is_first(session, client.client_id, claims, now) else None
 
 
-def _unverified_issuer(assertion: str) -> str | None:
-    """Whose keys to verify with; nothing else of it is believed before."""
+def _read(assertion: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Its header and claims, not verified yet; None for what only a lenient reader could read."""
     if len(assertion) > LONGEST or not assertion.isascii():
         return None
     try:
-        issuer = json.loads(jws.extract_compact(assertion.encode()).payload).get("iss")
+        parts = jws.extract_compact(assertion.encode())
+        header = strict_json.loads(urlsafe_b64decode(parts.segments["header"]))
+        claims = strict_json.loads(parts.payload)
     except _UNREADABLE:
         return None
-    return issuer if _is_text(issuer) else None
+    return (header, claims) if isinstance(header, dict) and isinstance(claims, dict) else None
 
 
-def _is_text(value: object) -> TypeGuard[str]:
-    # JSON's text may hold what PostgreSQL's can't: NUL, and halves of characters (RFC 8259 §8.2).
-    return isinstance(value, str) and value.isprintable()
-
-
-def _verified(assertion: str, jwks: dict[str, Any]) -> dict[str, Any] | None:
-    """The claims, if the one key its header names signed them."""
+def _is_signed(assertion: str, jwks: dict[str, Any], kid: object) -> bool:
+    """Whether the one key its header names signed it."""
     try:
-        kid = jws.extract_compact(assertion.encode()).headers().get("kid")
         key = next(key for key in jwks["keys"] if key["kid"] == kid)
-        token = jwt.decode(
-            assertion,
-            import_key(key),
-            algorithms=ALGORITHMS[key["kty"]],
-            registry=jws.JWSRegistry(algorithms=ALGORITHMS[key["kty"]]),
-        )
+        algorithms = ALGORITHMS[key["kty"]]
+        registry = jws.JWSRegistry(algorithms=algorithms)
+        jwt.decode(assertion, import_key(key), algorithms=algorithms, registry=registry)
     except (*_UNREADABLE, StopIteration):
-        return None
-    return token.claims
+        return False
+    return True
 
 
 def _are_right(claims: dict[str, Any], client_id: str, audiences: Collection[str], now: datetime) -> bool:
@@ -79,7 +79,7 @@ def _are_right(claims: dict[str, Any], client_id: str, audiences: Collection[str
     named = [audience] if isinstance(audience, str) else audience
     if claims.get("sub") != client_id or not isinstance(named, list) or not any(one in audiences for one in named):
         return False
-    if type(expires) is not int or not _is_text(jti) or not 1 <= len(jti) <= 200:
+    if type(expires) is not int or not isinstance(jti, str) or not 1 <= len(jti) <= 200:
         return False
     begins = [claims[name] for name in ("iat", "nbf") if name in claims]
     latest = (now + SKEW).timestamp()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from kit import strict_json
 from partners.client_rules import redirect_matches
 from partners.clients import Client
 from partners.oauth.codes import CHALLENGE
@@ -136,8 +136,8 @@ def _spend(details: str | None, *, asked: bool) -> Spend | None:
     if details is None:
         return None
     try:
-        found = json.loads(details) if len(details) <= LONGEST_DETAILS else None
-    except (ValueError, RecursionError):
+        found = strict_json.loads(details.encode()) if len(details) <= LONGEST_DETAILS else None
+    except ValueError:
         found = None
     if not isinstance(found, list) or len(found) != 1 or not isinstance(found[0], dict):
         raise Refused("invalid_authorization_details", "authorization_details is a JSON list of one object")

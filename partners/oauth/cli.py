@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from kit import clock
+from kit import clock, strict_json
 from kit.terminal import answer, desk, fail, json_option, one_line_errors
 from partners import accounts, clients
 from partners.audit_cli import write_down
@@ -71,7 +70,7 @@ def create_tills(*, partner_code: str, name: str, scopes: tuple[str, ...], as_js
 def create_with_keys(*, partner_code: str, jwks: Path, scopes: tuple[str, ...], as_json: bool) -> None:
     """Create a back end of PARTNER_CODE that signs in with a private key; JWKS is a file with the public ones."""
     try:
-        found = json.loads(jwks.read_text("utf-8")) if jwks.stat().st_size <= LARGEST_FILE else None
+        found = strict_json.loads(jwks.read_bytes()) if jwks.stat().st_size <= LARGEST_FILE else None
     except ValueError:
         found = None
     if not isinstance(found, dict):

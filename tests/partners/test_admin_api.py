@@ -230,7 +230,7 @@ TIMES = dict.fromkeys(("earns_until", "burns_until", "leaves_at"), "2990-01-01T0
     [
         ("", {**PARTNER, "code": "newcomer"}, 409, "partner_code_taken"),
         ("", {**PARTNER, "code": "Second"}, 422, "malformed_partner"),
-        ("", {**PARTNER, "name": "\x00"}, 422, "malformed_partner"),
+        ("", {**PARTNER, "name": "\x00"}, 422, "invalid_request"),
         ("", {**PARTNER, "name": "x" * 101}, 422, "invalid_request"),
         ("", {**PARTNER, "status": "active"}, 422, "invalid_request"),
         ("", {**PARTNER, "is_issuer": "yes"}, 422, "invalid_request"),
@@ -250,7 +250,7 @@ TIMES = dict.fromkeys(("earns_until", "burns_until", "leaves_at"), "2990-01-01T0
         ("/{id}/leave", {"reason": "so", **TIMES, "leaves_at": "2990-01-01T00:00:00"}, 422, "invalid_request"),
         ("/{id}/brands", {"name": ""}, 422, "invalid_request"),
         ("/{id}/brands", {"name": " "}, 422, "malformed_text"),
-        ("/{id}/brands", {"name": "\ud800"}, 422, "malformed_text"),
+        ("/{id}/brands", {"name": "\ud800"}, 422, "invalid_request"),
         ("/{id}/brands", {"name": 5}, 422, "invalid_request"),
         (f"/prt_{UNKNOWN}/brands", {"name": "A"}, 404, "partner_not_found"),
         ("/{id}/presences", PLACE, 404, "category_not_found"),

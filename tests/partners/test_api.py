@@ -73,6 +73,8 @@ def test_a_posting_without_key_is_refused(grocer) -> None:
         ({"reference": ""}, "/reference"),
         ({"reference": "a\x00b"}, "/reference"),
         ({"reference": "\ud800"}, "/reference"),
+        ({"\ud800": 1}, ""),
+        ({"extra": [{"a/b": "\x00"}]}, "/extra/0/a~1b"),
         ({"reference": "R\n"}, "/reference"),
         ({"effective_at": "2026-03-02T12:00:00"}, "/effective_at"),
         ({"effective_at": "yesterday"}, "/effective_at"),

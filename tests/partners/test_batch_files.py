@@ -120,6 +120,42 @@ def test_a_line_of_other_bytes_is_named(world: World, grocer) -> None:
     assert [answer["status"] for answer in results(grocer, stored)] == [422, 201, 422]
 
 
+ODD = {
+    "a name in half": rb'"\ud800": 1',
+    "a value in half": rb'"reference": "\udfff"',
+    "a NUL": rb'"reference": "\u0000"',
+    "a raw NUL": b'"reference": "\x00"',
+    "a name twice": b'"points": 500',
+    "NaN": b'"points2": NaN',
+    "no number": b'"points2": 1e999',
+    "a number nobody means": b'"points2": ' + b"9" * 999,
+    "a deep one": b'"points2": ' + b"[" * 1500 + b"]" * 1500,
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_line_is_refused_by_itself_and_the_file_goes_on(world: World, grocer, odd) -> None:
+    line = b'{"kind": "earn", "card": "' + CARD.encode() + b'", "points": 5, ' + ODD[odd] + b"}"
+    stored = hand_in(grocer, line + b"\n" + LINES[0].encode()).json["batch_id"]
+    work(world)
+    refused, posted = results(grocer, stored)
+    assert (refused["status"], refused["problem"]["code"], posted["status"]) == (422, "malformed_line", 201)
+    # Elsewhere the same is refused as well: nothing is read in one way here and in another there.
+    headers = {"Authorization": f"Bearer {grocer.token}", "Idempotency-Key": "odd", "Content-Type": "application/json"}
+    for path, body in (("/v1/earns", line), ("/v1/batches", b'{"items": [' + line + b"]}")):
+        answer = grocer.http.post(path, data=body, headers=headers)
+        assert answer.json["code"] in ("malformed_request", "invalid_request"), answer.text
+    assert world.count("coalition.txn") == 1
+
+
+def test_a_csv_line_with_a_nul_is_refused_by_itself(world: World, grocer) -> None:
+    content = f"kind,card,reference,points\nearn,{CARD},R\x001,10\nearn,{CARD},R2,10"
+    stored = hand_in(grocer, content, mimetype="text/csv")
+    work(world)
+    refused, posted = results(grocer, stored.json["batch_id"])
+    assert (refused["problem"]["code"], posted["status"]) == ("malformed_line", 201)
+
+
 def test_a_cancelled_file_stops_and_keeps_what_is_posted(world: World, grocer) -> None:
     stored = hand_in(grocer, "\n".join(LINES)).json["batch_id"]
     assert grocer.post(f"/v1/batches/{stored}/cancel").json["status"] == "cancelled"

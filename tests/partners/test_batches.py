@@ -50,7 +50,6 @@ def test_items_of_all_kinds_are_posted_in_their_order(grocer) -> None:
         ({**earn(9), "points": 12.5}, 422, "invalid_request"),
         ({**earn(9), "points": -1}, 422, "invalid_request"),
         ({**earn(9), "extra": 1}, 422, "invalid_request"),
-        ({**earn(9), "reference": "a\x00b"}, 422, "invalid_request"),
         ({**earn(9), "card": "7001000000000000"}, 422, "malformed_card"),
         ({**earn(9), "card": with_check_digit("70990000000000")}, 404, "member_not_found"),
         ({"kind": "void", "hold_id": 7, "reference": "V"}, 422, "malformed_id"),

@@ -183,6 +183,15 @@ def test_odd_claims_are_refused_and_no_fault_of_ours(http, client: Client, claim
     assert refused(sign_in(http, jws({"alg": "ES256", "kid": "ec"}, claims_of(client, **claims), by_ec)))
 
 
+@pytest.mark.parametrize("part", [0, 1], ids=["header", "claims"])
+@pytest.mark.parametrize("more", ['"alg":"ES256"', '"sub":"x"', '"x":NaN', r'"x":"\u0000"', r'"\ud800":1', '"x":1e999'])
+def test_what_only_a_lenient_reader_reads_is_refused_though_it_is_signed(http, client: Client, part, more) -> None:
+    said = [json.dumps({"sub": "y", "alg": "ES256", "kid": "ec"}), json.dumps({"alg": "ES256", **claims_of(client)})]
+    said[part] = f"{said[part][:-1]},{more}}}"
+    signed = ".".join(encode(one.encode()) for one in said)
+    assert refused(sign_in(http, f"{signed}.{encode(by_ec(signed.encode()))}"))
+
+
 @pytest.mark.parametrize("payload", [[], "x", 5, None, [["iss"]]])
 def test_claims_that_are_none_are_refused(http, client: Client, payload) -> None:
     assert client.jwks

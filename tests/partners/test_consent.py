@@ -238,6 +238,10 @@ def test_nobody_is_sent_to_an_address_that_is_not_the_apps(browser, member, shop
         ({"scope": "spend"}, "invalid_authorization_details"),
         ({"authorization_details": SPENDING}, "invalid_authorization_details"),
         ({"scope": "spend", "authorization_details": "["}, "invalid_authorization_details"),
+        (
+            {"scope": "spend", "authorization_details": SPENDING.replace("}", ', "points_per_day": 9}')},
+            "invalid_authorization_details",
+        ),
         ({"scope": "spend", "authorization_details": "[" * 1999}, "invalid_authorization_details"),
         ({"scope": "spend", "authorization_details": SPENDING.replace("100", "1e2")}, "invalid_authorization_details"),
         ({"scope": "spend", "authorization_details": SPENDING.replace("500", "50")}, "invalid_authorization_details"),

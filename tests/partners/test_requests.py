@@ -107,11 +107,10 @@ def test_deep_and_large_bodies_are_kept_as_a_word_about_them(grocer) -> None:
     assert shown(grocer, grocer.post("/v1/earns", nested))["status"] == 422
     large = grocer.post("/v1/earns", {"reference": "R" * 9_000})
     assert re.fullmatch(r"\d+ bytes", shown(grocer, large)["sent"]["body"]["omitted"])
-    odd = grocer.post("/v1/earns", {"reference": "a\x00b\ud800"})
-    assert shown(grocer, odd)["sent"]["body"] == {"reference": "a\x00b\ud800"}
-    broken = grocer.http.post("/v1/earns", data=b"{", content_type="application/json",
-                              headers={"Authorization": f"Bearer {grocer.token}"})  # fmt: skip
-    assert "not JSON" in shown(grocer, broken)["sent"]["body"]["omitted"]
+    for odd in (b"{", rb'{"reference": "a\u0000b\ud800"}'):
+        broken = grocer.http.post("/v1/earns", data=odd, content_type="application/json",
+                                  headers={"Authorization": f"Bearer {grocer.token}"})  # fmt: skip
+        assert "not JSON" in shown(grocer, broken)["sent"]["body"]["omitted"]
 
 
 def test_requests_are_forgotten_by_age(world: World, app, grocer) -> None:
