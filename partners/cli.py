@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 import click
 
 from coalition import programme, rates
-from kit import clock
+from kit import clock, money
 from kit.terminal import answer, desk, fail, json_option, one_line_errors
 from partners import accounts, clients, terms
 from partners.audit_cli import write_down, write_down_of
@@ -72,10 +72,14 @@ def rate() -> None:
 @rate.command("set")
 @click.argument("partner_code")
 @click.argument("points_per_unit")
-@click.option("--minor-per-unit", type=click.IntRange(1, 1_000_000_000), default=100, show_default=True)
+@click.option(
+    "--minor-per-unit",
+    type=click.IntRange(1, 1_000_000_000),
+    help="As many as 1.00 of the programme's currency has, if left out: 100 for GBP, 1 for JPY.",
+)
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="First day; the open business day, if left out.")
 @one_line_errors
-def set_rate(*, partner_code: str, points_per_unit: str, minor_per_unit: int, since: datetime | None) -> None:
+def set_rate(*, partner_code: str, points_per_unit: str, minor_per_unit: int | None, since: datetime | None) -> None:
     """At PARTNER_CODE, let --minor-per-unit minor units earn POINTS_PER_UNIT points (a decimal)."""
     try:
         points = Decimal(points_per_unit)
@@ -87,13 +91,14 @@ def set_rate(*, partner_code: str, points_per_unit: str, minor_per_unit: int, si
         current = programme.get(session)
         first: date = since.date() if since else current.open_day
         owner = accounts.by_code(session, partner_code)
+        minor = minor_per_unit or money.minor_units(current.currency)
         rates.set_rate(
             session,
             partner_id=owner.partner_id,
             points_per_unit=points,
-            minor_per_unit=minor_per_unit,
+            minor_per_unit=minor,
             currency=current.currency,
             since=first,
         )
-        how = {"points_per_unit": str(points), "minor_per_unit": minor_per_unit, "since": first}
+        how = {"points_per_unit": str(points), "minor_per_unit": minor, "since": first}
         write_down_of(at, session, "rate.set", owner, "partner_id", **how)

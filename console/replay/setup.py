@@ -16,7 +16,8 @@ from partners import accounts, clients
 from partners.accounts import Partner, PartnerNotFound
 from settlement import agreements
 
-# What the brands are worth, in the order of their codes: points per 1.00, and pence the issuer pays per point burned.
+# What the brands are worth, in the order of their codes: points per 100 minor units of whatever currency, and minor
+# units the issuer pays per point burned. A brand's terms are as good in one currency as in another.
 EARNING_RATES = tuple(map(Decimal, ("2", "1.5", "1", "2.5", "0.75")))
 REDEMPTION_PRICES = tuple(map(Decimal, ("0.9", "0.85", "0.95", "0.8", "0.875")))
 MINOR_PER_UNIT = 100

@@ -98,10 +98,20 @@ def test_the_secret_key_is_made_once_and_readable_by_its_owner_only(tmp_path: Pa
         (0, "EUR", "0.00 EUR"),
         (7, "JPY", "7 JPY"),
         (1, "KWD", "0.001 KWD"),
+        (1, "CLF", "0.0001 CLF"),
+        (-123456, "UYW", "-12.3456 UYW"),
     ],
 )
 def test_money_is_shown_in_its_currencys_units(minor: int, currency: str, shown: str) -> None:
     assert money.show(minor, currency) == shown
+
+
+@pytest.mark.parametrize(
+    ("currency", "units"), [("GBP", 100), ("JPY", 1), ("KWD", 1_000), ("CLF", 10_000), ("UYW", 10_000)]
+)
+def test_a_currency_has_as_many_minor_units_as_iso_4217_says(currency: str, units: int) -> None:
+    assert money.minor_units(currency) == units
+    assert money.show(units, currency).startswith("1")
 
 
 def test_a_job_may_name_only_what_is_known_and_hold_only_plain_values() -> None:

@@ -12,10 +12,12 @@ from uuid import UUID
 
 import jsonschema
 import pytest
+from click.testing import CliRunner, Result
 from flask import Flask, Response, g, request
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from cli import main
 from kit import clock, ids, pairwise
 from kit.http.rate_limits import Policy
 from partners import clients
@@ -68,6 +70,14 @@ class Caller:
 def world(recycled: Recycled) -> World:
     """A coalition with its books opened on 2 March 2026 and nothing in them."""
     return recycled.clean()
+
+
+@pytest.fixture
+def terminal(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run `coalition …` on the world's database, as an operator does."""
+    for name in ("database_url", "redis_url", "data_dir", "secret_key"):
+        monkeypatch.setenv(f"COALITION_{name.upper()}", str(getattr(world.settings, name)))
+    return lambda *words: CliRunner().invoke(main, [str(word) for word in words])
 
 
 @pytest.fixture(scope="session")
