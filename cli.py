@@ -19,11 +19,13 @@ from kit.errors import CoalitionError
 from kit.terminal import engines, fail, one_line_errors, say, wants_sandbox
 from partners.accounts_cli import partner
 from partners.audit_cli import audit_commands
-from partners.cli import client, rate
+from partners.cli import client
 from partners.members_cli import member
 from partners.oauth.cli import oauth
 from partners.programme_cli import programme_rules
-from settlement.cli import agreement, settlement
+from partners.rates_cli import rate
+from settlement.agreements_cli import agreement
+from settlement.cli import settlement
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -26,6 +26,7 @@ from partners.http.admin_contacts import admin_contacts_api
 from partners.http.admin_locations import admin_locations_api
 from partners.http.admin_partners import admin_partners_api
 from partners.http.admin_presences import admin_presences_api
+from partners.http.admin_rates import admin_rates_api
 from partners.http.admin_signatures import admin_signatures_api
 from partners.http.admin_staff import admin_staff_api
 from partners.http.admin_tills import admin_tills_api
@@ -50,6 +51,7 @@ from partners.sign_in import postman
 from partners.sign_in.passkey_pages import passkey_pages
 from partners.sign_in.proof_pages import proof_pages
 from partners.sign_in.sign_in_pages import sign_in_pages
+from settlement.http.admin_agreements import admin_agreements_api
 from settlement.http.explanations import explanations_api
 from webhooks import deliveries
 from webhooks.http.deliveries import deliveries_api
@@ -57,6 +59,37 @@ from webhooks.http.endpoints import endpoints_api
 from webhooks.http.event_types import event_types_api, webhooks_described
 
 VERSION = "1.0.0"
+# The rooms of the API, in the order its description has them.
+API = (
+    members_api,
+    identifiers_api,
+    earns_api,
+    burns_api,
+    holds_api,
+    batches_api,
+    reversals_api,
+    transactions_api,
+    explanations_api,
+    me_api,
+    requests_api,
+    test_clock_api,
+    magic_references_api,
+    endpoints_api,
+    deliveries_api,
+    event_types_api,
+    admin_partners_api,
+    admin_brands_api,
+    admin_categories_api,
+    admin_presences_api,
+    admin_locations_api,
+    admin_tills_api,
+    admin_contacts_api,
+    admin_staff_api,
+    admin_signatures_api,
+    admin_clients_api,
+    admin_rates_api,
+    admin_agreements_api,
+)
 
 
 def create_app(chosen: Settings) -> Flask:
@@ -98,34 +131,7 @@ def create_app(chosen: Settings) -> Flask:
         webhooks=webhooks_described(),
         forms={"paths": description.paths(), "tag": description.TAG, "schemes": description.SCHEMES},
     )
-    for blueprint in (
-        members_api,
-        identifiers_api,
-        earns_api,
-        burns_api,
-        holds_api,
-        batches_api,
-        reversals_api,
-        transactions_api,
-        explanations_api,
-        me_api,
-        requests_api,
-        test_clock_api,
-        magic_references_api,
-        endpoints_api,
-        deliveries_api,
-        event_types_api,
-        admin_partners_api,
-        admin_brands_api,
-        admin_categories_api,
-        admin_presences_api,
-        admin_locations_api,
-        admin_tills_api,
-        admin_contacts_api,
-        admin_staff_api,
-        admin_signatures_api,
-        admin_clients_api,
-    ):
+    for blueprint in API:
         frame.register_blueprint(blueprint)
     return app
 

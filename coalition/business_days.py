@@ -108,6 +108,12 @@ def close(session: Session, *, day: date, now: datetime) -> bool:
     return bool(session.scalar(text("SELECT coalition.ledger_close_day(:day, :now)"), {"day": day, "now": now}))
 
 
+def hold_open(session: Session) -> date:
+    """The open business day, which can't close before this transaction ends: for what may change only days to come."""
+    session.execute(text("SELECT FROM coalition.programme FOR SHARE"))
+    return programme.get(session).open_day
+
+
 def seal(session: Session, *, day: date, now: datetime) -> Seal:
     """Seal a closed day, chained to the day before; the same seal again when it has one. Raises DayNotClosed."""
     if (known := find_seal(session, day)) is not None:

@@ -39,6 +39,8 @@ CONTACT = "ctc"
 STAFF = "stf"
 SIGNATURE = "sig"
 STATE_CHANGE = "chg"
+RATE = "rate"
+AGREEMENT = "agr"
 
 # How the fields of events and responses that hold an id are shown.
 PREFIX_OF_FIELD = {
@@ -63,6 +65,8 @@ PREFIX_OF_FIELD = {
     "staff_id": STAFF,
     "signature_id": SIGNATURE,
     "change_id": STATE_CHANGE,
+    "rate_id": RATE,
+    "agreement_id": AGREEMENT,
 }
 
 

@@ -1,19 +1,21 @@
-"""Agreements: the dated contract that prices a partner's points. The database refuses two that overlap."""
+"""Agreements: the contract that prices a partner's points; dated versions, as coalition.dated says."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from typing import Any, TypedDict
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Row, text
 
+from coalition import dated
 from kit import ids
 from kit.db import Session
-from kit.errors import Conflict, Invalid
+from kit.errors import Conflict, Invalid, NotFound
+from kit.seen import Seen, check
 
 
 class AgreementMissing(Conflict):
@@ -23,11 +25,11 @@ class AgreementMissing(Conflict):
     title = "Agreement missing"
 
 
-class AgreementOverlap(Conflict):
-    """An agreement would be valid on days another one of the partner covers."""
+class AgreementNotFound(NotFound):
+    """No agreement has this id, or it was withdrawn."""
 
-    code = "agreement_overlap"
-    title = "Agreements overlap"
+    code = "agreement_not_found"
+    title = "Agreement not found"
 
 
 class MalformedPrice(Invalid):
@@ -39,7 +41,10 @@ class MalformedPrice(Invalid):
 
 @dataclass(frozen=True)
 class Agreement:
-    """`redemption_price_minor`: what the issuer pays, in minor units of `currency`, for each of its points burned."""
+    """`redemption_price_minor`: what the issuer pays, in minor units of `currency`, for each of its points burned.
+
+    `version` counts a partner's agreements; `revision` how often this one was corrected, from 1.
+    """
 
     agreement_id: UUID
     partner_id: UUID
@@ -48,6 +53,34 @@ class Agreement:
     until: date | None
     currency: str
     redemption_price_minor: Fraction
+    created_at: datetime
+    revision: int = 1
+
+    @property
+    def redemption_price(self) -> str:
+        """That price as its decimal."""
+        return show_price(self.redemption_price_minor)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What it says, for the audit."""
+        said = {"version": self.version, "redemption_price": self.redemption_price, "since": self.since}
+        return {**said, "of": ids.show(ids.PARTNER, self.partner_id)}
+
+
+class AgreementChange(TypedDict, total=False):
+    """What of an agreement is to be different; what is not named stays."""
+
+    redemption_price_minor: Fraction
+    since: date
+
+
+_TABLE = "settlement.agreement"
+_SELECT = """
+    SELECT agreement_id, partner_id, version, lower(valid) AS since, upper(valid) AS until, currency,
+           redemption_price_minor AS price, created_at, revision
+    FROM settlement.agreement
+"""
 
 
 def price(text_: str) -> Decimal:
@@ -76,56 +109,95 @@ def agree(
     since: date,
     now: datetime,
 ) -> Agreement:
-    """The partner's next agreement, valid from `since`; the present one ends the day before.
+    """The partner's next agreement, valid from `since`; what was valid then ends the day before.
 
-    Raises AgreementOverlap when one begins on or after `since` already.
+    It holds until the next one that was made begins. Raises DayIsOver, VersionTaken.
     """
-    session.execute(
-        text("""
-            UPDATE settlement.agreement SET valid = daterange(lower(valid), :since)
-            WHERE partner_id = :partner_id AND valid @> CAST(:since AS date) AND lower(valid) < :since
-        """),
-        {"partner_id": partner_id, "since": since},
+    dated.take_turn(session, table=_TABLE)
+    last = session.scalar(
+        text("SELECT max(version) FROM settlement.agreement WHERE partner_id = :partner_id"), {"partner_id": partner_id}
     )
-    try:
-        version = session.scalar(
-            text("""
-                INSERT INTO settlement.agreement
-                    (agreement_id, partner_id, version, valid, currency, redemption_price_minor, created_at)
-                SELECT :agreement_id, :partner_id, 1 + coalesce(max(version), 0),
-                       daterange(CAST(:since AS date), NULL), :currency, :price, :now
-                FROM settlement.agreement WHERE partner_id = :partner_id
-                RETURNING version
-            """),
-            {
-                "agreement_id": (agreement_id := ids.new()),
-                "partner_id": partner_id,
-                "since": since,
-                "currency": currency,
-                "price": redemption_price_minor,
-                "now": now,
-            },
-        )
-    except IntegrityError as error:
-        raise AgreementOverlap(f"an agreement of this partner begins on or after {since} already") from error
-    return Agreement(agreement_id, partner_id, version or 1, since, None, currency, Fraction(redemption_price_minor))
+    price_minor = Fraction(redemption_price_minor)
+    made = Agreement(ids.new(), partner_id, (last or 0) + 1, since, None, currency, price_minor, now)
+    return _put(session, made)
+
+
+def correct(session: Session, *, agreement_id: UUID, changes: AgreementChange, seen: Seen = None) -> Agreement:
+    """Change an agreement that holds on no day that is over.
+
+    Raises AgreementNotFound, DayIsOver, VersionTaken, Stale.
+    """
+    open_day = dated.take_turn(session, table=_TABLE)
+    before = get(session, agreement_id)
+    check(before.revision, seen)
+    wanted = replace(before, **changes)
+    if wanted == before:
+        return before
+    dated.take_out(session, table=_TABLE, key="agreement_id", value=agreement_id)
+    dated.refuse_past(wanted.since, open_day=open_day)
+    return _put(session, replace(wanted, revision=before.revision + 1))
+
+
+def withdraw(session: Session, *, agreement_id: UUID) -> Agreement:
+    """Take back an agreement that holds on no day that is over; the one before it goes on.
+
+    Raises AgreementNotFound, DayIsOver.
+    """
+    dated.take_turn(session, table=_TABLE)
+    before = get(session, agreement_id)
+    dated.take_out(session, table=_TABLE, key="agreement_id", value=agreement_id)
+    return before
+
+
+def get(session: Session, agreement_id: UUID) -> Agreement:
+    """One agreement; raises AgreementNotFound."""
+    row = session.execute(text(f"{_SELECT} WHERE agreement_id = :id"), {"id": agreement_id}).first()
+    if row is None:
+        raise AgreementNotFound("there is no such agreement")
+    return _agreement(row)
+
+
+def of_partner(session: Session, *, partner_id: UUID, after: UUID, limit: int) -> list[Agreement]:
+    """A partner's agreements behind `after`, past, present and to come, in the order they were made."""
+    rows = session.execute(
+        text(f"{_SELECT} WHERE partner_id = :partner_id AND agreement_id > :after ORDER BY agreement_id LIMIT :limit"),
+        {"partner_id": partner_id, "after": after, "limit": limit},
+    )
+    return [_agreement(row) for row in rows]
 
 
 def everything(session: Session) -> list[Agreement]:
     """All agreements, by partner and version."""
-    rows = session.execute(
-        text("""
-            SELECT agreement_id, partner_id, version, lower(valid) AS since, upper(valid) AS until, currency,
-                   redemption_price_minor AS price
-            FROM settlement.agreement ORDER BY partner_id, version
-        """)
+    return [_agreement(row) for row in session.execute(text(f"{_SELECT} ORDER BY partner_id, version"))]
+
+
+def _agreement(row: Row[Any]) -> Agreement:
+    return Agreement(
+        row.agreement_id,
+        row.partner_id,
+        row.version,
+        row.since,
+        row.until,
+        row.currency,
+        Fraction(row.price),
+        row.created_at,
+        row.revision,
     )
-    return [
-        Agreement(
-            row.agreement_id, row.partner_id, row.version, row.since, row.until, row.currency, Fraction(row.price)
-        )
-        for row in rows
-    ]
+
+
+def _put(session: Session, wanted: Agreement) -> Agreement:
+    until = dated.make_room(session, table=_TABLE, partner_id=wanted.partner_id, since=wanted.since)
+    made = replace(wanted, until=until)
+    session.execute(
+        text("""
+            INSERT INTO settlement.agreement
+                (agreement_id, partner_id, version, valid, currency, redemption_price_minor, created_at, revision)
+            VALUES (:agreement_id, :partner_id, :version, daterange(CAST(:since AS date), CAST(:until AS date)),
+                    :currency, :price, :created_at, :revision)
+        """),
+        {**vars(made), "price": Decimal(made.redemption_price)},
+    )
+    return made
 
 
 class PriceBook:

@@ -14,7 +14,7 @@ from kit.db import Session
 from kit.http import paging
 from kit.http.paging import Page
 from kit.http.services import services
-from partners import accounts
+from partners import accounts, texts
 from partners.http import admission
 from partners.http.auth import admin
 
@@ -30,6 +30,12 @@ def line(most: int, **kwargs: Any) -> ma.fields.String:
     return ma.fields.String(validate=ma.validate.Length(1, most), **kwargs)
 
 
+class ReasonSchema(ma.Schema):
+    """Why it is done; who does it is the client that asks. Both stand in the audit."""
+
+    reason = line(accounts.LONGEST_REASON, required=True)
+
+
 def write_down(session: Session, action: str, found: Any, *, key: str, **facts: object) -> None:
     """Write into the audit what this request did to `found`, whose id is in its field `key`; last in its transaction.
 
@@ -40,6 +46,8 @@ def write_down(session: Session, action: str, found: Any, *, key: str, **facts: 
     owner = getattr(found, "partner_id", None)
     if owner is not None and key != "partner_id":
         facts["of"] = ids.show(ids.PARTNER, owner)
+    if facts.get("reason"):
+        facts["reason"] = texts.text(str(facts["reason"]), what="reason", longest=accounts.LONGEST_REASON)
     admission.write_down(session, action, ids.show(prefix, subject) if prefix else subject, **facts)
 
 

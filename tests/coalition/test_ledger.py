@@ -8,9 +8,10 @@ from decimal import Decimal
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.exc import ProgrammingError
 
 from coalition import ledger, rates, wallets
+from coalition.dated import VersionTaken
 from coalition.refusals import (
     AmountNotComparable,
     EffectiveInFuture,
@@ -279,7 +280,7 @@ def test_the_services_role_has_no_way_to_the_tables_but_the_functions(world, tab
         session.execute(text(f"INSERT INTO coalition.{table} DEFAULT VALUES"))
 
 
-def test_overlapping_rates_are_refused_by_the_database(world):
+def test_a_second_rate_from_the_same_day_on_is_refused(world):
     set_rate(world)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(VersionTaken):
         set_rate(world)

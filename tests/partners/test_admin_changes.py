@@ -25,6 +25,8 @@ ENTITY = {"legal_name": "Corner Ltd", "registration_no": "123", "country": "GB"}
 TIMES = dict.fromkeys(("earns_until", "burns_until", "leaves_at"), f"{clock.now().year + 1}-12-31T00:00:00Z")
 PERSON = {"email": "anna@corner.example", "name": "Anna Person", "role": "manager"}
 CONTACT = {"role": "legal", "name": "Leo Legal", "email": "leo@corner.example", "phone": "+442079460000"}
+WHY = {"reason": "a slip of the pen"}
+SOON = f"{clock.now().year + 1}-12-31"
 # In an order that works, all there are: method, route, body, what the audit calls it.
 CHANGES: list[tuple[str, str, Any, str]] = [
     ("POST", "/categories", {"code": "food", "name": "Food"}, "category.added"),
@@ -50,6 +52,12 @@ CHANGES: list[tuple[str, str, Any, str]] = [
     ("POST", "/brands/{brand_id}/end", None, "brand.ended"),
     ("POST", "/contacts/{contact_id}/end", None, "contact.ended"),
     ("POST", "/presences/{presence_id}/withdraw", None, "presence.withdrawn"),
+    ("POST", "/partners/{partner_id}/rates", {"points_per_unit": "1.5", "since": SOON, **WHY}, "rate.set"),
+    ("PATCH", "/rates/{rate_id}", {"points_per_unit": "2", **WHY}, "rate.corrected"),
+    ("POST", "/rates/{rate_id}/withdraw", WHY, "rate.withdrawn"),
+    ("POST", "/partners/{partner_id}/agreements", {"redemption_price_minor": "0.9", **WHY}, "agreement.made"),
+    ("PATCH", "/agreements/{agreement_id}", {"since": SOON, **WHY}, "agreement.corrected"),
+    ("POST", "/agreements/{agreement_id}/withdraw", WHY, "agreement.withdrawn"),
     ("POST", "/partners/{partner_id}/suspend", {"reason": "so"}, "partner.suspended"),
     ("POST", "/partners/{partner_id}/resume", {"reason": "so"}, "partner.resumed"),
     ("POST", "/partners/{partner_id}/leave", {"reason": "so", **TIMES}, "partner.leaving"),

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import text
 
 from coalition import ledger, wallets
+from coalition.dated import VersionTaken
 from settlement import agreements, nights, reports
-from settlement.agreements import AgreementMissing, AgreementOverlap, MalformedPrice
+from settlement.agreements import AgreementMissing, MalformedPrice
 from settlement.nights import NightDiffers
 from settlement.reports import DayNotSettled
 from tests.conftest import NOW, World, request
@@ -168,7 +169,7 @@ def test_what_is_due_is_what_is_over_and_not_settled(traded) -> None:
 
 def test_agreements_may_not_overlap(traded) -> None:
     world, (grocer, _, _), _ = traded
-    with pytest.raises(AgreementOverlap):
+    with pytest.raises(VersionTaken):
         agree(world, grocer, "1")
 
 

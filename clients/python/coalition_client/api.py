@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coalition_client.resources.admin_agreements import AdminAgreements
 from coalition_client.resources.admin_brands import AdminBrands
 from coalition_client.resources.admin_categories import AdminCategories
 from coalition_client.resources.admin_clients import AdminClients
@@ -9,6 +10,7 @@ from coalition_client.resources.admin_contacts import AdminContacts
 from coalition_client.resources.admin_locations import AdminLocations
 from coalition_client.resources.admin_partners import AdminPartners
 from coalition_client.resources.admin_presences import AdminPresences
+from coalition_client.resources.admin_rates import AdminRates
 from coalition_client.resources.admin_signatures import AdminSignatures
 from coalition_client.resources.admin_staff import AdminStaff
 from coalition_client.resources.admin_tills import AdminTills
@@ -47,6 +49,8 @@ class Admin:
         self.staff = AdminStaff(transport)
         self.signatures = AdminSignatures(transport)
         self.clients = AdminClients(transport)
+        self.rates = AdminRates(transport)
+        self.agreements = AdminAgreements(transport)
 
 
 class Api:

@@ -16,6 +16,10 @@ from coalition_client.errors import (
 )
 
 
+class AgreementNotFound(NotFound):
+    """Agreement not found."""
+
+
 class AlreadyDelivered(Conflict):
     """Already delivered."""
 
@@ -86,6 +90,10 @@ class ContactNotFound(NotFound):
 
 class DatabaseUnavailable(Unavailable):
     """Database unavailable."""
+
+
+class DayIsOver(Conflict):
+    """Business day is over."""
 
 
 class DeliveryNotFound(NotFound):
@@ -232,6 +240,14 @@ class MalformedPhone(Invalid):
     """Malformed phone number."""
 
 
+class MalformedPrice(Invalid):
+    """Malformed price."""
+
+
+class MalformedRate(Invalid):
+    """Malformed earning rate."""
+
+
 class MalformedRequest(Malformed):
     """Malformed request."""
 
@@ -330,6 +346,10 @@ class PresenceNotFound(NotFound):
 
 class RateLimited(TooManyRequests):
     """Too many requests."""
+
+
+class RateNotFound(NotFound):
+    """Earning rate not found."""
 
 
 class ReferenceOfAnotherMember(Conflict):
@@ -432,6 +452,10 @@ class VerificationTooSoon(Conflict):
     """Code sent just now."""
 
 
+class VersionTaken(Conflict):
+    """Terms begin on that day already."""
+
+
 class VestsOutOfRange(Invalid):
     """Vesting time out of range."""
 
@@ -449,6 +473,7 @@ class WrongVerificationCode(Forbidden):
 
 
 OF_CODE: dict[str, type[Problem]] = {
+    "agreement_not_found": AgreementNotFound,
     "already_delivered": AlreadyDelivered,
     "already_verified": AlreadyVerified,
     "amount_not_comparable": AmountNotComparable,
@@ -467,6 +492,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "concurrent_request": ConcurrentRequest,
     "contact_not_found": ContactNotFound,
     "database_unavailable": DatabaseUnavailable,
+    "day_is_over": DayIsOver,
     "delivery_not_found": DeliveryNotFound,
     "effective_in_future": EffectiveInFuture,
     "effective_too_old": EffectiveTooOld,
@@ -503,6 +529,8 @@ OF_CODE: dict[str, type[Problem]] = {
     "malformed_id": MalformedId,
     "malformed_partner": MalformedPartner,
     "malformed_phone": MalformedPhone,
+    "malformed_price": MalformedPrice,
+    "malformed_rate": MalformedRate,
     "malformed_request": MalformedRequest,
     "malformed_text": MalformedText,
     "member_blocked": MemberBlocked,
@@ -528,6 +556,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "precondition_required": PreconditionRequired,
     "presence_not_found": PresenceNotFound,
     "rate_limited": RateLimited,
+    "rate_not_found": RateNotFound,
     "reference_of_another_member": ReferenceOfAnotherMember,
     "reference_reused": ReferenceReused,
     "request_not_found": RequestNotFound,
@@ -553,6 +582,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "unknown_version": UnknownVersion,
     "unsupported_media_type": UnsupportedMediaType,
     "verification_too_soon": VerificationTooSoon,
+    "version_taken": VersionTaken,
     "vests_out_of_range": VestsOutOfRange,
     "wrong_code": WrongCode,
     "wrong_pin": WrongPin,

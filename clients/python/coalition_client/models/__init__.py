@@ -1,5 +1,6 @@
 """Every value, by its name. Generated from the API's description: change that and pin it."""
 
+from coalition_client.models.admin_agreements import Agreement
 from coalition_client.models.admin_brands import Brand
 from coalition_client.models.admin_categories import Category
 from coalition_client.models.admin_clients import Client
@@ -7,6 +8,7 @@ from coalition_client.models.admin_contacts import Contact
 from coalition_client.models.admin_locations import Location
 from coalition_client.models.admin_partners import LegalEntity, Partner, Readiness, StateChange
 from coalition_client.models.admin_presences import Presence
+from coalition_client.models.admin_rates import Rate
 from coalition_client.models.admin_signatures import Signature
 from coalition_client.models.admin_staff import Person
 from coalition_client.models.admin_tills import Till
@@ -24,6 +26,7 @@ from coalition_client.models.webhook_deliveries import Attempt, Delivery, Delive
 from coalition_client.models.webhook_endpoints import Endpoint
 
 __all__ = [
+    "Agreement",
     "Amount",
     "Attempt",
     "Balance",
@@ -52,6 +55,7 @@ __all__ = [
     "Partner",
     "Person",
     "Presence",
+    "Rate",
     "Readiness",
     "Request",
     "Signature",
