@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from flask import Flask
 
-from kit import logs, nudge, sandbox, settings
+from kit import logs, metrics, nudge, sandbox, settings
 from kit.db import Database, DatabaseUnavailable
-from kit.http import api, health, problems, rate_limits, requests, versions
+from kit.http import api, health, measuring, problems, rate_limits, requests, versions
 from kit.http import services as http_services
 from kit.http.mount import Mount
 from kit.http.rate_limits import Limiter
 from kit.http.services import Services
+from kit.metrics import Meter
 from kit.nudge import Nudge
 from kit.secrets import keyring
 from kit.settings import Settings
@@ -51,9 +53,9 @@ from partners.sign_in import postman
 from partners.sign_in.passkey_pages import passkey_pages
 from partners.sign_in.proof_pages import proof_pages
 from partners.sign_in.sign_in_pages import sign_in_pages
+from settlement import watch
 from settlement.http.admin_agreements import admin_agreements_api
 from settlement.http.explanations import explanations_api
-from webhooks import deliveries
 from webhooks.http.deliveries import deliveries_api
 from webhooks.http.endpoints import endpoints_api
 from webhooks.http.event_types import event_types_api, webhooks_described
@@ -97,23 +99,17 @@ def create_app(chosen: Settings) -> Flask:
     if chosen.database_url is None or chosen.redis_url is None:
         raise ValueError("create_app needs the addresses of both engines")
     app = Flask("coalition", static_folder=None)
-    keys = keyring(chosen)
-    parts = Services(
-        settings=chosen,
-        # One connection besides those of the threads: what is written in the background keeps no request waiting.
-        database=Database(chosen.database_url, pool_size=chosen.web_threads + 1, shared=True),
-        keyring=keys,
-        nudge=Nudge(chosen.redis_url, channel=nudge.channel(keys)),
-    )
+    parts = _services(chosen, database_url=chosen.database_url, redis_url=chosen.redis_url)
     http_services.install(app, parts)
     requests.install(app)
+    measuring.install(app)
     versions.install(app)
     problems.install(app)
     limiter = Limiter(chosen.redis_url, prefix=rate_limits.key_prefix(parts.keyring))
     rate_limits.install(app, limiter, rate_limits.policies(chosen))
     admission.install(app, parts)
     oauth_limits.install(app)
-    health.install(app, deliveries.GAUGES)
+    health.install(app, {"nights": watch.state})
     oauth_server.install(app)
     postman.install(app, chosen)
     pages.install(app)
@@ -136,6 +132,19 @@ def create_app(chosen: Settings) -> Flask:
     return app
 
 
+def _services(chosen: Settings, *, database_url: str, redis_url: str) -> Services:
+    keys = keyring(chosen)
+    meter = Meter(redis_url, key=metrics.key(keys))
+    return Services(
+        settings=chosen,
+        # One connection besides those of the threads: what is written in the background keeps no request waiting.
+        database=Database(database_url, pool_size=chosen.web_threads + 1, shared=True, meter=meter),
+        keyring=keys,
+        nudge=Nudge(redis_url, channel=nudge.channel(keys)),
+        meter=meter,
+    )
+
+
 def application() -> Flask | Mount:
     """What a web process of `coalition up` serves, live and the sandbox beside it; ends with who started it."""
     chosen = settings.from_environment(os.environ)
@@ -145,4 +154,7 @@ def application() -> Flask | Mount:
     if chosen.sandbox != "beside":
         return live
     beside = sandbox.beside(chosen)
-    return Mount(live, create_app(beside), path=sandbox.PATH, places=beside.web_threads)
+    test = create_app(beside)
+    return Mount(
+        live, test, path=sandbox.PATH, places=beside.web_threads, refused=partial(measuring.count_busy_sandbox, test)
+    )

@@ -78,7 +78,7 @@ class Ground:
 
     def settings_for(self, url: str) -> Settings:
         """The settings of a coalition whose books are at `url`."""
-        return replace(self.settings, database_url=url, http_port=free_port(), sandbox="none")
+        return replace(self.settings, database_url=url, http_port=free_port(), sandbox="none", metrics_address="none")
 
     @contextmanager
     def new_books(self, purpose: str, *, now: datetime) -> Iterator[Books]:

@@ -92,7 +92,7 @@ def _started(chosen: Settings) -> Iterator[tuple[Desk, str]]:
     folder = chosen.data_dir / "log"
     folder.mkdir(parents=True, exist_ok=True)
     click.echo(f"starting a coalition for this (its logs are in {folder}) …", err=True)
-    chosen = replace(chosen, sandbox="none")
+    chosen = replace(chosen, sandbox="none", metrics_address="none")
     with (folder / "replay.log").open("a", encoding="utf-8") as log:
 
         def sink(name: str, line: str) -> None:

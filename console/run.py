@@ -29,7 +29,7 @@ OLDEST_REDIS = (6, 2)
 
 
 class PortTaken(Unavailable):
-    """The web server's port is in use by another program."""
+    """A port of ours, the web server's or that of the metrics, is in use by another program."""
 
     code = "port_taken"
     title = "Port taken"
@@ -53,13 +53,14 @@ class StartFailed(Unavailable):
 class Running:
     """A coalition that is up: its address, the supervisor of its processes, and a desk on its database.
 
-    `sandbox` says where the one beside it is, or why there is none.
+    `sandbox` says where the one beside it is, or why there is none; `metrics` where they are told, if they are.
     """
 
     url: str
     supervisor: Supervisor
     desk: Desk
     sandbox: str
+    metrics: str
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def coalition_up(wanted: Settings, *, sink: LogSink = print_line) -> Iterator[Ru
     Raises PortTaken, RedisUnusable, StartFailed, EnginesUnavailable, DatabaseUnavailable, PostgresqlTooOld,
     ProgrammeMismatch.
     """
-    refuse_taken_port(wanted)
+    refuse_taken_ports(wanted)
     supervisor = Supervisor(sink)
     try:
         with (
@@ -86,7 +87,7 @@ def coalition_up(wanted: Settings, *, sink: LogSink = print_line) -> Iterator[Ru
                 supervisor.start(_sandbox_program(test))
             _wait_until_ready(chosen)
             try:
-                yield Running(address(chosen), supervisor, desk, about)
+                yield Running(address(chosen), supervisor, desk, about, _about_metrics(chosen))
             finally:
                 # Our own programs first: they still need the engines to end well.
                 supervisor.stop()
@@ -106,24 +107,32 @@ def _sandbox(live: Settings) -> tuple[Settings | None, str]:
     return chosen, f"its sandbox is at {address(live)}{sandbox.PATH}"
 
 
-def refuse_taken_port(chosen: Settings) -> None:
-    """Raise PortTaken when somebody listens on the web server's address for three seconds, or nobody may.
+def _about_metrics(chosen: Settings) -> str:
+    told = chosen.metrics_place is not None
+    return f"its metrics are at http://{chosen.metrics_address}/metrics" if told else "its metrics are told nowhere"
+
+
+def refuse_taken_ports(chosen: Settings) -> None:
+    """Raise PortTaken when somebody listens on an address of ours for three seconds, or nobody may.
 
     Not at once: the web server of a coalition that was killed just now needs a moment to notice.
     """
     deadline = time.monotonic() + PORT_PATIENCE_S
-    while (fault := _bind_fault(chosen)) is not None:
-        if time.monotonic() > deadline:
-            where = f"{chosen.http_host}:{chosen.http_port}"
-            raise PortTaken(f"can't listen on {where} ({fault}); set COALITION_HTTP_PORT")
-        time.sleep(0.1)
+    places = [(chosen.http_host, chosen.http_port, "COALITION_HTTP_PORT")]
+    if chosen.metrics_place is not None:
+        places.append((*chosen.metrics_place, "COALITION_METRICS_ADDRESS"))
+    for host, port, setting in places:
+        while (fault := _bind_fault(host, port)) is not None:
+            if time.monotonic() > deadline:
+                raise PortTaken(f"can't listen on {host}:{port} ({fault}); set {setting}")
+            time.sleep(0.1)
 
 
-def _bind_fault(chosen: Settings) -> str | None:
-    with socket.socket(socket.AF_INET6 if ":" in chosen.http_host else socket.AF_INET) as probe:
+def _bind_fault(host: str, port: int) -> str | None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((chosen.http_host, chosen.http_port))
+            probe.bind((host, port))
         except OSError as error:
             return error.strerror or str(error)
     return None
@@ -174,11 +183,14 @@ def _programs(chosen: Settings, prefix: str) -> list[Program]:
         )
         for queue in schedule.QUEUES
     ]
-    return [
+    programs = [
         Program(name="web", argv=web, environment=environment, stop_timeout_s=STOP_WEB_S),
         *workers,
         Program(name="cron", argv=cron, environment=environment),
     ]
+    if chosen.metrics_place is not None:
+        programs.append(Program(name="metrics", argv=[python, "-m", "console.metrics"], environment=environment))
+    return programs
 
 
 def _sandbox_program(chosen: Settings) -> Program:
@@ -225,5 +237,6 @@ def describe(running: Running) -> str:
     pids = ", ".join(f"{name} {pid}" for name, pid in running.supervisor.pids().items())
     return (
         f"Coalition is up at {running.url}, its API at {running.url}/docs (supervisor {os.getpid()}; {pids})\n"
-        f"{running.sandbox}"
+        f"{running.sandbox}\n"
+        f"{running.metrics}"
     )

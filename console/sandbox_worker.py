@@ -14,7 +14,9 @@ import time
 from types import FrameType
 
 from console.schedule import QUEUES, TIMETABLE, Entry
-from kit import logs, settings
+from kit import jobs, logs, metrics, settings
+from kit.metrics import Meter
+from kit.secrets import keyring
 from kit.supervisor import exit_with_parent
 
 log = logging.getLogger("sandbox")
@@ -24,31 +26,37 @@ SETTLE_S = 1.0  # after a failure, so that a fault costs no more than a line a s
 
 def main() -> None:
     """Work until told to stop; the environment names the sandbox's own engines."""
-    logs.configure(settings.from_environment(os.environ).log_format)
+    chosen = settings.from_environment(os.environ)
+    logs.configure(chosen.log_format)
     signal.signal(signal.SIGTERM, _end)
     exit_with_parent()
+    meter = Meter(str(chosen.redis_url), key=metrics.key(keyring(chosen)))
     for queue in QUEUES:
         entries = [entry for entry in TIMETABLE if entry.queue == queue]
-        threading.Thread(target=_serve, args=(entries,), name=queue, daemon=True).start()
+        threading.Thread(target=_serve, args=(entries, meter), name=queue, daemon=True).start()
     signal.pause()
 
 
-def _serve(entries: list[Entry]) -> None:
+def _serve(entries: list[Entry], meter: Meter) -> None:
     due = dict.fromkeys(entries, 0.0)
     while True:
         for entry in entries:
             if time.monotonic() >= due[entry]:
-                _do(entry)
+                _do(entry, meter)
                 due[entry] = time.monotonic() + entry.interval_s
         time.sleep(LOOK_EVERY_S)
 
 
-def _do(entry: Entry) -> None:
+def _do(entry: Entry, meter: Meter) -> None:
+    name, began = entry.job.__name__, time.perf_counter()
     try:
         entry.job()
     except Exception:
-        log.exception("fault in %s", entry.job.__name__)
+        log.exception("fault in %s", name)
+        jobs.count(meter, name, time.perf_counter() - began, succeeded=False)
         time.sleep(SETTLE_S)
+    else:
+        jobs.count(meter, name, time.perf_counter() - began, succeeded=True)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

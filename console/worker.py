@@ -6,7 +6,8 @@ import os
 import sys
 
 from console import schedule
-from kit import jobs, logs, settings
+from kit import jobs, logs, metrics, settings
+from kit.secrets import keyring
 from kit.supervisor import exit_with_parent
 
 
@@ -17,7 +18,8 @@ def main(queue: str) -> None:
         raise SystemExit(f"a worker needs COALITION_REDIS_URL and one of the queues {', '.join(schedule.QUEUES)}")
     logs.configure(chosen.log_format)
     exit_with_parent()
-    jobs.work(queue, redis_url=chosen.redis_url, known=schedule.KNOWN_JOBS)
+    key = metrics.key(keyring(chosen))
+    jobs.work(queue, redis_url=chosen.redis_url, known=schedule.KNOWN_JOBS, metrics_key=key)
 
 
 if __name__ == "__main__":

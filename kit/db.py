@@ -7,6 +7,7 @@ Who a transaction is for is said as it begins: a partner's request runs as a rol
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from kit.errors import Unavailable
+from kit.metrics import Counter, Histogram, Meter
 
 # What a verb is handed: an open transaction.
 Session: TypeAlias = Connection
@@ -49,6 +51,12 @@ _PASSING_STATES = (
 )
 
 
+_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+WAITED = Histogram("coalition_db_connection_wait_seconds", "Waiting for a connection of the pool", bounds=_BOUNDS)
+HELD = Histogram("coalition_db_connection_held_seconds", "Connections in use, until each came back", bounds=_BOUNDS)
+FAILED = Counter("coalition_db_failures_total", "Work the database did not take or complete", ("reason",))
+
+
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL doesn't answer, was restarted, or was too busy; nothing of the transaction was kept."""
 
@@ -73,7 +81,9 @@ class Database:
     `coalition_tenant`, which sees nobody's rows until a transaction says whose it is: see `of`.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 5, owner: bool = False, shared: bool = False) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 5, owner: bool = False, shared: bool = False, meter: Meter | None = None
+    ) -> None:
         options = {
             "timezone": "UTC",
             "statement_timeout": 0 if owner else STATEMENT_TIMEOUT_MS,
@@ -99,6 +109,7 @@ class Database:
                 "prepare_threshold": None if owner else 0,
             },
         )
+        self._meter = meter
         self._autocommitting = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def of(self, tenant: Tenant) -> Database:
@@ -156,24 +167,36 @@ class Database:
 
     @contextmanager
     def _connection(self, engine: Engine) -> Iterator[Connection]:
+        began = time.perf_counter()
         try:
             connection = engine.connect()
         except PoolTimeoutError as error:
-            raise DatabaseUnavailable("all database connections are in use") from error
+            raise self._failed("pool_exhausted", "all database connections are in use") from error
         except OperationalError as error:
             # The first line names host and port, never the password.
-            raise DatabaseUnavailable(f"can't connect to the database: {str(error.orig).splitlines()[0]}") from error
+            said = f"can't connect to the database: {str(error.orig).splitlines()[0]}"
+            raise self._failed("not_connected", said) from error
+        connected = time.perf_counter()
         try:
             with connection:
                 yield connection
         except DBAPIError as error:
             if error.connection_invalidated or _is_passing(error.orig):
-                raise DatabaseUnavailable("the database did not complete the transaction") from error
+                raise self._failed("not_completed", "the database did not complete the transaction") from error
             raise
         except psycopg.Error as error:
             if _is_passing(error):
-                raise DatabaseUnavailable("the database did not complete the transaction") from error
+                raise self._failed("not_completed", "the database did not complete the transaction") from error
             raise
+        finally:
+            if self._meter is not None:
+                self._meter.observe(WAITED, connected - began)
+                self._meter.observe(HELD, time.perf_counter() - connected)
+
+    def _failed(self, reason: str, said: str) -> DatabaseUnavailable:
+        if self._meter is not None:
+            self._meter.count(FAILED, reason)
+        return DatabaseUnavailable(said)
 
     def close(self) -> None:
         """Give all connections back to the server."""

@@ -10,16 +10,28 @@ import io
 import os
 import pickle
 import signal
+import time
 from collections.abc import Collection
 from typing import Any, ClassVar
 
 import redis
 import rq
+import rq.exceptions
 
+from kit.metrics import Counter, Histogram, Mark, Meter
 from kit.supervisor import exit_with_parent
 
 MAINTENANCE_INTERVAL_S = 30
 WORKER_TTL_S = 60
+
+# Not `job`: that is Prometheus' own name for whom it asks.
+RUNS = Counter("coalition_jobs_total", "Runs of a job: succeeded, failed, or killed half-way", ("job_name", "outcome"))
+SECONDS = Histogram(
+    "coalition_job_duration_seconds", "Runs of a job that came to an end", ("job_name",),
+    bounds=(0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0),
+)  # fmt: skip
+LAST = Mark("coalition_job_last_success_timestamp_seconds", "When a job last ended well", ("job_name",))
+UNKNOWN = "unknown"
 
 
 def key_prefix(programme_id: str) -> str:
@@ -55,7 +67,32 @@ _STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Worker(rq.Worker):
-    """An RQ worker that passes a request to stop on to the job it is running, and whose job ends when it is killed."""
+    """An RQ worker that passes a request to stop on to the job it is running, and whose job ends when it is killed.
+
+    What becomes of its jobs is counted under `metrics_key`.
+    """
+
+    redis_url: str
+    metrics_key: str
+
+    def perform_job(self, job: Any, queue: Any, execution: Any) -> bool:
+        """Run the job, in its own process, and count it."""
+        began = time.perf_counter()
+        succeeded = super().perform_job(job, queue, execution)
+        meter = self._meter()
+        count(meter, _name(job), time.perf_counter() - began, succeeded=succeeded)
+        meter.flush()
+        return succeeded
+
+    def handle_work_horse_killed(self, job: Any, *how: Any) -> None:
+        """Count a job whose process ended before it did."""
+        meter = self._meter()
+        meter.count(RUNS, _name(job), "killed")
+        meter.flush()
+
+    def _meter(self) -> Meter:
+        # One for each process: the lock and the sums of another would come along when it is forked.
+        return Meter(self.redis_url, key=self.metrics_key)
 
     def fork_work_horse(self, job: Any, queue: Any) -> None:
         """Start the job's process; a request to stop waits until both know which of them they are.
@@ -81,7 +118,24 @@ class Worker(rq.Worker):
             os.kill(self.horse_pid, signal.SIGTERM)
 
 
-def work(queue: str, *, redis_url: str, known: Collection[str]) -> None:
+def count(meter: Meter, name: str, seconds: float, *, succeeded: bool) -> None:
+    """Count one run of the job `name` that came to an end."""
+    meter.count(RUNS, name, "succeeded" if succeeded else "failed")
+    meter.observe(SECONDS, seconds, name)
+    if succeeded:
+        meter.mark(LAST, time.time(), name)
+
+
+def _name(job: Any) -> str:
+    """The job's name without its module; what is none of ours has no name of its own."""
+    try:
+        name: str = job.func_name
+    except rq.exceptions.DeserializationError:
+        return UNKNOWN
+    return name.rpartition(".")[2] if name in JobSerializer.known else UNKNOWN
+
+
+def work(queue: str, *, redis_url: str, known: Collection[str], metrics_key: str) -> None:
     """Serve `queue` until told to stop; `known` are the dotted names of the jobs it may run."""
     JobSerializer.known = known
     connection = redis.Redis.from_url(redis_url)
@@ -92,4 +146,5 @@ def work(queue: str, *, redis_url: str, known: Collection[str]) -> None:
         maintenance_interval=MAINTENANCE_INTERVAL_S,
         worker_ttl=WORKER_TTL_S,
     )
+    worker.redis_url, worker.metrics_key = redis_url, metrics_key
     worker.work(logging_level="WARNING")

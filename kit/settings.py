@@ -29,6 +29,7 @@ class Settings:
     data_dir: Path = Path("var")
     http_host: str = "127.0.0.1"
     http_port: int = 8000
+    metrics_address: str = "127.0.0.1:8001"
     public_url: str | None = None
     web_processes: int = field(default_factory=lambda: min(os.cpu_count() or 1, MOST_PROCESSES_UNASKED))
     web_threads: int = 8
@@ -54,6 +55,14 @@ class Settings:
     def issuer(self) -> str:
         """Our own address as everybody outside sees it, without a slash at its end."""
         return (self.public_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
+
+    @property
+    def metrics_place(self) -> tuple[str, int] | None:
+        """Host and port where metrics are told; None: nowhere."""
+        if self.metrics_address == "none":
+            return None
+        host, _, port = self.metrics_address.rpartition(":")
+        return host.removeprefix("[").removesuffix("]"), int(port)
 
     @property
     def is_sandbox(self) -> bool:
@@ -124,6 +133,17 @@ def _host(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    if text != "none":
+        host, _, port = text.rpartition(":")
+        try:
+            _host(host.removeprefix("[").removesuffix("]"))
+            _integer(1, 65535)(port)
+        except ValueError:
+            raise ValueError("host:port, such as 127.0.0.1:8001, or none") from None
+    return text
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
@@ -149,6 +169,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "data_dir": lambda text: Path(text).expanduser(),
     "http_host": _host,
     "http_port": _integer(1, 65535),
+    "metrics_address": _address,
     "public_url": _url("https", "http"),
     "web_processes": _integer(1, 64),
     "web_threads": _integer(1, 256),

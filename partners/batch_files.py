@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -21,6 +21,7 @@ from sqlalchemy import Row, text
 from kit import ids, strict_json
 from kit.db import Database, Session, try_lock
 from kit.errors import CoalitionError, Conflict, Invalid, NotFound
+from kit.exposition import Gauge
 from kit.secrets import Keyring
 from kit.strict_json import MalformedJson, is_writable
 from partners import accounts, batches, test_clocks
@@ -303,3 +304,18 @@ def _parts(stream: IO[bytes], digest: Any) -> Iterator[list[bytes]]:
             part = []
     if part:
         yield part
+
+
+def _open(figure: str) -> Callable[[Session, datetime], float]:
+    statement = text(f"SELECT {figure} FROM partners.batch_file WHERE status IN ('waiting', 'running')")  # noqa: S608
+    return lambda session, now: float(session.scalar(statement, {"now": now}) or 0)
+
+
+GAUGES = (
+    Gauge("coalition_batch_files_open", "Files of postings that are not done", _open("count(*)")),
+    Gauge("coalition_batch_lines_open", "Lines of those files that are not answered", _open("sum(lines - done)")),
+    Gauge(
+        "coalition_batch_files_oldest_seconds", "Since the oldest of those files was handed in",
+        _open("greatest(extract(epoch FROM :now - min(created_at)), 0)"),
+    ),
+)  # fmt: skip

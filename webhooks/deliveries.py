@@ -6,10 +6,10 @@ before anything is sent; a completion counts only for the claim it was made unde
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -17,11 +17,13 @@ from sqlalchemy import text
 from kit import ids, outbox
 from kit.db import Session, try_lock
 from kit.errors import Conflict, NotFound
+from kit.exposition import Gauge
 from kit.secrets import Keyring
 from webhooks.event_types import matches
 
 FAN_OUT_BATCH = 500
 ENDPOINT_CONCURRENCY = 32
+MOST_COUNTED = 100_000
 LEASE = timedelta(seconds=90)  # longer than the longest attempt and its completion
 
 
@@ -67,13 +69,13 @@ class Result:
     disable_endpoint: bool = False
 
 
-def fan_out(session: Session, *, now: datetime, keyring: Keyring) -> int:
-    """Sequence waiting events and make a delivery for each endpoint that wants one; returns how many events."""
+def fan_out(session: Session, *, now: datetime, keyring: Keyring) -> Counter[str]:
+    """Sequence waiting events and make a delivery for each endpoint that wants one; how many events of each type."""
     if not try_lock(session, "webhooks.fan_out"):
-        return 0
+        return Counter()
     events = outbox.sequence(session, limit=FAN_OUT_BATCH, keyring=keyring)
     if not events:
-        return 0
+        return Counter()
     wanted = _subscriptions(session, {event.partner_id for event in events})
     pairs = [
         (event, endpoint_id)
@@ -99,7 +101,7 @@ def fan_out(session: Session, *, now: datetime, keyring: Keyring) -> int:
                 "now": now,
             },
         )
-    return len(events)
+    return Counter(event.type for event in events)
 
 
 def _subscriptions(session: Session, partner_ids: set[UUID]) -> dict[UUID, list[tuple[UUID, list[str]]]]:
@@ -358,14 +360,34 @@ def retry_all(session: Session, *, endpoint_ids: list[UUID], now: datetime) -> i
     return done.rowcount
 
 
-def _oldest_due_s(session: Session) -> float:
-    age: Any = session.scalar(
-        text("SELECT extract(epoch FROM now() - min(due_at)) FROM webhooks.delivery WHERE state = 'pending'")
-    )
-    return max(float(age or 0), 0.0)
+def _oldest_due_s(session: Session, now: datetime) -> float:
+    # What a disabled endpoint is not sent waits for nobody.
+    statement = """
+        SELECT min(d.due_at) FROM webhooks.endpoint e
+        CROSS JOIN LATERAL (SELECT x.due_at FROM webhooks.delivery x
+                            WHERE x.endpoint_id = e.endpoint_id AND x.state = 'pending'
+                            ORDER BY x.due_at LIMIT 1) d
+        WHERE e.status = 'enabled'
+    """
+    oldest: datetime | None = session.scalar(text(statement))
+    return max((now - oldest).total_seconds(), 0.0) if oldest else 0.0
+
+
+def _pending(session: Session, now: datetime) -> float:
+    # Enough to tell a queue from a flood, and never a walk through millions.
+    statement = "SELECT count(*) FROM (SELECT FROM webhooks.delivery WHERE state = 'pending' LIMIT :most) AS found"
+    return float(session.scalar(text(statement), {"most": MOST_COUNTED}) or 0)
+
+
+def _endpoints(status: str) -> Callable[[Session, datetime], float]:
+    statement = text("SELECT count(*) FROM webhooks.endpoint WHERE status = :status")
+    return lambda session, now: float(session.scalar(statement, {"status": status}) or 0)
 
 
 GAUGES = (
-    ("coalition_events_waiting", "Events not fanned out yet", lambda session: float(outbox.waiting(session))),
-    ("coalition_deliveries_overdue_seconds", "Age of the delivery longest due", _oldest_due_s),
+    Gauge("coalition_events_waiting", "Events not fanned out yet", lambda session, now: float(outbox.waiting(session))),
+    Gauge("coalition_deliveries_pending", f"Deliveries to be made, counted up to {MOST_COUNTED}", _pending),
+    Gauge("coalition_deliveries_overdue_seconds", "Age of the delivery longest due", _oldest_due_s),
+    Gauge("coalition_webhook_endpoints_enabled", "Endpoints that are sent events", _endpoints("enabled")),
+    Gauge("coalition_webhook_endpoints_disabled", "Endpoints that are sent nothing", _endpoints("disabled")),
 )

@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import time
-from collections import Counter
+from collections import Counter as Counts
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -22,9 +22,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from coalition import programme
-from kit import clock, logs, nudge
+from kit import clock, logs, metrics, nudge
 from kit.db import Database, reach_rows_by_key
 from kit.errors import Unavailable
+from kit.metrics import Counter, Histogram, Meter
 from kit.secrets import Keyring
 from kit.settings import Settings
 from webhooks import deliveries, mischief
@@ -38,14 +39,20 @@ RUN_S = 240.0
 POLL_S = 0.5
 GATHER_S = 0.01  # let a few events or completions come together before the next turn
 IN_FLIGHT = 256
+ATTEMPTS = Counter("coalition_webhook_attempts_total", "Attempts: succeeded, failed, given_up for good", ("outcome",))
+SECONDS = Histogram(
+    "coalition_webhook_attempt_duration_seconds", "Attempts, until the receiver answered or didn't",
+    bounds=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0),
+)  # fmt: skip
+EVENTS = Counter("coalition_events_total", "Events committed, counted as each gets its place in the feed", ("type",))
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('webhooks.pump', 0))"
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What one turn found: events fanned out, and what to send."""
+    """What one turn found: how many events of each type were fanned out, and what to send."""
 
-    fanned_out: int
+    fanned_out: Counts[str]
     claims: list[Claim]
 
 
@@ -56,6 +63,7 @@ class Pump:
         self._database = database
         self._keyring = keyring
         self._redis_url = redis_url
+        self._meter = Meter(redis_url, key=metrics.key(keyring))
         self._timeout_s = settings.webhook_timeout_s
         self._allowed = settings.webhook_allowed_networks
         self._is_demo = False
@@ -75,6 +83,7 @@ class Pump:
                 reach_rows_by_key(session)
                 deliveries.release_claims(session, now=clock.now())
             asyncio.run(self._pump(lock, time.monotonic() + run_s))
+        self._meter.flush()
         return True
 
     def stop(self) -> None:
@@ -111,11 +120,13 @@ class Pump:
             self._results = results + self._results
             await asyncio.sleep(POLL_S)
             return
+        for type_, number in turn.fanned_out.items():
+            self._meter.count(EVENTS, type_, by=number)
         for claim in turn.claims:
             task = asyncio.create_task(self._send(sender, claim))
             self._sending[task] = claim.endpoint_id
             task.add_done_callback(self._sending.pop)
-        if claiming and turn.fanned_out < FAN_OUT_BATCH and not turn.claims:
+        if claiming and turn.fanned_out.total() < FAN_OUT_BATCH and not turn.claims:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL_S)
             await asyncio.sleep(GATHER_S)
@@ -123,12 +134,12 @@ class Pump:
 
     def _database_turn(self, results: list[Result], places: int) -> Turn:
         now = clock.now()
-        busy = Counter(self._sending.values())
+        busy = Counts(self._sending.values())
         with self._database.transaction() as session:
             reach_rows_by_key(session)
             deliveries.complete(session, results, now=now)
             if places <= 0:
-                return Turn(0, [])
+                return Turn(Counts(), [])
             fanned_out = deliveries.fan_out(session, now=now, keyring=self._keyring)
             claims = deliveries.claim(session, now=now, limit=places, busy=dict(busy))
             if claims and not self._is_demo and programme.get(session).is_demo:
@@ -141,6 +152,8 @@ class Pump:
         result = await (mischief.send(sender, claim) if self._is_sandbox else sender.send(claim))
         # Only now: the list that stood there before the await has been written down and is gone.
         self._results.append(result)
+        self._meter.observe(SECONDS, result.duration_ms / 1000)
+        self._meter.count(ATTEMPTS, "succeeded" if result.succeeded else "failed" if result.retry_in else "given_up")
         self._wake.set()
 
     async def _listen(self) -> None:

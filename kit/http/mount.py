@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from werkzeug.wsgi import ClosingIterator
@@ -27,13 +27,25 @@ class SandboxBusy(Unavailable):
 
 
 class Mount:
-    """A WSGI application of two: what begins with `path` is `sandbox`'s, at most `places` requests at once."""
+    """A WSGI application of two: what begins with `path` is `sandbox`'s, at most `places` requests at once.
 
-    def __init__(self, live: WSGIApplication, sandbox: WSGIApplication, *, path: str, places: int) -> None:
+    `refused` is called for each that found none.
+    """
+
+    def __init__(
+        self,
+        live: WSGIApplication,
+        sandbox: WSGIApplication,
+        *,
+        path: str,
+        places: int,
+        refused: Callable[[], None] = lambda: None,
+    ) -> None:
         self._live = live
         self._sandbox = sandbox
         self._path = path
         self._well_known = {name + path: name for name in _WELL_KNOWN}
+        self._refused = refused
         self._places = threading.BoundedSemaphore(places)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -42,6 +54,7 @@ class Mount:
         if inside is None:
             return self._live(environ, start_response)
         if not self._places.acquire(blocking=False):
+            self._refused()
             return _refuse(start_response)
         try:
             environ |= {"SCRIPT_NAME": environ.get("SCRIPT_NAME", "") + self._path, "PATH_INFO": inside}

@@ -23,6 +23,8 @@ from flask import Flask, Response, current_app, g
 
 from kit import logs
 from kit.http.problems import HttpError
+from kit.http.services import services
+from kit.metrics import Counter
 from kit.secrets import Keyring
 from kit.settings import Settings
 
@@ -37,6 +39,7 @@ LONGEST_REFUSAL_S = 1.0
 BURST_S = 2  # so many seconds' worth may come at once
 STRICT_BURST_S = 5
 _NAME = "coalition.rate_limits"
+LIMITED = Counter("coalition_rate_limited_total", "Requests refused for being too many", ("policy",))
 
 
 class RateLimited(HttpError):
@@ -225,7 +228,11 @@ def count(policy: Policy, key: str) -> None:
     """Count this request against `policy`; raises RateLimited."""
     limiter = cast(tuple[Limiter, Policies], current_app.extensions[_NAME])[0]
     g.rate_limit = (policy, 0)
-    g.rate_limit = (policy, limiter.take(policy, key))
+    try:
+        g.rate_limit = (policy, limiter.take(policy, key))
+    except RateLimited:
+        services().meter.count(LIMITED, policy.name)
+        raise
 
 
 def _tell(response: Response) -> Response:

@@ -28,7 +28,7 @@ DRY_RUN = {
     "schema": {"type": "boolean", "default": False},
     "description": "Answer as if it were done, and do nothing: no posting, no event, no key kept.",
 }
-_SILENT = ("/healthz", "/readyz", "/metrics")
+_SILENT = ("/healthz", "/readyz")
 
 
 def install(app: Flask) -> None:

@@ -11,6 +11,7 @@ from flask import Flask, current_app, g
 
 from kit.db import Database, Session, Tenant
 from kit.http.requests import is_dry_run
+from kit.metrics import Meter
 from kit.nudge import Nudge
 from kit.secrets import Keyring
 from kit.settings import Settings
@@ -29,6 +30,7 @@ class Services:
     database: Database
     keyring: Keyring
     nudge: Nudge
+    meter: Meter
 
     @property
     def view(self) -> Database:

@@ -84,11 +84,12 @@ def place(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[str], Pla
         folder.mkdir()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            # More web processes, or a second coalition beside each, would cost every test seconds; those about it ask.
+            # More web processes, a second coalition or metrics would cost every test seconds; those about it ask.
             variables = {
                 "COALITION_HTTP_PORT": str(probe.getsockname()[1]),
                 "COALITION_WEB_PROCESSES": "1",
                 "COALITION_SANDBOX": "none",
+                "COALITION_METRICS_ADDRESS": "none",
             }
         if "COALITION_DATABASE_URL" in os.environ:
             variables["COALITION_DATABASE_URL"] = request.getfixturevalue("fresh_database")()

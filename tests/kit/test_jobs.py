@@ -16,6 +16,7 @@ import pytest
 import redis
 import rq
 
+from kit import metrics
 from kit.jobs import JobSerializer
 from kit.settings import Settings
 from tests.e2e.conftest import is_alive, wait_for
@@ -24,13 +25,23 @@ LONG_S = 60
 WORKER = """
 import sys
 from kit import jobs
-jobs.work(sys.argv[1], redis_url=sys.argv[2], known=["tests.kit.test_jobs.wait_long"])
+known = [f"tests.kit.test_jobs.{name}" for name in ("wait_long", "go_well", "go_wrong")]
+jobs.work(sys.argv[1], redis_url=sys.argv[2], known=known, metrics_key=sys.argv[3])
 """
 
 
 def wait_long() -> None:
     """A job that takes its time."""
     time.sleep(LONG_S)
+
+
+def go_well() -> None:
+    """A job that does what it should."""
+
+
+def go_wrong() -> None:
+    """A job with a fault."""
+    raise RuntimeError
 
 
 @contextmanager
@@ -40,7 +51,8 @@ def worker(engines: Settings) -> Iterator[tuple[psutil.Process, psutil.Process]]
     with redis.Redis.from_url(str(engines.redis_url)) as connection:
         rq.Queue(queue, connection=connection, serializer=JobSerializer).enqueue(wait_long)
         process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, queue, str(engines.redis_url)], cwd=Path(__file__).parents[2]
+            [sys.executable, "-c", WORKER, queue, str(engines.redis_url), f"{queue}:metrics"],
+            cwd=Path(__file__).parents[2],
         )
         job = None
         try:
@@ -66,3 +78,31 @@ def test_a_job_is_told_to_stop_with_its_worker_however_young_it_is(engines: Sett
         process.send_signal(signal.SIGTERM)
         wait_for(lambda: not is_alive(job), within_s=10)
         wait_for(lambda: not is_alive(process), within_s=10)
+
+
+def test_what_becomes_of_jobs_is_counted(engines: Settings) -> None:
+    queue = f"test-{secrets.token_hex(6)}"
+    key = f"{queue}:metrics"
+    with redis.Redis.from_url(str(engines.redis_url)) as connection:
+        jobs = rq.Queue(queue, connection=connection, serializer=JobSerializer)
+        for job in (go_well, go_wrong, secrets.token_hex, wait_long):
+            jobs.enqueue(job)
+        process = subprocess.Popen(
+            [sys.executable, "-c", WORKER, queue, str(engines.redis_url), key], cwd=Path(__file__).parents[2]
+        )
+
+        def counts() -> dict[str, float]:
+            found = metrics.read(connection, key)
+            return {f"{one[1]} {one[2]}": n for one, n in found.items() if one[0] == "coalition_jobs_total"}
+
+        try:
+            ended = {"go_well succeeded": 1, "go_wrong failed": 1, "unknown failed": 1}
+            wait_for(lambda: counts() == ended, within_s=30)
+            [job] = wait_for(lambda: psutil.Process(process.pid).children())
+            job.kill()
+            wait_for(lambda: counts() == ended | {"wait_long killed": 1}, within_s=30)
+            last = metrics.read(connection, key)["coalition_job_last_success_timestamp_seconds", "go_well"]
+            assert abs(time.time() - last) < 60
+        finally:
+            process.kill()
+            process.wait()

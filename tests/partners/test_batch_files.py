@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 
@@ -174,3 +175,18 @@ def test_another_partners_file_is_not_there(grocer, caller) -> None:
         station.get(f"/v1/batches/{ids.show(ids.BATCH, ids.new())}"),
     ):
         assert (answer.status_code, answer.json["code"]) == (404, "batch_not_found")
+
+
+def test_files_that_are_not_done_are_told_in_figures(world: World, grocer) -> None:
+    def told() -> dict[str, float]:
+        with world.transaction() as session:
+            now = clock.now() + timedelta(minutes=5)
+            return {gauge.name: gauge.read(session, now) for gauge in batch_files.GAUGES}
+
+    assert set(told().values()) == {0}
+    hand_in(grocer, "\n".join(LINES[:7]))
+    found = told()
+    assert (found["coalition_batch_files_open"], found["coalition_batch_lines_open"]) == (1, 7)
+    assert 290 < found["coalition_batch_files_oldest_seconds"] < 360
+    work(world)
+    assert set(told().values()) == {0}

@@ -235,7 +235,7 @@ def test_positions_are_given_once_and_without_gaps(world, partner, receiver) -> 
     rounds = []
     for _ in range(3):
         with world.transaction() as session:
-            rounds.append(deliveries.fan_out(session, now=clock.now(), keyring=world.keyring))
+            rounds.append(deliveries.fan_out(session, now=clock.now(), keyring=world.keyring).total())
     with world.transaction() as session:
         positions = session.scalars(text("SELECT position FROM kit.event ORDER BY position")).all()
     assert rounds == [6, 0, 0]

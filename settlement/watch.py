@@ -1,0 +1,67 @@
+"""Whether the nights come through: what the operator is told, by the programme's own clock."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import text
+
+from coalition import business_days, programme
+from kit.db import Session
+from kit.exposition import Gauge
+
+LATE_AFTER = timedelta(hours=1)
+
+
+def state(session: Session, now: datetime) -> str:
+    """`ok`, or `late` when a day that ended an hour ago or more is not settled."""
+    return "late" if late_s(session, now) >= LATE_AFTER.total_seconds() else "ok"
+
+
+def late_s(session: Session, now: datetime) -> float:
+    """For how many seconds the oldest day that is not settled has been over; 0 while it still runs."""
+    current = programme.get(session)
+    over = current.time(now) - current.ends_at(_oldest_unsettled(session, current.open_day))
+    return max(over.total_seconds(), 0.0)
+
+
+def _oldest_unsettled(session: Session, open_day: date) -> date:
+    statement = """
+        SELECT min(day) FROM unnest(CAST(:closed AS date[])) AS day
+        WHERE NOT EXISTS (SELECT FROM settlement.settled_day s WHERE s.day = day)
+    """
+    closed = [day for day, _ in business_days.closed_days(session)]
+    return session.scalar(text(statement), {"closed": closed}) or open_day
+
+
+def _unsettled_days(session: Session, now: datetime) -> float:
+    current = programme.get(session)
+    running = current.time(now).astimezone(current.zone).date()
+    return max(float((running - _oldest_unsettled(session, current.open_day)).days), 0.0)
+
+
+def _settled_until(session: Session, now: datetime) -> float:
+    current = programme.get(session)
+    return current.ends_at(_oldest_unsettled(session, current.open_day) - timedelta(days=1)).timestamp()
+
+
+def _open_since(session: Session, now: datetime) -> float:
+    current = programme.get(session)
+    return current.ends_at(current.open_day - timedelta(days=1)).timestamp()
+
+
+def _age(session: Session, now: datetime) -> float:
+    return programme.get(session).time(now).timestamp() - _settled_until(session, now)
+
+
+GAUGES = (
+    Gauge("coalition_open_day_start_timestamp_seconds", "When the open business day began", _open_since),
+    Gauge(
+        "coalition_settled_until_timestamp_seconds",
+        "End of the last day that is settled, all before it too",
+        _settled_until,
+    ),
+    Gauge("coalition_settled_day_age_seconds", "Since that end, by the programme's clock", _age),
+    Gauge("coalition_unsettled_days", "Days that are over and not settled", _unsettled_days),
+    Gauge("coalition_night_late_seconds", "Since the oldest day that is not settled was over", late_s),
+)
