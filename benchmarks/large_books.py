@@ -124,7 +124,7 @@ def seal_days(books: Books, *, first: date, until: date, now: datetime) -> None:
         with books.database.transaction() as session:
             business_days.close(session, day=day, now=now)
         with books.database.transaction() as session:
-            business_days.seal(session, day=day, now=now)
+            business_days.seal(session, day=day, now=now, keyring=books.keyring)
     stock.settle_down(books)
     tell(f"closed and sealed the days in {time.monotonic() - began:.0f} s")
 

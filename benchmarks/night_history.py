@@ -77,7 +77,7 @@ def _settle(books: Books, partners: list[UUID], day: date) -> float:
             owner.execute(statement.encode(), {"partners": partners, "day": day, "members": POSTINGS})
     stock.settle_down(books)
     began = time.perf_counter()
-    done = nights.run(books.database, day=day, now=_end(day))
+    done = nights.run(books.database, day=day, now=_end(day), keyring=books.keyring)
     seconds = time.perf_counter() - began
     if done.postings != POSTINGS or not done.payments:
         raise BenchmarkError(

@@ -52,7 +52,7 @@ def _run(ground: Ground, template: str) -> Run:
     with ground.new_database("night", template=template) as url, ground.open_books(url, now=NOON) as books:
         reference_s, lines = _reference(ground, books)
         began = time.perf_counter()
-        night = nights.run(books.database, day=DAY, now=NIGHT)
+        night = nights.run(books.database, day=DAY, now=NIGHT, keyring=books.keyring)
         seconds = time.perf_counter() - began
         if night.postings != POSTINGS or _statement_lines(books) != lines:
             raise BenchmarkError(f"the night settled {night.postings} postings, not {POSTINGS}, or other lines")

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
 
-from coalition import programme
+from coalition import programme, seals
+from kit import logs
 from kit.db import Session, stream
 from kit.errors import Conflict
+from kit.secrets import Keyring
+
+log = logging.getLogger("ledger")
 
 GENESIS = bytes(32)
 
@@ -38,7 +43,7 @@ _TRANSACTIONS = """
                   to_char(t.original_business_date, 'YYYY-MM-DD'), '|', t.meta) AS line
     FROM coalition.txn t WHERE t.business_date = :day ORDER BY t.member_id, t.member_seq
 """
-SEAL_VERSION = 2  # 1: postings only
+SEAL_VERSION = 3  # 1: postings only; 2: neither when the day was closed, nor signed
 
 
 class DayNotOver(Conflict):
@@ -59,7 +64,8 @@ class DayNotClosed(Conflict):
 class Seal:
     """What a closed day adds up to: `totals` are points by debit, credit and issuer; `chain` covers all days before.
 
-    `digest` is over the day's postings, and since version 2 over its transactions too, in a fixed order.
+    `digest` is over the day's postings, and since version 2 over its transactions too, in a fixed order. Since version
+    3 the chain covers when the day was closed, and each seal is signed as it is made (coalition.seals).
     """
 
     day: date
@@ -114,8 +120,11 @@ def hold_open(session: Session) -> date:
     return programme.get(session).open_day
 
 
-def seal(session: Session, *, day: date, now: datetime) -> Seal:
-    """Seal a closed day, chained to the day before; the same seal again when it has one. Raises DayNotClosed."""
+def seal(session: Session, *, day: date, now: datetime, keyring: Keyring) -> Seal:
+    """Seal a closed day, chained to the day before, and sign it; the same seal again when it has one.
+
+    Raises DayNotClosed.
+    """
     if (known := find_seal(session, day)) is not None:
         return known
     made = compute_seal(session, day, previous=_chain_before(session, day))
@@ -125,6 +134,8 @@ def seal(session: Session, *, day: date, now: datetime) -> Seal:
         ),
         {"now": now, **vars(made), "totals": json.dumps(made.totals)},
     )
+    seals.sign(session, day=day, chain=made.chain, now=now, keyring=keyring)
+    logs.event(log, "day sealed", day=day, chain=made.chain.hex())  # a second place that knows it
     return made
 
 
@@ -162,8 +173,10 @@ def compute_seal(session: Session, day: date, *, previous: bytes, version: int =
         for (line,) in stream(session, _TRANSACTIONS, {"day": day}):
             digest.update(line.encode() + b"\n")
     totals = dict(sorted(totals.items()))
-    content = json.dumps([day.isoformat(), postings, totals, digest.hexdigest()], separators=(",", ":"))
-    chain = hashlib.sha256(previous + content.encode()).digest()
+    content: list[object] = [day.isoformat(), postings, totals, digest.hexdigest()]
+    if version > 2:
+        content = [version, closed_at(session, day).astimezone(UTC).isoformat(timespec="microseconds"), *content]
+    chain = hashlib.sha256(previous + json.dumps(content, separators=(",", ":")).encode()).digest()
     return Seal(day, version, postings, totals, digest.digest(), chain)
 
 
@@ -177,6 +190,15 @@ def _chain_before(session: Session, day: date) -> bytes:
     if row.chain is None or row.day != day - timedelta(days=1):
         raise DayNotClosed(f"{day} can't be sealed before {row.day}")
     return bytes(row.chain)
+
+
+def last_sealed(session: Session) -> Seal:
+    """The seal of the last day that has one; raises DayNotClosed."""
+    day = session.scalar(text("SELECT max(day) FROM coalition.sealed_day WHERE chain IS NOT NULL"))
+    found = find_seal(session, day) if day else None
+    if found is None:
+        raise DayNotClosed("no day is sealed yet")
+    return found
 
 
 def closed_days(session: Session) -> list[tuple[date, bool]]:

@@ -1,15 +1,28 @@
-"""`coalition ledger verify`: for the operator."""
+"""`coalition ledger verify | seal`: for the operator."""
 
 from __future__ import annotations
 
 import json
 import sys
+from datetime import datetime
+from typing import Any
 
 import click
 from tqdm import tqdm
 
+from coalition import business_days, programme, seals
 from coalition import verify as verification
-from kit.terminal import desk, json_option, one_line_errors, say
+from coalition.business_days import DayNotClosed, Seal
+from kit.db import Session
+from kit.terminal import answer, desk, json_option, one_line_errors, say
+
+expect_option = click.option(
+    "--expect",
+    multiple=True,
+    metavar="SEAL",
+    help="A seal that was published, DAY:CHAIN or a file with it (a statement, the JSON of `ledger seal`): the books "
+    "have to hold it. May be given several times.",
+)
 
 
 @click.group()
@@ -18,15 +31,19 @@ def ledger() -> None:
 
 
 @ledger.command()
+@expect_option
 @json_option
 @one_line_errors
-def verify(*, as_json: bool) -> None:
+def verify(*, expect: tuple[str, ...], as_json: bool) -> None:
     """Recompute every invariant from the rows; exit with 1 and name the first row that breaks one."""
+    published = [seals.published(given) for given in expect]
     with desk() as at, at.database.transaction() as session:
         verification.snapshot(session)
+        programme.require_key(session, at.keyring)
         findings = []
         # On standard error, and only where somebody looks on: a large ledger takes minutes.
-        bar = tqdm(verification.run(session), total=verification.COUNT, unit="invariant", leave=False, disable=None)
+        checks = verification.run(session, keyring=at.keyring, published=published)
+        bar = tqdm(checks, total=verification.COUNT, unit="invariant", leave=False, disable=None)
         for finding in bar:
             findings.append(finding)
             if not as_json:
@@ -40,3 +57,41 @@ def verify(*, as_json: bool) -> None:
     else:
         say(f"{len(broken)} of {len(findings)} invariants broken" if broken else "the ledger is clean")
     sys.exit(1 if broken else 0)
+
+
+@ledger.command()
+@click.argument("day", type=click.DateTime(["%Y-%m-%d"]), required=False)
+@json_option
+@one_line_errors
+def seal(*, day: datetime | None, as_json: bool) -> None:
+    """Show the seal of DAY (the last one sealed, if left out) with its signatures: to hand out, and to expect later."""
+    with desk() as at, at.database.transaction() as session:
+        data = _shown(
+            session, business_days.find_seal(session, day.date()) if day else business_days.last_sealed(session)
+        )
+    lines = [f"{data['day']}:{data['chain']}", f"{data['postings']} postings, digest {data['digest']}"]
+    for each in data["signatures"]:
+        lines += ["", each["signed"].rstrip(), f"public key {each['public_key']}", f"signature {each['signature']}"]
+    answer(data, "\n".join(lines), as_json=as_json)
+
+
+def _shown(session: Session, found: Seal | None) -> dict[str, Any]:
+    if found is None:
+        raise DayNotClosed("the day is closed and not sealed yet")
+    programme_id = programme.get(session).programme_id
+    return {
+        "day": found.day.isoformat(),
+        "version": found.version,
+        "postings": found.postings,
+        "totals": found.totals,
+        "digest": found.digest.hex(),
+        "chain": found.chain.hex(),
+        "signatures": [
+            {
+                "signed": seals.signed_text(programme_id, each.day, found.chain, each.signed_at, adopts=each.adopts),
+                "public_key": each.public_key.hex(),
+                "signature": each.signature.hex(),
+            }
+            for each in seals.of_day(session, found.day)
+        ],
+    }

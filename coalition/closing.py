@@ -7,9 +7,10 @@ from datetime import date, datetime
 from coalition import business_days, programme, upkeep
 from coalition.business_days import Seal
 from kit.db import Database, wait_for_lock
+from kit.secrets import Keyring
 
 
-def close_day(database: Database, *, day: date, now: datetime) -> Seal:
+def close_day(database: Database, *, day: date, now: datetime, keyring: Keyring) -> Seal:
     """Close `day` and seal it; the same seal again when that was done before.
 
     Before it closes, holds lapse, points vest, and points expire that can't be spent after it, so that its books hold
@@ -26,4 +27,4 @@ def close_day(database: Database, *, day: date, now: datetime) -> Seal:
         business_days.close(session, day=day, now=now)
     with database.transaction() as session:
         wait_for_lock(session, f"sealing {day}")
-        return business_days.seal(session, day=day, now=now)
+        return business_days.seal(session, day=day, now=now, keyring=keyring)

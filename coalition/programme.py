@@ -82,8 +82,6 @@ def ensure(session: Session, *, now: datetime, currency: str, time_zone: str, ke
 
     Raises ProgrammeMismatch where the values, or the secret key, are not those of its founding.
     """
-    kind = "coalition" if keyring.realm == "live" else "sandbox"
-    key_check = keyring.fingerprint(purpose="key check", value=kind)
     session.execute(
         text("""
             INSERT INTO coalition.programme
@@ -96,25 +94,36 @@ def ensure(session: Session, *, now: datetime, currency: str, time_zone: str, ke
             "programme_id": ids.new(),
             "currency": currency,
             "time_zone": time_zone,
-            "key_check": key_check,
+            "key_check": _key_check(keyring),
             "expiry_months": EXPIRY_MONTHS,
             "now": now,
         },
     )
     programme = get(session)
-    stored_check = session.scalar(text("SELECT key_check FROM coalition.programme"))
     for name, given, kept in (
         ("COALITION_CURRENCY", currency, programme.currency),
         ("COALITION_TIME_ZONE", time_zone, programme.time_zone),
     ):
         if given != kept:
             raise ProgrammeMismatch(f"{name} is {given}, but the books of this database are kept in {kept}")
-    if not same(stored_check or b"", key_check):
+    require_key(session, keyring)
+    return programme
+
+
+def require_key(session: Session, keyring: Keyring) -> None:
+    """Raise ProgrammeMismatch where the secret key is not the one the books were opened with, or NoProgramme."""
+    stored = session.scalar(text("SELECT key_check FROM coalition.programme"))
+    if stored is None:
+        raise NoProgramme("the database holds no programme; start it once with `coalition up`")
+    if not same(stored, _key_check(keyring)):
         raise ProgrammeMismatch(
             "this database was founded with another secret key, or as live and not as a sandbox, or the other way "
             "round; give the key back with COALITION_SECRET_KEY or the secret.key of its data folder"
         )
-    return programme
+
+
+def _key_check(keyring: Keyring) -> bytes:
+    return keyring.fingerprint(purpose="key check", value="coalition" if keyring.realm == "live" else "sandbox")
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import text
 
-from coalition import business_days
+from coalition import business_days, programme, seals
 from coalition.business_days import GENESIS
+from coalition.seals import Published
 from kit.db import Session, allow_long_statements
+from kit.secrets import Keyring
 
 
 @dataclass(frozen=True)
@@ -186,21 +188,37 @@ _INVARIANTS: dict[str, str] = {
     """,
 }
 SEALS = "every closed day still has the postings it was sealed with, and the chain is whole"
+SIGNATURES = "every seal is signed with the coalition's key"
+PUBLISHED = "the books hold every seal that was published"
 
-
-COUNT = len(_INVARIANTS) + 1
+COUNT = len(_INVARIANTS) + 3
 WORK_MEMORY_MB = 64  # of PostgreSQL, for each sort or hash: ten million postings don't fit, and spill less
 
 
-def run(session: Session) -> Iterator[Finding]:
-    """Check every invariant, one after the other, in the one snapshot of `session` (open it with `snapshot`)."""
+def run(session: Session, *, keyring: Keyring | None = None, published: Sequence[Published] = ()) -> Iterator[Finding]:
+    """Check every invariant, one after the other, in the one snapshot of `session` (open it with `snapshot`).
+
+    The signatures of seals take the coalition's `keyring`; seals that were `published` are compared with the books'.
+    """
     allow_long_statements(session)
     session.execute(text(f"SET LOCAL work_mem = '{WORK_MEMORY_MB}MB'"))
     for name, statement in _INVARIANTS.items():
         # Behind a fence: told that one row is enough, the planner takes the way to a first row, which there should
         # not be, and with ten million postings that way never ended.
         yield Finding(name, session.scalar(text(f"WITH broken AS MATERIALIZED ({statement}) TABLE broken LIMIT 1")))
+    yield from seals_of(session, keyring=keyring, published=published)
+
+
+def seals_of(
+    session: Session, *, keyring: Keyring | None = None, published: Sequence[Published] = ()
+) -> Iterator[Finding]:
+    """Check the seals only: each day's rows against its seal, the chain, signatures, and what was published."""
+    allow_long_statements(session)
     yield Finding(SEALS, _first_broken_seal(session))
+    if keyring is not None:
+        yield Finding(SIGNATURES, seals.first_unsigned(session, keyring))
+    if published:
+        yield Finding(PUBLISHED, _first_missing(session, published))
 
 
 def snapshot(session: Session) -> None:
@@ -222,4 +240,17 @@ def _first_broken_seal(session: Session) -> str | None:
         if kept != found:
             return f"{day}: sealed with {kept and kept.postings} postings, found {found.postings} or other content"
         previous = found.chain
+    if expected is not None and (open_day := programme.get(session).open_day) != expected:
+        return f"{open_day}: this day is open, though {expected} follows the last one that was closed"
+    return None
+
+
+def _first_missing(session: Session, published: Sequence[Published]) -> str | None:
+    sealed = {day for day, is_sealed in business_days.closed_days(session) if is_sealed}
+    for day, chain in sorted((each.day, each.chain) for each in published):
+        if day not in sealed:
+            return f"{day}: published with the chain {chain.hex()}, not sealed in these books"
+        kept = business_days.find_seal(session, day)
+        if kept is None or kept.chain != chain:
+            return f"{day}: published with the chain {chain.hex()}, these books have {kept and kept.chain.hex()}"
     return None

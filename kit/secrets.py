@@ -16,8 +16,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -76,6 +77,17 @@ class Keyring:
             raise SealBroken from None
         return self.unseal(raw, purpose=purpose)
 
+    def sign(self, message: bytes, *, purpose: str) -> bytes:
+        """The Ed25519 signature (RFC 8032) of `message`, 64 bytes, the same every time; `signature_holds` checks it."""
+        return self._signer(purpose).sign(message)
+
+    def public_key(self, *, purpose: str) -> bytes:
+        """The public key, 32 bytes, of what `sign` signs: anybody may have it."""
+        return self._signer(purpose).public_key().public_bytes_raw()
+
+    def _signer(self, purpose: str) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self._derive(purpose))
+
     def permute(self, block: bytes, *, purpose: str) -> bytes:
         """16 bytes for 16 bytes, one to one: the AES-256 permutation under the key of `purpose` (FIPS 197).
 
@@ -102,6 +114,15 @@ class Keyring:
             kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose.encode())
             key = _derived[self.master, purpose] = kdf.derive(self.master)
         return key
+
+
+def signature_holds(message: bytes, signature: bytes, *, public_key: bytes) -> bool:
+    """Whether `signature` is one of `message` under the key that `public_key` belongs to."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 # Derivation costs 20 µs and every request needs it; the purposes are few: fixed ones, and one for each partner.

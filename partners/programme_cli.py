@@ -1,4 +1,4 @@
-"""`coalition programme`, `coalition ledger close-day`: what an operator changes in the programme, audited."""
+"""`coalition programme`, `coalition ledger close-day | sign`: what an operator changes in the programme, audited."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import datetime
 
 import click
 
-from coalition import closing, programme
-from coalition.cli import ledger
+from coalition import business_days, closing, programme, seals, verify
+from coalition.cli import expect_option, ledger
 from kit import clock
-from kit.terminal import answer, desk, json_option, one_line_errors
+from kit.terminal import answer, desk, fail, json_option, one_line_errors
 from partners.audit_cli import write_down
 
 
@@ -26,7 +26,7 @@ def close_day(*, day: datetime | None, as_json: bool) -> None:
     with desk() as at:
         with at.database.transaction() as session:
             chosen = day.date() if day else programme.get(session).open_day
-        seal = closing.close_day(at.database, day=chosen, now=clock.now())
+        seal = closing.close_day(at.database, day=chosen, now=clock.now(), keyring=at.keyring)
         with at.database.transaction() as session:
             write_down(at, session, "day.closed", seal.day.isoformat(), chain=seal.chain.hex())
     answer(
@@ -37,6 +37,37 @@ def close_day(*, day: datetime | None, as_json: bool) -> None:
             "chain": seal.chain.hex(),
         },
         f"{seal.day} is closed and sealed: {seal.postings} postings, chain {seal.chain.hex()[:16]}…",
+        as_json=as_json,
+    )
+
+
+@ledger.command("sign")
+@expect_option
+@json_option
+@one_line_errors
+def adopt_books(*, expect: tuple[str, ...], as_json: bool) -> None:
+    """Adopt the books up to the last sealed day: sign its seal for all days before it, with the key of today.
+
+    For books that were sealed before seals were signed, and after a change of the secret key. Who writes the database
+    may have changed what nobody signed: give a seal that was published with --expect.
+    """
+    published = [seals.published(given) for given in expect]
+    with desk() as at:
+        with at.database.transaction() as session:
+            verify.snapshot(session)
+            programme.require_key(session, at.keyring)
+            broken = [finding.broken for finding in verify.seals_of(session, published=published) if finding.broken]
+            last = business_days.last_sealed(session)
+        if broken:
+            fail(f"not signed: {broken[0]}")
+        with at.database.transaction() as session:
+            signed = seals.sign(
+                session, day=last.day, chain=last.chain, now=clock.now(), keyring=at.keyring, adopts=True
+            )
+            write_down(at, session, "books.adopted", last.day.isoformat(), chain=last.chain.hex())
+    answer(
+        {"day": last.day.isoformat(), "chain": last.chain.hex(), "public_key": signed.public_key.hex()},
+        f"signed: the books up to {last.day}, chain {last.chain.hex()}",
         as_json=as_json,
     )
 

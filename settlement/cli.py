@@ -28,7 +28,7 @@ def run_settlement(*, day: datetime | None, as_json: bool) -> None:
         with at.database.transaction() as session:
             days = [day.date()] if day else nights.due_days(session, now=clock.now())
         for one in days:
-            night = nights.run(at.database, day=one, now=clock.now())
+            night = nights.run(at.database, day=one, now=clock.now(), keyring=at.keyring)
             if night.settled_now:
                 with at.database.transaction() as session:
                     write_down(at, session, "day.settled", one.isoformat(), content_hash=night.content_hash.hex())

@@ -17,6 +17,7 @@ from coalition import business_days, closing, programme
 from kit import ids, outbox
 from kit.db import Database, Session, wait_for_lock
 from kit.errors import Conflict
+from kit.secrets import Keyring
 from partners import accounts
 from settlement import agreements, calculation
 from settlement.agreements import PriceBook
@@ -41,9 +42,9 @@ class Night:
     content_hash: bytes
 
 
-def run(database: Database, *, day: date, now: datetime) -> Night:
+def run(database: Database, *, day: date, now: datetime, keyring: Keyring) -> Night:
     """Settle `day` from wherever it stands. Raises DayNotOver, AgreementMissing, NightDiffers."""
-    closing.close_day(database, day=day, now=now)
+    closing.close_day(database, day=day, now=now, keyring=keyring)
     with database.transaction() as session:
         wait_for_lock(session, f"settlement {day}")
         result = calculate(session, day)

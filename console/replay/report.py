@@ -72,7 +72,9 @@ def read(desk: Desk) -> Books:
             ),
             days=[reports.get(session, day) for day in reports.settled_days(session)],
             matrix=sorted((names[i], names[r], points) for i, r, points in business_days.matrix(session)),
-            broken_invariants=[f"{f.invariant}: {f.broken}" for f in verify.run(session) if f.broken],
+            broken_invariants=[
+                f"{f.invariant}: {f.broken}" for f in verify.run(session, keyring=desk.keyring) if f.broken
+            ],
         )
 
 

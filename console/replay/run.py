@@ -190,7 +190,7 @@ def _settle(desk: Desk, day: date) -> None:
         closed = {closed_day for closed_day, _ in business_days.closed_days(session)}
         due = nights.due_days(session, now=clock.now())
     for each in sorted({*due, *({day} & closed)}):
-        nights.run(desk.database, day=each, now=clock.now())
+        nights.run(desk.database, day=each, now=clock.now(), keyring=desk.keyring)
 
 
 async def _insist(desk: Desk, step: Callable[[], object]) -> None:

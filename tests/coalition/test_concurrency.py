@@ -142,7 +142,7 @@ def test_closing_a_day_waits_for_who_is_writing_into_it_and_nothing_lands_in_it_
     closing.join(timeout=10)
     after = world.earn(ISSUERS[0], member, 1)
     with world.transaction() as session:
-        seal = business_days.seal(session, day=NOW.date(), now=midnight)
+        seal = business_days.seal(session, day=NOW.date(), now=midnight, keyring=world.keyring)
     assert after.business_date == NOW.date() + timedelta(days=1)
     assert after.original_business_date == NOW.date()
     assert seal.postings == 1
@@ -168,7 +168,7 @@ def test_no_posting_is_lost_between_days_that_close_under_writers(world: World) 
         with world.transaction() as session:
             business_days.close(session, day=day, now=NOW + timedelta(days=n + 1))
         with world.transaction() as session:
-            seals.append(business_days.seal(session, day=day, now=NOW))
+            seals.append(business_days.seal(session, day=day, now=NOW, keyring=world.keyring))
     stop.set()
     for writer in writers:
         writer.join()

@@ -66,7 +66,9 @@ def _warn_issuer(world: World) -> None:
 
 
 READS: dict[str, Read] = {
-    "a day is sealed": _day_of(lambda session, day: business_days.compute_seal(session, day, previous=bytes(32))),
+    "a day is sealed": _day_of(
+        lambda session, day: business_days.compute_seal(session, day, previous=bytes(32), version=2)
+    ),
     "a day is settled": _day_of(business_days.flow_lines),
     "a day's flows are added up": _day_of(business_days.flows),
     "holds lapse": lambda world: upkeep.lapse_holds(world.database, now=NOW - timedelta(days=9)),

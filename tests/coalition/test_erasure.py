@@ -111,7 +111,9 @@ def test_nothing_says_who_it_was_and_the_books_are_as_right_as_before(world: Wor
     # A return still finds its wallet, and what vests there expires in time.
     post(world, B, ledger.Reversal(original_id=burned.transaction_id, reference="x", points=5))
     for n in range(4):
-        closing.close_day(world.database, day=NOW.date() + timedelta(days=n), now=NOW + timedelta(days=n + 1))
+        closing.close_day(
+            world.database, day=NOW.date() + timedelta(days=n), now=NOW + timedelta(days=n + 1), keyring=world.keyring
+        )
     assert world.available(ann) == 35
     assert clean(world) == []
 

@@ -33,6 +33,7 @@ from coalition.ledger import Command, Outcome, Request, Transaction
 from coalition.refusals import ConcurrentRequest, refusal_of
 from kit import ids
 from kit.db import Database, DatabaseUnavailable
+from kit.secrets import Keyring
 from tests.coalition import model
 from tests.coalition.test_pairs import findings, owner
 from tests.conftest import NOW, World
@@ -274,7 +275,7 @@ def close_days(stage: Stage) -> None:
             assert business_days.close(session, day=day, now=stage.now)
         done_at = time.monotonic()
         with database.transaction() as session:
-            seal = business_days.seal(session, day=day, now=stage.now)
+            seal = business_days.seal(session, day=day, now=stage.now, keyring=Keyring(bytes(32)))
         closings.append(Closing(day, begun_at, done_at, expired, seal))
     stage.over.set()
     stage.told.put(closings)

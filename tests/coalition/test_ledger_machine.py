@@ -207,7 +207,7 @@ class Ledger(RuleBasedStateMachine):
         with database.transaction() as session:
             assert business_days.close(session, day=day, now=self.books.now)
         with database.transaction() as session:
-            business_days.seal(session, day=day, now=self.books.now)
+            business_days.seal(session, day=day, now=self.books.now, keyring=self.books.world.keyring)
         for member in self.everybody:
             model.expire(member, day)
         self.books.open_day = day + timedelta(days=1)

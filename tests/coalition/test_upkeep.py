@@ -55,9 +55,9 @@ def test_points_expire_with_the_last_day_they_can_be_spent_on(world: World) -> N
     member = world.member()
     world.earn(A, member, 40, effective_at=OLD)
     world.earn(B, member, 60)
-    closing.close_day(world.database, day=date(2026, 3, 2), now=NOW + timedelta(days=1))
+    closing.close_day(world.database, day=date(2026, 3, 2), now=NOW + timedelta(days=1), keyring=world.keyring)
     assert balance(world, member).available == 100
-    closing.close_day(world.database, day=date(2026, 3, 3), now=NOW + timedelta(days=2))
+    closing.close_day(world.database, day=date(2026, 3, 3), now=NOW + timedelta(days=2), keyring=world.keyring)
     assert balance(world, member).available == 60
     (expired,) = events(world, "points.expired")
     assert (expired["points"], expired["partner_id"], expired["available_after"]) == (40, str(A), 60)
@@ -71,7 +71,9 @@ def test_what_is_held_outlives_its_expiry_until_the_hold_ends(world: World) -> N
     world.earn(A, member, 40, effective_at=OLD)
     kept = post(world, ledger.Hold(member_id=member, reference="h", points=30, due_at=NOW + timedelta(days=5))).unwrap()
     for n in range(2):
-        closing.close_day(world.database, day=NOW.date() + timedelta(days=n), now=NOW + timedelta(days=n + 1))
+        closing.close_day(
+            world.database, day=NOW.date() + timedelta(days=n), now=NOW + timedelta(days=n + 1), keyring=world.keyring
+        )
     assert (balance(world, member).available, balance(world, member).held) == (0, 30)
     later = NOW + timedelta(days=2)
     command = ledger.Capture(original_id=kept.transaction_id, reference="c", points=10)
@@ -145,7 +147,9 @@ def test_points_given_back_after_their_expiry_live_for_the_days_of_grace(world: 
     world.earn(A, member, 40, effective_at=OLD)
     burned = world.burn(B, member, 30)
     for n in range(2):
-        closing.close_day(world.database, day=NOW.date() + timedelta(days=n), now=NOW + timedelta(days=n + 1))
+        closing.close_day(
+            world.database, day=NOW.date() + timedelta(days=n), now=NOW + timedelta(days=n + 1), keyring=world.keyring
+        )
     post(world, ledger.Reversal(original_id=burned.transaction_id, reference="x"), partner=B).unwrap()
     found = balance(world, member)
     assert [(part.expires_on, part.points) for part in found.expiring] == [(date(2026, 4, 3), 30)]
@@ -238,7 +242,7 @@ def test_outcomes_are_forgotten_after_their_time_and_references_are_not(world: W
 
 @pytest.mark.parametrize("statement", ["UPDATE {} SET day = day", "DELETE FROM {}", "TRUNCATE {}"])
 def test_a_seal_can_not_be_changed_even_by_the_owner(world: World, statement: str) -> None:
-    closing.close_day(world.database, day=NOW.date(), now=NOW + timedelta(days=1))
+    closing.close_day(world.database, day=NOW.date(), now=NOW + timedelta(days=1), keyring=world.keyring)
     owner = world.database.engine.url.render_as_string(hide_password=False)
 
     with (

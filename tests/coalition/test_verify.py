@@ -31,7 +31,7 @@ def close(world: World, n: int) -> None:
     with world.transaction() as session:
         business_days.close(session, day=day, now=NOW + timedelta(days=n + 1))
     with world.transaction() as session:
-        business_days.seal(session, day=day, now=NOW)
+        business_days.seal(session, day=day, now=NOW, keyring=world.keyring)
 
 
 def broken(world: World) -> set[str]:
@@ -88,7 +88,7 @@ def test_a_running_day_can_not_be_closed(world: World) -> None:
 
 def test_an_open_day_can_not_be_sealed(world: World) -> None:
     with pytest.raises(DayNotClosed), world.transaction() as session:
-        business_days.seal(session, day=NOW.date(), now=NOW)
+        business_days.seal(session, day=NOW.date(), now=NOW, keyring=world.keyring)
 
 
 def test_the_test_clock_starts_in_an_empty_coalition_only_and_moves_only_forward(world: World) -> None:

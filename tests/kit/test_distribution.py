@@ -137,7 +137,7 @@ def test_the_ledger_is_as_right_as_before(distributed: World) -> None:
     with world.transaction() as session:
         merges.merge(session, member_id=other, into=member, reference="M", now=NOW)
     assert world.available(member) == 100 - 30 - 15 + 10 - 40 + 7
-    closing.close_day(world.database, day=NOW.date(), now=NOW + timedelta(days=1))
+    closing.close_day(world.database, day=NOW.date(), now=NOW + timedelta(days=1), keyring=world.keyring)
     with world.transaction() as session:
         verify.snapshot(session)
         assert [finding.broken for finding in verify.run(session) if finding.broken] == []

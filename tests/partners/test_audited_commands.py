@@ -80,6 +80,7 @@ CHANGES: list[tuple[str, str]] = [
     ("member erase {member} --forfeit --yes", "member.erased"),
     ("programme --warn-days 20", "programme.changed"),
     ("ledger close-day", "day.closed"),
+    ("ledger sign", "books.adopted"),
     ("settlement run 2026-03-03", "day.settled"),
     (f"partner leave corner {' '.join(TIMES)} {' '.join(SAID)}", "partner.leaving"),
     ("partner create third --onboarding", "partner.onboarded"),
@@ -90,7 +91,7 @@ OTHERS = {
     "partner list", "partner show", "partner brand list", "partner category list", "partner presence list",
     "partner contact list", "partner location list", "partner till list", "partner staff list",
     "rate list", "rate show", "agreement list", "agreement show",
-    "audit list", "audit verify", "ledger verify", "settlement report",
+    "audit list", "audit verify", "ledger verify", "ledger seal", "settlement report",
     "member find", "certify", "sandbox partner",
     "up", "db migrate", "db distribute", "replay", "demo",
 }  # fmt: skip

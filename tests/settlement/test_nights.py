@@ -36,7 +36,7 @@ def agree(world: World, partner, price: str, since: date = DAY) -> None:
 
 
 def run(world: World, day: date = DAY, now=MIDNIGHT):
-    return nights.run(world.database, day=day, now=now)
+    return nights.run(world.database, day=day, now=now, keyring=world.keyring)
 
 
 def report(world: World, day: date = DAY) -> reports.Report:

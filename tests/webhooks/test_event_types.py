@@ -61,7 +61,7 @@ def make_one_of_each(world: World) -> None:
         lifecycle.suspend(session, partner_id=partner, step=lifecycle.Step("a test", "ann", NOW))
     for n in range(3):
         day, over = NOW.date() + timedelta(days=n), NOW + timedelta(days=n + 1)
-        nights.run(world.database, day=day, now=over)
+        nights.run(world.database, day=day, now=over, keyring=world.keyring)
 
 
 def test_every_event_fits_its_schema_and_every_type_has_one(world: World) -> None:
@@ -74,7 +74,7 @@ def test_every_event_fits_its_schema_and_every_type_has_one(world: World) -> Non
         shown = ids.show_fields(row.data)
         jsonschema.validate(shown, kind.schema, format_checker=jsonschema.FormatChecker())
         assert set(shown) == set(kind.fields), row.type
-    closed = closing.close_day(world.database, day=NOW.date(), now=NOW + timedelta(days=9))
+    closed = closing.close_day(world.database, day=NOW.date(), now=NOW + timedelta(days=9), keyring=world.keyring)
     assert closed.postings > 0
 
 

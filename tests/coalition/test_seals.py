@@ -1,0 +1,243 @@
+"""Who writes the database can make a chain of digests that holds, and no signature: a closed day stays what it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+
+import psycopg
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import text
+
+from coalition import business_days, closing, programme, seals, verify
+from coalition.business_days import GENESIS
+from coalition.seals import Published, UnreadableSeal
+from kit import ids
+from kit.secrets import Keyring
+from tests.conftest import NOW, World
+
+A, B = ids.new(), ids.new()
+DAYS = [NOW.date() + timedelta(days=n) for n in range(3)]
+
+
+def close(world: World, day: date) -> business_days.Seal:
+    return closing.close_day(
+        world.database, day=day, now=NOW + timedelta(days=1 + (day - NOW.date()).days), keyring=world.keyring
+    )
+
+
+@pytest.fixture
+def books(world: World) -> World:
+    """Three sealed days, an earn and a burn on the first."""
+    member = world.member()
+    world.earn(A, member, 100)
+    world.burn(B, member, 40)
+    for day in DAYS:
+        close(world, day)
+    return world
+
+
+def as_owner(world: World, *statements: str) -> None:
+    """Change rows as a superuser who switches the triggers off."""
+    with psycopg.connect(str(world.settings.database_url)) as owner:
+        owner.execute("SET session_replication_role = replica")
+        for statement in statements:
+            owner.execute(statement.encode())
+
+
+# A burn at another partner, in every table that tells of it.
+REWRITE = (
+    f"UPDATE coalition.posting SET partner_id = '{A}' WHERE credit = 'redemption'",
+    f"UPDATE coalition.txn SET partner_id = '{A}' WHERE kind = 'burn'",
+    f"""
+    UPDATE kit.event SET partner_id = '{A}', data = data || '{{"partner_id": "{A}"}}' WHERE type = 'points.burned'
+    """,
+)
+
+
+def reseal(world: World, *, version: int = business_days.SEAL_VERSION) -> None:
+    """Make the chain anew over the rows as they are, with the product's own functions and without its key."""
+    previous = GENESIS
+    for day in DAYS:
+        with world.transaction() as session:
+            made = business_days.compute_seal(session, day, previous=previous, version=version)
+        with psycopg.connect(str(world.settings.database_url)) as owner:
+            owner.execute("SET session_replication_role = replica")
+            owner.execute(
+                "UPDATE coalition.sealed_day SET version = %s, postings = %s, totals = %s, digest = %s, chain = %s "
+                "WHERE day = %s",
+                (made.version, made.postings, json.dumps(made.totals), made.digest, made.chain, day),
+            )
+        previous = made.chain
+
+
+def broken(world: World, *published: Published, keyring: Keyring | None = None) -> dict[str, str]:
+    with world.transaction() as session:
+        verify.snapshot(session)
+        findings = list(verify.run(session, keyring=keyring or world.keyring, published=published))
+        return {finding.invariant: finding.broken for finding in findings if finding.broken}
+
+
+def test_books_that_nobody_touched_are_clean(books: World) -> None:
+    assert broken(books) == {}
+
+
+def test_a_day_rewritten_with_its_whole_chain_is_found_by_its_signature(books: World) -> None:
+    as_owner(books, *REWRITE)
+    reseal(books)
+    assert broken(books) == {verify.SIGNATURES: f"{DAYS[2]}: sealed with another chain than was signed"}
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_taking_the_signatures_away_helps_nobody(books: World, version: int) -> None:
+    as_owner(books, *REWRITE, "DELETE FROM coalition.seal_signature")
+    reseal(books, version=version)
+    for n in range(3, 5):  # nights that follow sign their own day, and vouch for none before
+        close(books, NOW.date() + timedelta(days=n))
+    assert list(broken(books)) == [verify.SIGNATURES]
+    assert broken(books)[verify.SIGNATURES].startswith(f"{DAYS[0]}: its seal is not signed")
+
+
+def test_a_signature_under_another_key_is_none(books: World) -> None:
+    forger = Keyring(bytes(32))
+    as_owner(books, *REWRITE, "DELETE FROM coalition.seal_signature")
+    reseal(books)
+    with books.transaction() as session:
+        last = business_days.last_sealed(session)
+        seals.sign(session, day=last.day, chain=last.chain, now=NOW, keyring=forger, adopts=True)
+    assert list(broken(books)) == [verify.SIGNATURES]
+    # Put in the place of ours, it does not hold.
+    as_owner(
+        books,
+        f"UPDATE coalition.seal_signature SET public_key = '\\x{books.keyring.public_key(purpose='seals').hex()}'",
+    )
+    assert broken(books)[verify.SIGNATURES] == f"{DAYS[2]}: sealed with another chain than was signed"
+
+
+def test_a_signature_of_one_day_is_none_for_another_nor_for_all_before(books: World) -> None:
+    as_owner(
+        books,
+        "UPDATE coalition.seal_signature SET adopts = true WHERE day = (SELECT max(day) FROM coalition.sealed_day)",
+    )
+    assert list(broken(books)) == [verify.SIGNATURES]
+
+
+def test_a_signature_is_of_this_coalition_only(books: World) -> None:
+    as_owner(books, "UPDATE coalition.programme SET programme_id = gen_random_uuid()")
+    assert list(broken(books)) == [verify.SIGNATURES]
+
+
+@pytest.mark.parametrize("what", ["closed_at", "sealed_at"])
+def test_when_a_day_was_closed_and_sealed_can_not_be_changed(books: World, what: str) -> None:
+    as_owner(books, f"UPDATE coalition.sealed_day SET {what} = {what} + interval '1 second' WHERE day = '{DAYS[1]}'")
+    assert broken(books)
+
+
+def test_an_open_day_that_was_closed_before_is_found(books: World) -> None:
+    as_owner(books, "UPDATE coalition.programme SET open_day = open_day - 1")
+    assert list(broken(books)) == [verify.SEALS]
+
+
+def test_seals_of_older_versions_stay_verifiable_and_are_adopted_once(books: World) -> None:
+    as_owner(books, "DELETE FROM coalition.seal_signature")
+    reseal(books, version=2)
+    assert list(broken(books)) == [verify.SIGNATURES]
+    adopt(books, books.keyring)
+    assert broken(books) == {}
+    close(books, DAYS[2] + timedelta(days=1))
+    assert broken(books) == {}
+    as_owner(books, *REWRITE)
+    reseal(books, version=2)
+    assert verify.SIGNATURES in broken(books)
+
+
+def test_after_a_change_of_the_secret_key_the_books_are_adopted_under_the_new_one(books: World) -> None:
+    changed = replace(books, keyring=Keyring(bytes(range(32))))
+    assert list(broken(changed)) == [verify.SIGNATURES]
+    close(changed, DAYS[2] + timedelta(days=1))
+    assert list(broken(changed)) == [verify.SIGNATURES]
+    adopt(changed, changed.keyring)
+    assert broken(changed) == {}
+
+
+def adopt(world: World, keyring: Keyring) -> None:
+    with world.transaction() as session:
+        last = business_days.last_sealed(session)
+        seals.sign(session, day=last.day, chain=last.chain, now=NOW, keyring=keyring, adopts=True)
+
+
+def test_the_books_are_compared_with_what_was_published(books: World) -> None:
+    with books.transaction() as session:
+        kept = [Published(day, business_days.find_seal(session, day).chain) for day in DAYS]
+    assert broken(books, *kept) == {}
+    never = Published(DAYS[2] + timedelta(days=1), bytes(32))
+    assert list(broken(books, *kept, never)) == [verify.PUBLISHED]
+    assert list(broken(books, Published(DAYS[0], bytes(32)))) == [verify.PUBLISHED]
+    # With the key, too, the end of the books can be taken away and made anew: what was published says so.
+    as_owner(
+        books,
+        "DELETE FROM coalition.seal_signature",
+        "UPDATE coalition.sealed_day SET sealed_at = NULL, chain = NULL",
+        *REWRITE,
+    )
+    for day in DAYS:
+        close(books, day)
+    assert broken(books) == {}
+    assert list(broken(books, kept[2])) == [verify.PUBLISHED]
+
+
+def test_a_published_seal_is_read_from_an_argument_a_statement_or_the_commands_json(tmp_path) -> None:
+    chain = hashlib.sha256(b"x").hexdigest()
+    for name, body in {
+        "s": {"day": "2026-03-02", "seal": {"chain": chain}},
+        "j": {"day": "2026-03-02", "chain": chain},
+    }.items():
+        (tmp_path / name).write_text(json.dumps(body))
+    for given in (f"2026-03-02:{chain}", str(tmp_path / "s"), str(tmp_path / "j")):
+        assert seals.published(given) == Published(date(2026, 3, 2), bytes.fromhex(chain))
+
+
+@pytest.mark.parametrize("given", ["", "2026-03-02:ab", "2026-02-30:" + "a" * 64, "/", "/no/such/file", "{tmp}"])
+def test_what_is_no_seal_is_refused_in_one_line(tmp_path, given: str) -> None:
+    for n, body in enumerate(
+        ["[]", "{}", '{"day": 5, "chain": []}', "nothing", '{"day": "2026-03-02", "chain": "zz"}']
+    ):
+        (tmp_path / str(n)).write_text(body)
+        with pytest.raises(UnreadableSeal):
+            seals.published(given.replace("{tmp}", str(tmp_path / str(n))))
+
+
+def test_a_stranger_computes_the_chain_from_the_rows_and_checks_the_signature(books: World) -> None:
+    """The recipe of docs/how-to/verify-the-books.md, from plain rows."""
+    previous = bytes(32)
+    for day in DAYS:
+        with books.transaction() as session:
+            rows = session.execute(
+                text("""
+                    SELECT p.member_id, p.txn_id, p.seq, p.debit::text, p.credit::text, p.points, p.lot_id, p.issuer_id,
+                           p.partner_id, p.business_date, p.issued_on
+                    FROM coalition.posting p WHERE p.business_date = :day ORDER BY p.member_id, p.txn_id, p.seq
+                """),
+                {"day": day},
+            ).all()
+            found = business_days.find_seal(session, day)
+            (signature,) = seals.of_day(session, day)
+            programme_id = programme.get(session).programme_id
+            closed_at = business_days.closed_at(session, day)
+            transactions = [line for (line,) in session.execute(text(business_days._TRANSACTIONS), {"day": day})]
+        lines = ["|".join(map(str, row)) for row in rows] + transactions
+        digest = hashlib.sha256("".join(f"{line}\n" for line in lines).encode())
+        totals: dict[str, int] = {}
+        for row in rows:
+            account = f"{row.debit}>{row.credit}:{row.issuer_id}"
+            totals[account] = totals.get(account, 0) + row.points
+        head = [3, closed_at.isoformat(timespec="microseconds")]
+        content = [*head, str(day), len(rows), dict(sorted(totals.items())), digest.hexdigest()]
+        previous = hashlib.sha256(previous + json.dumps(content, separators=(",", ":")).encode()).digest()
+        assert found.chain == previous
+        signed = seals.signed_text(programme_id, day, previous, signature.signed_at, adopts=False)
+        key = Ed25519PublicKey.from_public_bytes(bytes(signature.public_key))
+        key.verify(bytes(signature.signature), signed.encode())
