@@ -135,7 +135,7 @@ def test_who_decided_it_and_why_stand_in_the_audit_with_what_it_said(world: Worl
 
 def test_what_holds_on_a_day_that_is_over_stays_as_it_is(world: World, clerk: Clerk) -> None:
     first = clerk.put("1")
-    closing.close_day(world.database, day=DAY, now=datetime(2026, 3, 3, 1, tzinfo=UTC))
+    closing.close_day(world.database, day=DAY, now=datetime(2026, 3, 3, 1, tzinfo=UTC), keyring=world.keyring)
     for words in (("correct", first, clerk.option, "2"), ("withdraw", first), ("correct", first, "--since", SOON)):
         assert "(day_is_over)" in clerk.refused(clerk.noun, *words, *SAID)
     closed = clerk.refused(*clerk.make, "grocer", "2", "--since", f"{DAY}")
