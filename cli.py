@@ -19,6 +19,7 @@ from kit.errors import CoalitionError
 from kit.terminal import engines, fail, one_line_errors, say, wants_sandbox
 from partners.accounts_cli import partner
 from partners.audit_cli import audit_commands
+from partners.batches_cli import batch
 from partners.cli import client
 from partners.members_cli import member
 from partners.oauth.cli import oauth
@@ -88,6 +89,7 @@ for command in (
     client,
     audit_commands,
     rate,
+    batch,
     oauth,
     agreement,
     settlement,

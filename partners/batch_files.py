@@ -1,14 +1,7 @@
-"""Batch files: up to a million postings, stored as they came and worked off part by part.
-
-A part is posted, then its answers are stored and counted in one commit. Killed between the two, it is posted again and
-posts nothing twice, since every line has a key of its own.
-"""
+"""Batch files: up to a million postings, stored as they came in parts, which a job works off (`batch_turns`)."""
 
 from __future__ import annotations
 
-import csv
-import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,18 +9,15 @@ from hashlib import sha256
 from typing import IO, Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
-from kit import ids, strict_json
-from kit.db import Database, Session, try_lock
-from kit.errors import CoalitionError, Conflict, Invalid, NotFound
+from kit import ids
+from kit.db import Session
+from kit.errors import Conflict, Invalid, NotFound
 from kit.exposition import Gauge
-from kit.secrets import Keyring
-from kit.strict_json import MalformedJson, is_writable
-from partners import accounts, batches, test_clocks
-from partners.batches import Batch
 from partners.clients import Principal
 
+MOST_OPEN = 10  # files of one partner that are not done yet
 MOST_LINES = 1_000_000
 LONGEST_LINE_BYTES = 4_096
 LINES_PER_PART = 500
@@ -36,7 +26,6 @@ COLUMNS = (
     *("kind", "member_id", "card", "phone", "email", "external_id", "hold_id", "transaction_id", "reference"),
     *("points", "amount_minor", "currency", "effective_at", "vests_at", "expires_at"),
 )
-_WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
 class MalformedFile(Invalid):
@@ -46,18 +35,20 @@ class MalformedFile(Invalid):
     title = "Malformed file"
 
 
-class MalformedLine(Invalid):
-    """A line of the file is not valid UTF-8, not JSON, holds NUL, or has more or fewer cells than the header."""
-
-    code = "malformed_line"
-    title = "Malformed line"
-
-
 class FileKeyReused(Invalid):
     """This Idempotency-Key came before with another file."""
 
     code = "file_key_reused"
     title = "Key came with another file"
+
+
+class TooManyFiles(Conflict):
+    """So many of your files are not done yet that another has to wait; `most` says how many may be open."""
+
+    code = "too_many_files"
+    title = "Too many files"
+    remedy = "Wait until one of your files is done, or cancel one, and hand this one in again."
+    retryable = True
 
 
 class BatchNotFound(NotFound):
@@ -76,7 +67,10 @@ class BatchFinished(Conflict):
 
 @dataclass(frozen=True)
 class BatchFile:
-    """A file and how far it is; `done` of `lines` are answered, and counted as posted, replayed or refused."""
+    """A file and how far it is; `done` of `lines` are answered, and counted as posted, replayed or refused.
+
+    `cancelled_because` is partner, operator or client_revoked. After a fault of ours it goes on at `paused_until`.
+    """
 
     batch_id: UUID
     status: str
@@ -87,9 +81,14 @@ class BatchFile:
     refused: int
     created_at: datetime
     finished_at: datetime | None
+    cancelled_because: str | None
+    paused_until: datetime | None
 
 
-_SHOWN = "batch_id, status::text, lines, done, posted, replayed, refused, created_at, finished_at"
+_SHOWN = """
+    batch_id, status::text, lines, done, posted, replayed, refused, created_at, finished_at, cancelled_because,
+    paused_until
+"""
 
 
 def store(
@@ -97,7 +96,7 @@ def store(
 ) -> tuple[BatchFile, bool]:
     """Keep the file in `stream` for the job; with it, whether it had been stored before under this key.
 
-    Raises MalformedFile, FileKeyReused.
+    Raises MalformedFile, FileKeyReused, TooManyFiles.
     """
     batch_id = ids.new()
     digest = sha256(format_.encode())
@@ -116,6 +115,8 @@ def store(
         },
     )  # fmt: skip
     is_new = inserted.rowcount == 1
+    if is_new and session.execute(_OPEN, parameters).scalar_one() > MOST_OPEN:
+        raise TooManyFiles(f"{MOST_OPEN} of your files are not done yet", most=MOST_OPEN)
     lines = 0
     for part in _parts(stream, digest):
         if is_new:
@@ -140,10 +141,18 @@ def store(
     return BatchFile(*row[1:]), not is_new
 
 
-def get(session: Session, *, batch_id: UUID, partner_id: UUID) -> BatchFile:
-    """One of the partner's files; raises BatchNotFound."""
+_OPEN = text("""
+    SELECT count(*) FROM partners.batch_file WHERE partner_id = :partner AND status IN ('waiting', 'running')
+""")
+
+
+def get(session: Session, *, batch_id: UUID, partner_id: UUID | None) -> BatchFile:
+    """One of the partner's files, for the operator (None) of anybody's; raises BatchNotFound."""
     row = session.execute(
-        text(f"SELECT {_SHOWN} FROM partners.batch_file WHERE batch_id = :id AND partner_id = :partner"),  # noqa: S608
+        text(f"""
+            SELECT {_SHOWN} FROM partners.batch_file
+            WHERE batch_id = :id AND partner_id = coalesce(:partner, partner_id)
+        """),  # noqa: S608
         {"id": batch_id, "partner": partner_id},
     ).first()
     if row is None:
@@ -151,14 +160,30 @@ def get(session: Session, *, batch_id: UUID, partner_id: UUID) -> BatchFile:
     return BatchFile(*row)
 
 
-def cancel(session: Session, *, batch_id: UUID, partner_id: UUID, now: datetime) -> BatchFile:
-    """Stop a file after the part that is being posted; what is posted stays. Raises BatchNotFound, BatchFinished."""
+def of_all(session: Session, *, limit: int) -> list[tuple[str, BatchFile]]:
+    """The newest files of all partners, each with its partner's code, those that are not done before the others."""
+    rows = session.execute(
+        text(f"""
+            SELECT p.code, f.* FROM (SELECT partner_id, {_SHOWN} FROM partners.batch_file) f
+            JOIN partners.partner p USING (partner_id)
+            ORDER BY f.status IN ('waiting', 'running') DESC, f.batch_id DESC LIMIT :limit
+        """),  # noqa: S608
+        {"limit": limit},
+    )
+    return [(code, BatchFile(*shown)) for code, _, *shown in rows]
+
+
+def cancel(session: Session, *, batch_id: UUID, partner_id: UUID | None, now: datetime) -> BatchFile:
+    """Stop a file after the part that is being posted; what is posted stays.
+
+    The partner can its own, the operator (None) anybody's. Raises BatchNotFound, BatchFinished.
+    """
     done = session.execute(
         text("""
-            UPDATE partners.batch_file SET status = 'cancelled', finished_at = :now
-            WHERE batch_id = :id AND partner_id = :partner AND status IN ('waiting', 'running')
+            UPDATE partners.batch_file SET status = 'cancelled', cancelled_because = :because, finished_at = :now
+            WHERE batch_id = :id AND partner_id = coalesce(:partner, partner_id) AND status IN ('waiting', 'running')
         """),
-        {"id": batch_id, "partner": partner_id, "now": now},
+        {"id": batch_id, "partner": partner_id, "because": "partner" if partner_id else "operator", "now": now},
     )
     found = get(session, batch_id=batch_id, partner_id=partner_id)
     if done.rowcount == 0:
@@ -178,102 +203,11 @@ def answers(session: Session, *, batch_id: UUID, after_line: int, limit: int) ->
     return [(row.first_line, row.answers) for row in rows]
 
 
-def work_off(database: Database, *, keyring: Keyring, now: datetime) -> int:
-    """Post every file that is not finished, the oldest first; returns how many parts were posted.
-
-    One worker per file: others pass it by.
-    """
-    with database.transaction() as session:
-        waiting = session.execute(
-            text("SELECT batch_id FROM partners.batch_file WHERE status IN ('waiting', 'running') ORDER BY batch_id")
-        ).all()
-    return sum(_work_off(database, row.batch_id, keyring=keyring, now=now) for row in waiting)
-
-
 def forget(session: Session, *, now: datetime) -> int:
     """Delete files that were finished longer than KEPT ago; returns how many."""
     return session.execute(
         text("DELETE FROM partners.batch_file WHERE finished_at < :before"), {"before": now - KEPT}
     ).rowcount
-
-
-def _work_off(database: Database, batch_id: UUID, *, keyring: Keyring, now: datetime) -> int:
-    parts = 0
-    while True:
-        with database.transaction() as holder:
-            if not try_lock(holder, f"batch {batch_id}"):
-                return parts
-            found = holder.execute(_NEXT_PART, {"id": batch_id}).first()
-            if found is None:
-                holder.execute(_FINISH, {"id": batch_id, "now": now})
-                return parts
-            partner = accounts.by_id(holder, found.partner_id)
-            principal = Principal(
-                found.client_id, found.partner_id, frozenset(found.scopes), partner.is_issuer, partner.is_redeemer,
-                partner.standing, ahead=test_clocks.ahead(holder, found.partner_id),
-            )  # fmt: skip
-            batch = Batch(principal, f"{batch_id}", now, keyring)
-            done = batches.post(database.transaction, batch, list(_items(found)))
-            lines = "".join(json.dumps(answer, default=str, ensure_ascii=False) + "\n" for answer in done)
-            holder.execute(_KEEP, {"id": batch_id, "first": found.first_line, "answers": lines})
-            holder.execute(_COUNT, {"id": batch_id, "done": len(done), **dict(batches.count(done))})
-            parts += 1
-
-
-_NEXT_PART = text("""
-    SELECT f.partner_id, f.client_id, f.scopes, f.format, f.header, p.first_line, p.content
-    FROM partners.batch_file f JOIN partners.batch_part p USING (batch_id)
-    WHERE f.batch_id = :id AND f.status IN ('waiting', 'running') AND p.answers IS NULL
-    ORDER BY p.first_line LIMIT 1
-""")
-# What is answered is not needed any more, and it may name people.
-_KEEP = text("""
-    UPDATE partners.batch_part SET answers = :answers, content = '' WHERE batch_id = :id AND first_line = :first
-""")
-_COUNT = text("""
-    UPDATE partners.batch_file SET done = done + :done, posted = posted + :posted, replayed = replayed + :replayed,
-        refused = refused + :refused, status = CASE status WHEN 'waiting' THEN 'running' ELSE status END
-    WHERE batch_id = :id
-""")
-_FINISH = text("""
-    UPDATE partners.batch_file SET status = 'finished', finished_at = :now
-    WHERE batch_id = :id AND status IN ('waiting', 'running')
-""")
-
-
-def _items(part: Row[Any]) -> Iterator[tuple[int, Any]]:
-    columns = part.header.split(",")
-    for number, line in enumerate(bytes(part.content).splitlines(), start=part.first_line):
-        try:
-            yield number, _read_csv(line, columns) if part.format == "csv" else _read_json(line)
-        except CoalitionError as error:
-            yield number, error
-
-
-def _read_json(line: bytes) -> Any:
-    try:
-        return strict_json.loads(line)
-    except MalformedJson as error:
-        raise MalformedLine(f"the line is not one JSON object: {error}") from None
-
-
-def _read_csv(line: bytes, columns: list[str]) -> dict[str, Any]:
-    try:
-        text_ = line.decode("utf-8")
-        cells = next(csv.reader([text_], strict=True))
-    except (ValueError, csv.Error, StopIteration):
-        raise MalformedLine("the line is not CSV in UTF-8") from None
-    if not is_writable(text_):
-        raise MalformedLine("the line holds NUL")
-    if len(cells) != len(columns):
-        raise MalformedLine(f"the line has {len(cells)} cells, the header {len(columns)}")
-    found: dict[str, Any] = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
-    for name in ("points", "amount_minor"):
-        if name in found and _WHOLE.fullmatch(found[name]):
-            found[name] = int(found[name])
-    amount = {short: found.pop(name) for short, name in (("minor", "amount_minor"), ("currency", "currency"))
-              if name in found}  # fmt: skip
-    return {**found, "amount": amount} if amount else found
 
 
 def _read_header(stream: IO[bytes], digest: Any) -> str:

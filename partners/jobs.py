@@ -6,22 +6,28 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from kit import clock, logs, settings
 from kit.db import Database
 from kit.secrets import keyring
 from kit.settings import Settings
-from partners import batch_files, clients, faults, lifecycle, request_log, test_clocks
+from partners import batch_files, batch_turns, clients, faults, lifecycle, request_log, test_clocks
 from partners.oauth import upkeep as oauth_upkeep
 from partners.sign_in import upkeep
 
 log = logging.getLogger("partners")
+BATCHES_RUN = timedelta(minutes=4)
 
 
 def post_batch_files() -> None:
-    """Post what partners handed in as files."""
+    """Post what partners handed in as files, for some minutes; then a fresh process."""
+    began, parts = clock.now(), 0
     with _database() as (database, chosen):
-        parts = batch_files.work_off(database, keyring=keyring(chosen), now=clock.now())
+        while posted := batch_turns.take_turns(database, keyring=keyring(chosen), now=clock.now()):
+            parts += posted
+            if clock.now() > began + BATCHES_RUN:
+                break
     if parts:
         logs.event(log, "batch files posted", parts=parts)
 

@@ -96,11 +96,17 @@ class BatchFileSchema(ma.Schema):
     refused = ma.fields.Integer()
     created_at = ma.fields.AwareDateTime()
     finished_at = ma.fields.AwareDateTime(allow_none=True)
+    cancelled_because = ma.fields.String(
+        allow_none=True, validate=ma.validate.OneOf(["partner", "operator", "client_revoked"])
+    )
+    paused_until = ma.fields.AwareDateTime(
+        allow_none=True, metadata={"description": "set aside after a fault of ours; it goes on by itself"}
+    )
 
 
 @batches_api.post("/files")
 @requires(batches_api, "batches:write")
-@fails_with(batch_files.MalformedFile, batch_files.FileKeyReused)
+@fails_with(batch_files.MalformedFile, batch_files.FileKeyReused, batch_files.TooManyFiles)
 @batches_api.doc(
     parameters=[idempotency.PARAMETER],
     requestBody={"required": True, "content": {name: {"schema": {"type": "string"}} for name in _FORMATS}},
@@ -113,7 +119,7 @@ def store_file() -> tuple[batch_files.BatchFile, int, dict[str, str]]:
     A line of JSON Lines is an item as in a batch. A CSV begins with the names of its columns: kind, member_id, card,
     phone, email, external_id, hold_id, transaction_id, reference, points, amount_minor, currency, effective_at,
     vests_at, expires_at. Sent again under the same key, the same file is not posted again; under another key,
-    every line is answered by its reference.
+    every line is answered by its reference. Partners take turns; a file ends with the client that handed it in.
     """
     format_ = _FORMATS.get(request.mimetype)
     if format_ is None:

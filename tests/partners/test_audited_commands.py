@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ from joserfc.jwk import ECKey
 
 from cli import main
 from kit import clock, ids
-from partners import audit
+from partners import audit, batch_files, clients
+from partners.clients import Principal
 from tests.conftest import CARD, World
 
 OTHER_CARD = "7001000000130470"
@@ -79,6 +81,7 @@ CHANGES: list[tuple[str, str]] = [
     ("member export {member}", "member.exported"),
     ("member erase {member} --forfeit --yes", "member.erased"),
     ("programme --warn-days 20", "programme.changed"),
+    (f"batch cancel {{batch}} {' '.join(SAID)}", "batch.cancelled"),
     ("ledger close-day", "day.closed"),
     ("ledger sign", "books.adopted"),
     ("settlement run 2026-03-03", "day.settled"),
@@ -92,7 +95,7 @@ OTHERS = {
     "partner contact list", "partner location list", "partner till list", "partner staff list",
     "rate list", "rate show", "agreement list", "agreement show",
     "audit list", "audit verify", "ledger verify", "ledger seal", "settlement report",
-    "member find", "certify", "sandbox partner",
+    "batch list", "member find", "certify", "sandbox partner",
     "up", "db migrate", "db distribute", "replay", "demo",
 }  # fmt: skip
 
@@ -126,12 +129,29 @@ def test_every_command_is_tried_here_or_known_to_change_nothing() -> None:
     assert commands(main) - known == OTHERS
 
 
+def stored_file(world: World) -> str:
+    partner = world.partner("filer")
+    with world.transaction() as session:
+        client, _ = clients.create(
+            session, partner_id=partner.partner_id, scopes=None, now=clock.now(), keyring=world.keyring
+        )
+        principal = Principal(
+            client.client_id, partner.partner_id, frozenset(client.scopes), is_issuer=True, is_redeemer=True,
+            standing=partner.standing,
+        )  # fmt: skip
+        file, _ = batch_files.store(
+            session, principal=principal, key="k", format_="jsonl", stream=io.BytesIO(b"{}"), now=clock.now()
+        )
+    return ids.show(ids.BATCH, file.batch_id)
+
+
 def test_every_change_is_written_down(world: World, run, tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     key = ECKey.generate_key("P-256", auto_kid=True).as_dict(private=False)
     file.write_text(json.dumps({"keys": [{**key, "use": "sig", "alg": "ES256"}]}), "utf-8")
     known: dict[str, Any] = {"file": file, "member": ids.show(ids.MEMBER, world.member(CARD)),
                              "other": ids.show(ids.MEMBER, world.member(OTHER_CARD))}  # fmt: skip
+    known["batch"] = stored_file(world)
     takes_json = {name for name in commands(main) if _takes_json(name)}
     for number, (line, action) in enumerate(CHANGES, start=1):
         words = line.format(**known).split()

@@ -7,9 +7,12 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
+from sqlalchemy import text
 
+from cli import main
 from kit import clock, ids
-from partners import batch_files, batches
+from partners import batch_files, batch_turns, batches, clients
 from tests.conftest import CARD, World
 from tests.partners.conftest import Caller
 
@@ -30,7 +33,10 @@ def hand_in(caller: Caller, content: bytes | str, *, key: str = "file", mimetype
 
 
 def work(world: World) -> int:
-    return batch_files.work_off(world.database, keyring=world.keyring, now=clock.now())
+    parts = 0
+    while posted := batch_turns.take_turns(world.database, keyring=world.keyring, now=clock.now()):
+        parts += posted
+    return parts
 
 
 def results(caller: Caller, batch_id: str) -> list[dict]:
@@ -159,7 +165,8 @@ def test_a_csv_line_with_a_nul_is_refused_by_itself(world: World, grocer) -> Non
 
 def test_a_cancelled_file_stops_and_keeps_what_is_posted(world: World, grocer) -> None:
     stored = hand_in(grocer, "\n".join(LINES)).json["batch_id"]
-    assert grocer.post(f"/v1/batches/{stored}/cancel").json["status"] == "cancelled"
+    cancelled = grocer.post(f"/v1/batches/{stored}/cancel").json
+    assert (cancelled["status"], cancelled["cancelled_because"]) == ("cancelled", "partner")
     assert work(world) == 0
     again = grocer.post(f"/v1/batches/{stored}/cancel")
     assert (again.status_code, again.json["code"]) == (409, "batch_finished")
@@ -190,3 +197,86 @@ def test_files_that_are_not_done_are_told_in_figures(world: World, grocer) -> No
     assert 290 < found["coalition_batch_files_oldest_seconds"] < 360
     work(world)
     assert set(told().values()) == {0}
+
+
+def test_partners_take_turns_and_a_long_file_delays_nobodys_short_one(world: World, grocer, caller) -> None:
+    hand_in(grocer, "\n".join(["garbage"] * 4_000))
+    hand_in(grocer, LINES[0], key="behind")
+    station = caller("fuelway")
+    short = hand_in(station, LINES[1], key="short").json["batch_id"]
+    assert batch_turns.take_turns(world.database, keyring=world.keyring, now=clock.now()) == 2
+    assert station.get(f"/v1/batches/{short}").json["status"] == "finished"
+    assert work(world) == 8
+    assert world.count("partners.batch_file WHERE status = 'finished'") == 3
+
+
+def test_a_revoked_client_posts_nothing_more_by_the_file_it_handed_in(world: World, grocer) -> None:
+    stored = hand_in(grocer, "\n".join(LINES)).json["batch_id"]
+    batch_turns.take_turns(world.database, keyring=world.keyring, now=clock.now())
+    with world.transaction() as session:
+        client_id = session.scalar(text("SELECT client_id FROM partners.batch_file"))
+        clients.revoke(session, client_id=client_id, now=clock.now())
+    assert work(world) == 0
+    assert world.count("coalition.txn") == 500
+    with world.transaction() as session:
+        found = batch_files.get(session, batch_id=ids.parse(ids.BATCH, stored), partner_id=None)
+    assert (found.status, found.cancelled_because, found.done) == ("cancelled", "client_revoked", 500)
+    assert work(world) == 0
+
+
+def test_a_scope_that_the_client_lost_is_lost_to_its_file(world: World, grocer) -> None:
+    stored = hand_in(grocer, LINES[0]).json["batch_id"]
+    with world.transaction() as session:
+        session.execute(text("UPDATE partners.oauth_client SET scopes = array_remove(scopes, 'earn:write')"))
+    work(world)
+    assert results(grocer, stored)[0]["problem"]["required_scope"] == "earn:write"
+
+
+def test_a_file_that_meets_a_fault_is_set_aside_and_the_others_go_on(world: World, grocer, caller, monkeypatch) -> None:
+    stored = hand_in(grocer, LINES[0]).json["batch_id"]
+    station = caller("fuelway")
+    other = hand_in(station, LINES[1]).json["batch_id"]
+    real = batches.post
+
+    def fails_for_the_grocer(transactions, batch, items):
+        if batch.principal.partner_id == grocer.partner_id:
+            raise RuntimeError("a fault of ours")
+        return real(transactions, batch, items)
+
+    monkeypatch.setattr(batches, "post", fails_for_the_grocer)
+    assert work(world) == 1
+    assert station.get(f"/v1/batches/{other}").json["status"] == "finished"
+    paused = grocer.get(f"/v1/batches/{stored}").json
+    assert (paused["status"], paused["paused_until"] > clock.now().isoformat()) == ("waiting", True)
+    monkeypatch.setattr(batches, "post", real)
+    assert work(world) == 0
+    later = clock.now() + timedelta(seconds=6)
+    assert batch_turns.take_turns(world.database, keyring=world.keyring, now=later) == 1
+    done = grocer.get(f"/v1/batches/{stored}").json
+    assert (done["status"], done["posted"], done["paused_until"]) == ("finished", 1, None)
+
+
+def test_a_partner_may_have_so_many_files_open(world: World, grocer, caller) -> None:
+    for n in range(batch_files.MOST_OPEN):
+        assert hand_in(grocer, LINES[0], key=f"k{n}").status_code == 202
+    refused = hand_in(grocer, LINES[0], key="more")
+    assert (refused.status_code, refused.json["code"], refused.json["most"]) == (409, "too_many_files", 10)
+    assert hand_in(grocer, LINES[0], key="k0").status_code == 202
+    assert hand_in(caller("fuelway"), LINES[0]).status_code == 202
+    work(world)
+    assert hand_in(grocer, LINES[0], key="more").status_code == 202
+
+
+def test_the_operator_lists_and_cancels_anybodys_file(world: World, grocer, monkeypatch) -> None:
+    for name in ("database_url", "redis_url", "data_dir", "secret_key"):
+        monkeypatch.setenv(f"COALITION_{name.upper()}", str(getattr(world.settings, name)))
+    stored = hand_in(grocer, LINES[0]).json["batch_id"]
+    listed = json.loads(CliRunner().invoke(main, ["batch", "list", "--json"]).stdout)["data"]
+    assert [(one["partner"], one["batch_id"], one["status"]) for one in listed] == [("greengrocer", stored, "waiting")]
+    command = ["batch", "cancel", stored, "--reason", "garbage", "--by", "anna"]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    shown = grocer.get(f"/v1/batches/{stored}").json
+    assert (shown["status"], shown["cancelled_because"]) == ("cancelled", "operator")
+    assert work(world) == 0
+    again = CliRunner().invoke(main, command)
+    assert (again.exit_code, "batch_finished" in again.stderr) == (1, True)

@@ -15,12 +15,12 @@ from werkzeug.test import TestResponse
 
 from coalition import merges
 from kit import clock, ids
-from partners import batch_files, clients
+from partners import clients
 from partners.http import admission
 from partners.oauth import grants
 from tests.conftest import CARD, NOW, World
 from tests.partners.conftest import Caller
-from tests.partners.test_batch_files import hand_in, results
+from tests.partners.test_batch_files import hand_in, results, work
 from tests.partners.test_members_api import coalition
 from tests.partners.test_openapi import DOCUMENT
 from webhooks import deliveries
@@ -117,7 +117,7 @@ def walk(world: World, caller: Caller, member_id: UUID) -> dict[str, str]:
     at.get("/v1/transactions/{transaction_id}", f"/v1/transactions/{earned['transaction_id']}")
     at.get("/v1/transactions/{transaction_id}/explanation", f"/v1/transactions/{earned['transaction_id']}/explanation")
     stored = hand_in(caller, json.dumps({**items[0], "reference": f"F-{name}"}), key=f"f-{name}")
-    batch_files.work_off(world.database, keyring=world.keyring, now=clock.now())
+    work(world)
     at.get("/v1/batches/{batch_id}/results", f"/v1/batches/{stored.json['batch_id']}/results")
     told = caller.post("/v1/burns", {"member_id": own, "points": 10**6, "reference": f"N-{name}"})
     at.get("/v1/requests/{request_id}", f"/v1/requests/{told.headers['Request-Id']}")
@@ -231,7 +231,7 @@ def test_a_file_names_members_as_its_partner_does(world: World, grocer, station,
         for n, caller in enumerate((grocer, station))
     ]
     stored = hand_in(station, "\n".join(lines))
-    batch_files.work_off(world.database, keyring=world.keyring, now=clock.now())
+    work(world)
     borrowed, own = results(station, stored.json["batch_id"])
     assert borrowed["problem"]["code"] == "member_not_found"
     assert own["transaction"]["member_id"] == station.shown(ann)

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from kit import clock
-from partners import batch_files, lifecycle
+from partners import lifecycle
 from partners.lifecycle import Leaving, Step
 from partners.states import TRANSITIONS, Standing
 from tests.conftest import CARD, NOW, World
 from tests.partners.conftest import Caller
+from tests.partners.test_batch_files import work
 from wsgi import create_app
 
 SOON_S = 1.0
@@ -107,7 +108,7 @@ def test_in_a_batch_and_in_a_file_what_is_new_is_refused_line_by_line(world: Wor
     answers = grocer.post("/v1/batches", {"items": items}).json["data"]
     assert [answer["status"] for answer in answers] == [403, 201]
     assert answers[0]["problem"]["code"] == "partner_suspended"
-    batch_files.work_off(world.database, keyring=world.keyring, now=clock.now())
+    work(world)
     shown = grocer.get(f"/v1/batches/{stored.json['batch_id']}").json
     assert (shown["status"], shown["refused"]) == ("finished", 1)
 

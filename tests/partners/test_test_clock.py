@@ -13,10 +13,11 @@ from sqlalchemy import text
 
 from coalition import pins, programme, verify
 from kit import clock
-from partners import batch_files, test_clocks
+from partners import test_clocks
 from partners.http import test_clock
 from tests.conftest import CARD, World
 from tests.partners.conftest import Caller, shut, watch
+from tests.partners.test_batch_files import work
 from wsgi import create_app
 
 YEAR = timedelta(days=366)
@@ -189,7 +190,7 @@ def test_batches_and_files_are_at_the_partners_time_too(world: World, grocer: Ca
         headers={"Authorization": f"Bearer {grocer.token}", "Idempotency-Key": "file"},
     )  # fmt: skip
     assert stored.status_code == 202
-    batch_files.work_off(world.database, keyring=world.keyring, now=clock.now())
+    work(world)
     [found] = grocer.get("/v1/transactions", reference="R-2").json["data"]
     assert near(found["booked_at"], to)
 

@@ -408,6 +408,10 @@ class TooManyEndpoints(Conflict):
     """Too many endpoints."""
 
 
+class TooManyFiles(Conflict):
+    """Too many files."""
+
+
 class TooManyIdentifiers(Conflict):
     """Too many identifiers."""
 
@@ -571,6 +575,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "till_not_found": TillNotFound,
     "till_retired": TillRetired,
     "too_many_endpoints": TooManyEndpoints,
+    "too_many_files": TooManyFiles,
     "too_many_identifiers": TooManyIdentifiers,
     "transaction_not_found": TransactionNotFound,
     "transition_refused": TransitionRefused,

@@ -50,3 +50,6 @@ class BatchFile(Answer):
     refused: int
     created_at: datetime
     finished_at: datetime | None
+    cancelled_because: str | None
+    # set aside after a fault of ours; it goes on by itself
+    paused_until: datetime | None

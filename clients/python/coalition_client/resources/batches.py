@@ -49,7 +49,8 @@ class Batches:
         A line of JSON Lines is an item as in a batch. A CSV begins with the names of its columns: kind, member_id,
         card, phone, email, external_id, hold_id, transaction_id, reference, points, amount_minor, currency,
         effective_at, vests_at, expires_at. Sent again under the same key, the same file is not posted again; under
-        another key, every line is answered by its reference.
+        another key, every line is answered by its reference. Partners take turns; a file ends with the client that
+        handed it in.
 
         Needs the scope `batches:write`.
         """
