@@ -16,6 +16,7 @@ FREE_TRIES = 5  # in a row that fail; after them every further one has to wait
 FIRST_DELAY_S = 60
 DELAY_GROWS = 4
 LONGEST_DELAY_S = 86_400
+LOOKS = 3
 
 
 class SecretsLocked(Forbidden):
@@ -52,23 +53,17 @@ def take(database: Database, member_id: UUID, *, now: datetime) -> Secrets | Non
 
     `now` is the true time, also in a demo coalition. Call `clear` when the try was right. Raises SecretsLocked.
     """
+    bounds = {"free": FREE_TRIES, "first": FIRST_DELAY_S, "grows": DELAY_GROWS, "longest": LONGEST_DELAY_S}
     with database.transaction() as session:
-        row = session.execute(
-            _TAKE,
-            {
-                "member_id": member_id,
-                "now": now,
-                "free": FREE_TRIES,
-                "first": FIRST_DELAY_S,
-                "grows": DELAY_GROWS,
-                "longest": LONGEST_DELAY_S,
-            },
-        ).first()
-        if row is None:
-            _refuse_if_locked(session, member_id, now)
-            return None
-    seed, step, used_by, spent, salt, hash_ = row
-    return Secrets(seed and bytes(seed), step, used_by, spent, salt and bytes(salt), hash_ and bytes(hash_))
+        for _ in range(LOOKS):
+            row = session.execute(_TAKE, {"member_id": member_id, "now": now, **bounds}).first()
+            if row is not None:
+                seed, step, used_by, spent, salt, hash_ = row
+                return Secrets(seed and bytes(seed), step, used_by, spent, salt and bytes(salt), hash_ and bytes(hash_))
+            if not _has_any(session, member_id, now):
+                return None
+            # The lock ended between the two statements: a right try next to this one cleared it.
+    raise SecretsLocked("too many PINs or codes at once; try again in 1 s", retry_after_s=1)
 
 
 def clear(session: Session, member_id: UUID) -> None:
@@ -97,10 +92,12 @@ def drop(session: Session, member_id: UUID) -> None:
     session.execute(text("DELETE FROM coalition.member_secret WHERE member_id = :member_id"), {"member_id": member_id})
 
 
-def _refuse_if_locked(session: Session, member_id: UUID, now: datetime) -> None:
-    until = session.scalar(
+def _has_any(session: Session, member_id: UUID, now: datetime) -> bool:
+    """Whether the member has secrets; raises SecretsLocked where they are locked."""
+    row = session.execute(
         text("SELECT locked_until FROM coalition.member_secret WHERE member_id = :member_id"), {"member_id": member_id}
-    )
-    if until is not None:
-        wait_s = max(1, math.ceil((until - now).total_seconds()))
+    ).first()
+    if row is not None and row.locked_until is not None and row.locked_until > now:
+        wait_s = max(1, math.ceil((row.locked_until - now).total_seconds()))
         raise SecretsLocked(f"too many wrong PINs or codes; try again in {wait_s} s", retry_after_s=wait_s)
+    return row is not None

@@ -240,25 +240,31 @@ _REQUEST = f"ROW({', '.join(f'%({name})s' for name in _FIELDS)})::coalition.requ
 _MANY = (
     f"{_COLUMNS} unnest({', '.join(f'%({name})s::{type_}[]' for name, type_ in _TYPES.items())}) "
     f"WITH ORDINALITY AS r ({', '.join(_FIELDS)}, n) CROSS JOIN LATERAL "
-    f"coalition.ledger_post(ROW({', '.join(f'r.{name}' for name in _FIELDS)})::coalition.request) o ORDER BY r.n"
+    "{door}"
+    f"(ROW({', '.join(f'r.{name}' for name in _FIELDS)})::coalition.request) o ORDER BY r.n"
 )
 
 
-# The dispatcher inside the database knows every kind; going past it saves those at a till a call.
+DOOR = "coalition.ledger_post"  # the dispatcher inside the database, which knows every kind
+# Going past it saves those at a till a call.
 _FUNCTION_OF_KIND = {
-    "earn": "ledger_earn",
-    "burn": "ledger_burn",
-    "hold": "ledger_burn",
-    "capture": "ledger_end_hold",
-    "void": "ledger_end_hold",
-    "reversal": "ledger_reverse",
-    "clawback": "ledger_claw_back",
+    "earn": "coalition.ledger_earn",
+    "burn": "coalition.ledger_burn",
+    "hold": "coalition.ledger_burn",
+    "capture": "coalition.ledger_end_hold",
+    "void": "coalition.ledger_end_hold",
+    "reversal": "coalition.ledger_reverse",
+    "clawback": "coalition.ledger_claw_back",
 }
 
 
-def post(session: Session, request: Request, command: Command) -> Outcome:
-    """Post a command; its class says what it does, which event tells of it, and how it may be refused."""
-    return _call(session, _FUNCTION_OF_KIND.get(command.kind, "ledger_post"), request, command)
+def post(session: Session, request: Request, command: Command, *, through: str | None = None) -> Outcome:
+    """Post a command; its class says what it does, which event tells of it, and how it may be refused.
+
+    `through` is a database function of a room above that decides first whether it may be posted, with the room's
+    own refusals.
+    """
+    return _call(session, through or _FUNCTION_OF_KIND.get(command.kind, DOOR), request, command)
 
 
 _ANSWERED = "SELECT coalition.ledger_is_answered(%(partner_id)s, %(key)s, %(reference)s, %(kind)s)"
@@ -273,7 +279,9 @@ def is_answered(session: Session, request: Request, command: Command) -> bool:
 MOST_AT_ONCE = 250
 
 
-def post_many(session: Session, wanted: Sequence[tuple[Request, Command]]) -> list[Outcome]:
+def post_many(
+    session: Session, wanted: Sequence[tuple[Request, Command]], *, through: str | None = None
+) -> list[Outcome]:
     """Post up to MOST_AT_ONCE commands of any kinds in one round trip; each has its own outcome, in the order given.
 
     A wallet stays locked until the transaction ends, so commands should come in the order of their members: whoever
@@ -284,13 +292,13 @@ def post_many(session: Session, wanted: Sequence[tuple[Request, Command]]) -> li
     rows = [_parameters(request, command) for request, command in wanted]
     columns = {name: [row[name] for row in rows] for name in _FIELDS}
     try:
-        return [_outcome(row) for row in fetch(session, _MANY, columns)]
+        return [_outcome(row) for row in fetch(session, _MANY.replace("{door}", through or DOOR), columns)]
     except psycopg.errors.UniqueViolation as error:
         raise ConcurrentRequest("one of the references is being posted at this moment") from error
 
 
 def _call(session: Session, function: str, request: Request, command: Command) -> Outcome:
-    statement = f"{_COLUMNS}coalition.{function}({_REQUEST}) o"
+    statement = f"{_COLUMNS}{function}({_REQUEST}) o"
     try:
         return _outcome(call(session, statement, _parameters(request, command)))
     except psycopg.errors.UniqueViolation as error:

@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 
 from kit import ids
-from kit.db import Session, fetch
+from kit.db import Session
 from kit.errors import Conflict, NotFound
 from kit.secrets import Keyring, same
 
 EXPIRY_MONTHS = 24
+# Of new programmes: a stolen card spends no more than this, and a member that proves itself as much as it has.
+PIN_FREE_POINTS, PIN_FREE_POINTS_PER_DAY = 1_000, 2_000
 
 
 class NoProgramme(NotFound):
@@ -85,8 +87,9 @@ def ensure(session: Session, *, now: datetime, currency: str, time_zone: str, ke
     session.execute(
         text("""
             INSERT INTO coalition.programme
-                (programme_id, currency, time_zone, key_check, expiry_months, open_day, created_at)
-            VALUES (:programme_id, :currency, :time_zone, :key_check, :expiry_months,
+                (programme_id, currency, time_zone, key_check, expiry_months, pin_free_points,
+                 pin_free_points_per_day, open_day, created_at)
+            VALUES (:programme_id, :currency, :time_zone, :key_check, :expiry_months, :pin_free, :pin_free_per_day,
                     CAST(CAST(:now AS timestamptz) AT TIME ZONE :time_zone AS date), :now)
             ON CONFLICT (singleton) DO NOTHING
         """),
@@ -96,6 +99,8 @@ def ensure(session: Session, *, now: datetime, currency: str, time_zone: str, ke
             "time_zone": time_zone,
             "key_check": _key_check(keyring),
             "expiry_months": EXPIRY_MONTHS,
+            "pin_free": PIN_FREE_POINTS,
+            "pin_free_per_day": PIN_FREE_POINTS_PER_DAY,
             "now": now,
         },
     )
@@ -132,8 +137,9 @@ class Rules:
 
     `return_policy` is about points of a return that are spent: within_balance (written off), owed, refuse. Points that
     return to an expired lot live for `grace_days`; issuers hear `warn_days` before points expire; adjustments of more
-    than `adjustment_limit` points take two people. A burn or hold of more than `pin_free_points` (None: no limit) takes
-    a PIN, a rotating code or a consent.
+    than `adjustment_limit` points take two people. A burn or hold of more than `pin_free_points`, or with which the
+    member's spending of a business day comes to more than `pin_free_points_per_day` (None: no limit), takes a PIN, a
+    rotating code or a consent.
     """
 
     return_policy: str
@@ -141,13 +147,15 @@ class Rules:
     warn_days: int
     adjustment_limit: int
     pin_free_points: int | None
+    pin_free_points_per_day: int | None
 
 
 def rules(session: Session) -> Rules:
     """The rules in force."""
     row = session.execute(
         text("""
-            SELECT return_policy::text, grace_days, warn_days, adjustment_limit, pin_free_points
+            SELECT return_policy::text, grace_days, warn_days, adjustment_limit, pin_free_points,
+                   pin_free_points_per_day
             FROM coalition.programme
         """)
     ).first()
@@ -162,16 +170,10 @@ def set_rules(session: Session, wanted: Rules) -> None:
         text("""
             UPDATE coalition.programme SET return_policy = CAST(:return_policy AS coalition.return_policy),
                 grace_days = :grace_days, warn_days = :warn_days, adjustment_limit = :adjustment_limit,
-                pin_free_points = :pin_free_points
+                pin_free_points = :pin_free_points, pin_free_points_per_day = :pin_free_points_per_day
         """),
         vars(wanted),
     )
-
-
-def pin_free_points(session: Session) -> int | None:
-    """Up to how many points are spent without a proof; None: any number. Asked by every burn and hold."""
-    rows = fetch(session, "SELECT pin_free_points FROM coalition.programme", {})
-    return rows[0][0] if rows else None
 
 
 _CLOCK_REFUSALS = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from coalition.members import MemberNotFound
 from kit import ids
-from kit.errors import CoalitionError, Conflict, Invalid, NotFound
+from kit.errors import CoalitionError, Conflict, Forbidden, Invalid, NotFound
 
 
 class InsufficientPoints(Conflict):
@@ -15,6 +15,18 @@ class InsufficientPoints(Conflict):
     code = "insufficient_points"
     title = "Not enough points"
     remedy = "Ask for at most `available` points, or read the balance and let the member choose."
+
+
+class StepUpRequired(Forbidden):
+    """More points at once than `limit`, or on one day than `limit_per_day`, are spent only with one of `accepts`.
+
+    Those are the wallet's code, the PIN, or a consent the member gave you before. The day is the business day, and
+    counts what the member spent at all partners. A limit that is null there isn't.
+    """
+
+    code = "step_up_required"
+    title = "Proof of the member needed"
+    remedy = "Send it again under the same key with the wallet's `code` or the member's `pin`, or ask for fewer points."
 
 
 class NoEarningRate(Conflict):
@@ -223,6 +235,10 @@ def sentence_of(kind: type[CoalitionError]) -> str:
 _REFUSALS: dict[str, tuple[type[CoalitionError], str]] = {
     "member_not_found": (MemberNotFound, "no such member"),
     "insufficient_points": (InsufficientPoints, "{requested} points asked for, {available} available"),
+    "step_up_required": (
+        StepUpRequired,
+        "{requested} points are more than a member spends without proof, at once or today",
+    ),
     "no_earning_rate": (NoEarningRate, "no earning rate in {currency} on {day}"),
     "effective_in_future": (EffectiveInFuture, "effective_at lies ahead of the coalition's clock"),
     "reference_reused": (ReferenceReused, "this reference stands for {transaction_id}, with another content"),

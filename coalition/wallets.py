@@ -180,19 +180,6 @@ def history(
     return [Transaction(*row) for row in session.execute(_HISTORY, parameters)]
 
 
-def spent_today(session: Session, *, member_id: UUID, partner_id: UUID) -> int:
-    """Points of the member the partner has burned or set aside on the open business day, returns not counted."""
-    spent: int = session.scalar(
-        text("""
-            SELECT coalesce(sum(t.points), 0)::bigint FROM coalition.txn t
-            JOIN coalition.programme g ON g.open_day = t.business_date
-            WHERE t.member_id = :member_id AND t.partner_id = :partner_id AND t.kind IN ('burn', 'hold')
-        """),
-        {"member_id": member_id, "partner_id": partner_id},
-    )
-    return spent
-
-
 def by_reference(session: Session, *, reference: str, partner_id: UUID, limit: int) -> list[Transaction]:
     """What the partner posted under one of its references, oldest first."""
     parameters = {"reference": reference, "partner_id": partner_id, "limit": limit}

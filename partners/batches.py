@@ -17,7 +17,7 @@ from uuid import UUID
 
 import marshmallow as ma
 
-from coalition import ledger, members, programme, wallets
+from coalition import ledger, members, wallets
 from coalition.ledger import Command, Outcome, Request
 from coalition.refusals import ConcurrentRequest
 from kit import ids, pairwise
@@ -30,7 +30,6 @@ from partners import magic, step_up, whom
 from partners.clients import Principal
 from partners.http.commands import OPERATIONS, Operation
 from partners.http.schemas import show_transaction
-from partners.step_up import StepUpRequired
 
 MOST_ITEMS = 1_000
 TRIES = 5
@@ -107,7 +106,6 @@ def _post_all(transactions: Transactions, batch: Batch, items: Sequence[tuple[in
             ready.append(_item(batch, number, raw, operation.command(body, about), member_id))
         except CoalitionError as error:
             answers[number] = _refused(number, error)
-    ready = _proved(transactions, ready, answers, now=batch.now)
     # Wallets are locked in one order, whoever posts them; a member's items stay in the order given, also those that
     # name a hold or a transaction instead.
     ready.sort(key=lambda item: (item.member_id, item.number))
@@ -153,29 +151,12 @@ def _item(batch: Batch, number: int, raw: Any, command: Command, member_id: UUID
     return _Item(number, request, command, member_id)
 
 
-def _proved(
-    transactions: Transactions, ready: list[_Item], answers: dict[int, Answer], *, now: datetime
-) -> list[_Item]:
-    """Those of `ready` that need no proof of the member, or have a consent; the others are answered."""
-    kept = []
-    with transactions() as session:
-        limit = programme.pin_free_points(session)
-        for item in ready:
-            try:
-                if limit is not None:
-                    step_up.require_consent(session, item.request, item.command, now=now)
-                kept.append(item)
-            except StepUpRequired as error:
-                answers[item.number] = _refused(item.number, error)
-    return kept
-
-
 def _post(transactions: Transactions, part: list[_Item]) -> list[Outcome]:
     wanted = [(item.request, item.command) for item in part]
     for tried in range(1, TRIES + 1):
         try:
             with transactions() as session:
-                return ledger.post_many(session, wanted)
+                return ledger.post_many(session, wanted, through=step_up.DOOR)
         except (DatabaseUnavailable, ConcurrentRequest):
             # A deadlock with another batch, or the same receipts in one: the other is through by now.
             if tried == TRIES:

@@ -1,4 +1,7 @@
-"""What members said yes to: spending through a partner up to so much, agreed to on our consent page."""
+"""What members said yes to: spending through a partner up to so much, agreed to on our consent page.
+
+Whether a consent covers a burn is asked in the database, where the points are spent (`partners.post`).
+"""
 
 from __future__ import annotations
 
@@ -6,33 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
-from coalition import wallets
 from kit.db import Session
 from partners.oauth import grants
-
-
-def covers(session: Session, *, member_id: UUID, partner_id: UUID, points: int, now: datetime) -> bool:
-    """Whether a consent of the member, in force at `now`, lets the partner spend `points` of its points.
-
-    Ask in the transaction that spends them: the consent stays locked until its end, so that of two purchases at once
-    the second counts the first.
-    """
-    limits = session.scalars(
-        text("""
-            SELECT g.most_per_day FROM partners.oauth_grant g JOIN partners.oauth_client c USING (client_id)
-            WHERE g.subject_id = :member_id AND g.subject_kind = 'member' AND c.partner_id = :partner_id
-              AND g.created_at <= :now AND g.revoked_at IS NULL AND c.revoked_at IS NULL
-              AND g.most_per_purchase >= :points
-            ORDER BY g.grant_id FOR UPDATE OF g
-        """),
-        {"member_id": member_id, "partner_id": partner_id, "points": points, "now": now},
-    ).all()
-    if not limits:
-        return False
-    spent = wallets.spent_today(session, member_id=member_id, partner_id=partner_id)
-    return bool(spent + points <= max(limits))
 
 
 def of_member(session: Session, *, member_id: UUID) -> list[dict[str, Any]]:

@@ -49,6 +49,7 @@ _FACTS: dict[str, Any] = {
     "hold_status": "voided",
     "kind": "reversal",
     "limit": 1_000,
+    "limit_per_day": 2_000,
     "member_id": "mbr_01h45ytscbebyvny4gc8cr8ma2",
     "policy": "writes",
     "requested": 60,

@@ -72,6 +72,9 @@ def adopt_books(*, expect: tuple[str, ...], as_json: bool) -> None:
     )
 
 
+_PIN_LIMITS: dict[str, str | int | None] = {"pin_free_points": None, "pin_free_points_per_day": None}
+
+
 @click.command("programme")
 @click.option(
     "--return-policy", type=click.Choice(["within_balance", "owed", "refuse"]), help="Returns of spent points."
@@ -79,20 +82,23 @@ def adopt_books(*, expect: tuple[str, ...], as_json: bool) -> None:
 @click.option("--grace-days", type=click.IntRange(1, 3650), help="How long points live that return after their expiry.")
 @click.option("--warn-days", type=click.IntRange(1, 3650), help="How long before an expiry issuers hear of it.")
 @click.option("--adjustment-limit", type=click.IntRange(0), help="Points one person may adjust alone.")
-@click.option("--pin-free-points", type=click.IntRange(0), help="Points spent without PIN, rotating code or consent.")
-@click.option("--no-pin-limit", is_flag=True, help="Any number of points may be spent without them (the default).")
+@click.option("--pin-free-points", type=click.IntRange(0), help="Points spent at once without PIN, code or consent.")
+@click.option(
+    "--pin-free-points-per-day", type=click.IntRange(0), help="Points a member so spends a day, at all partners."
+)
+@click.option("--no-pin-limit", is_flag=True, help="Any number of points may be spent without them.")
 @json_option
 @one_line_errors
 def programme_rules(*, as_json: bool, no_pin_limit: bool, **wanted: str | int | None) -> None:
     """Show the programme's rules, or change those that are given."""
     given: dict[str, str | int | None] = {name: value for name, value in wanted.items() if value is not None}
     if no_pin_limit:
-        if "pin_free_points" in given:
-            raise click.UsageError("--pin-free-points and --no-pin-limit contradict each other")
-        given["pin_free_points"] = None
+        if given.keys() & _PIN_LIMITS.keys():
+            raise click.UsageError("--no-pin-limit contradicts the limits")
+        given |= _PIN_LIMITS
     with desk() as at, at.database.transaction() as session:
         rules = replace(programme.rules(session), **given)  # type: ignore[arg-type]
         if given:
             programme.set_rules(session, rules)
             write_down(at, session, "programme.changed", "programme", **given)
-    answer(vars(rules), "\n".join(f"{name:<18} {value}" for name, value in vars(rules).items()), as_json=as_json)
+    answer(vars(rules), "\n".join(f"{name:<24} {value}" for name, value in vars(rules).items()), as_json=as_json)

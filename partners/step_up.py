@@ -12,33 +12,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from coalition import ledger, programme, rotating_codes
+from coalition import ledger, rotating_codes
 from coalition.ledger import Burn, Command, Hold, Outcome, Request
 from coalition.rotating_codes import ShownCode, WrongCode
 from kit.db import Database, Session
-from kit.errors import Forbidden
 from kit.secrets import Keyring
-from partners import consents, evidence
+from partners import evidence
 
-ACCEPTED = ("code", "pin", "consent")
-
-
-class StepUpRequired(Forbidden):
-    """More points than `limit` are spent only with one of what `accepts` names: wallet's code, PIN or a consent."""
-
-    code = "step_up_required"
-    title = "Proof of the member needed"
+# Every posting of a partner goes through one of these: what the member spends without proof is bounded in the very
+# transaction that spends it, whether it is posted by itself, in a batch or by a file.
+DOOR, DOOR_OF_PROVED = "partners.post", "partners.post_proved"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """What has to hold before a command may be posted; without code and PIN only a consent can make it so."""
+    """What a member showed, to be checked before the command it was shown for is posted."""
 
     member_id: UUID
     partner_id: UUID
-    points: int
     spending: bool
-    limit: int | None
     now: datetime
     code: ShownCode | None = field(default=None, repr=False)
     pin: str | None = field(default=None, repr=False)
@@ -56,28 +48,20 @@ def without_proofs(body: Any) -> Any:
     return {**said, "code": whose} if dot else said
 
 
-def wanted(
+def shown(
     session: Session, request: Request, command: Command, body: Mapping[str, Any], *, now: datetime
 ) -> Proof | None:
-    """What has to be proved first; None where nothing has, or the request was answered before.
+    """What has to be checked first; None where nothing was shown, or the request was answered before.
 
     A proof that is given is checked, needed or not, and at the true time `now`. Raises WrongCode.
     """
-    spending = isinstance(command, Burn | Hold)
-    given = evidence.is_given(body)
-    limit = programme.pin_free_points(session) if spending else None
-    points = command.points if isinstance(command, Burn | Hold) else 0
-    if not given and (limit is None or points <= limit):
-        return None
-    if ledger.is_answered(session, request, command):
+    if not evidence.is_given(body) or ledger.is_answered(session, request, command):
         return None
     member_id: UUID = vars(command)["member_id"]
     return Proof(
         member_id=member_id,
         partner_id=request.partner_id,
-        points=points,
-        spending=spending,
-        limit=limit,
+        spending=isinstance(command, Burn | Hold),
         now=now,
         code=evidence.shown_code(session, body, member_id),
         pin=body.get("pin"),
@@ -111,32 +95,22 @@ def check(database: Database, proof: Proof, request: Request, command: Command, 
 def post(session: Session, proof: Proof, step: int | None, request: Request, command: Command) -> Outcome:
     """Post the command that `proof` was checked for, and use up its code with it, in one transaction.
 
-    Raises WrongCode, StepUpRequired, unless the same request was posted meanwhile: then that is the answer.
+    Raises WrongCode, unless the same request was posted meanwhile: then that is the answer.
     """
-    try:
-        _use(session, proof, step)
-    except (WrongCode, StepUpRequired):
-        if not ledger.is_answered(session, request, command):
-            raise
-    return ledger.post(session, request, command)
+    door = DOOR_OF_PROVED
+    if step is None and proof.pin is None:
+        door = DOOR  # its code was used up for the same request meanwhile
+    elif step is not None:
+        try:
+            rotating_codes.redeem(
+                session, member_id=proof.member_id, step=step, partner_id=proof.partner_id, spending=proof.spending
+            )
+        except WrongCode:
+            if not ledger.is_answered(session, request, command):
+                raise
+    return ledger.post(session, request, command, through=door)
 
 
-def require_consent(session: Session, request: Request, command: Command, *, now: datetime) -> None:
-    """Raise StepUpRequired where the command, which comes without any proof, needs one that isn't there."""
-    proof = wanted(session, request, command, {}, now=now)
-    if proof is not None:
-        _use(session, proof, None)
-
-
-def _use(session: Session, proof: Proof, step: int | None) -> None:
-    if step is not None:
-        rotating_codes.redeem(
-            session, member_id=proof.member_id, step=step, partner_id=proof.partner_id, spending=proof.spending
-        )
-    elif proof.pin is None and not consents.covers(
-        session, member_id=proof.member_id, partner_id=proof.partner_id, points=proof.points, now=proof.now
-    ):
-        raise StepUpRequired(
-            f"more than {proof.limit} points are spent with the wallet's code, a PIN or a consent",
-            limit=proof.limit, accepts=list(ACCEPTED),
-        )  # fmt: skip
+def post_unproved(session: Session, request: Request, command: Command) -> Outcome:
+    """Post a command that came without any proof; the outcome may be the refusal StepUpRequired."""
+    return ledger.post(session, request, command, through=DOOR)

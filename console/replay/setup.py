@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -74,10 +74,16 @@ def load_state(desk: Desk, founded: Programme) -> State:
 
 
 def start_clock(desk: Desk, first: datetime) -> Programme:
-    """Make this a demo coalition whose clock stands at or behind `first`; raises ClockRefused in a live one."""
+    """Make this a demo coalition whose clock stands at or behind `first`, and where a card is enough to spend.
+
+    Raises ClockRefused in a live one.
+    """
     with desk.database.transaction() as session:
         if programme.get(session).test_now is None:
             programme.set_test_clock(session, to=first)
+            # A recorded receipt says what was spent; nobody stands there to prove it.
+            free = replace(programme.rules(session), pin_free_points=None, pin_free_points_per_day=None)
+            programme.set_rules(session, free)
         return programme.get(session)
 
 

@@ -37,7 +37,7 @@ COUNTERING = (
 )
 ENDING = (*COUNTERING, refusals.HoldNotFound, refusals.HoldFinished, refusals.HoldLapsed)
 POSTING = (*COUNTERING, *whom.UNFOUND)
-SPENDING = (*POSTING, refusals.InsufficientPoints, step_up.StepUpRequired, pins.WrongPin)
+SPENDING = (*POSTING, refusals.InsufficientPoints, refusals.StepUpRequired, pins.WrongPin)
 
 
 def post(kind: str, body: dict[str, Any], target: str | None = None) -> Response:
@@ -73,12 +73,12 @@ def _post(operation: Operation, request: Request, body: dict[str, Any], target: 
     with parts.writing() if "external_id" in body else parts.posting() as session:
         if operation.target:
             command = operation.command(body, ids.parse(operation.target[1], target or ""))
-            return ledger.post(session, request, command)
+            return step_up.post_unproved(session, request, command)
         member_id = whom.find(session, body, partner_id=request.partner_id, keyring=parts.keyring)
         command = operation.command(body, member_id)
-        proof = step_up.wanted(session, request, command, body, now=clock.now())
+        proof = step_up.shown(session, request, command, body, now=clock.now())
         if proof is None:
-            return ledger.post(session, request, command)
+            return step_up.post_unproved(session, request, command)
     step = step_up.check(parts.view, proof, request, command, parts.keyring)
     with parts.writing() as session:
         return step_up.post(session, proof, step, request, command)

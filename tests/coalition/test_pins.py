@@ -115,3 +115,9 @@ def test_twenty_at_once_get_no_more_answers_than_one_after_the_other(world: Worl
         told = sorted(pool.map(lambda guess: tell(world, member, guess), guesses))
     assert told == ["secrets_locked"] * (20 - FREE_TRIES) + ["wrong_pin"] * FREE_TRIES
     assert tell(world, member, PIN) == "secrets_locked"
+
+
+def test_right_pins_at_once_may_lock_but_are_never_called_wrong(world: World, member) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        told = set(pool.map(lambda _: tell(world, member, PIN), range(80)))
+    assert told <= {"right", "secrets_locked"}

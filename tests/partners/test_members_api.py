@@ -323,9 +323,15 @@ def test_an_admin_sets_pins_shows_codes_exports_and_erases(grocer, coalition) ->
     assert "the ledger is clean" in coalition("ledger", "verify")
 
 
-def test_the_pin_limit_is_set_and_lifted_at_the_terminal(coalition) -> None:
-    assert json.loads(coalition("programme", "--json"))["pin_free_points"] is None
-    assert json.loads(coalition("programme", "--pin-free-points", "500", "--json"))["pin_free_points"] == 500
-    assert json.loads(coalition("programme", "--warn-days", "9", "--json"))["pin_free_points"] == 500
-    assert json.loads(coalition("programme", "--no-pin-limit", "--json"))["pin_free_points"] is None
+def test_the_pin_limits_are_on_in_a_new_programme_and_set_and_lifted_at_the_terminal(coalition) -> None:
+    def limits(*options: str) -> tuple[int | None, int | None]:
+        told = json.loads(coalition("programme", *options, "--json"))
+        return told["pin_free_points"], told["pin_free_points_per_day"]
+
+    assert limits() == (1000, 2000)
+    assert limits("--pin-free-points", "500") == (500, 2000)
+    assert limits("--pin-free-points-per-day", "700") == (500, 700)
+    assert limits("--warn-days", "9") == (500, 700)
+    assert limits("--no-pin-limit") == (None, None)
     assert coalition("programme", "--no-pin-limit", "--pin-free-points", "5").startswith("2: ")
+    assert coalition("programme", "--no-pin-limit", "--pin-free-points-per-day", "5").startswith("2: ")

@@ -10,7 +10,7 @@ import pytest
 
 from coalition import identifiers, members, pins, programme, rotating_codes
 from kit import clock, ids
-from partners import clients, consents
+from partners import clients
 from partners.oauth import grants
 from tests.conftest import CARD, World
 from tests.partners.conftest import Caller
@@ -29,7 +29,8 @@ def grocer(world: World, caller) -> Caller:
             pins.put(session, member_id=member, pin=PIN, keyring=world.keyring)
             rotating_codes.issue(session, member_id=member, keyring=world.keyring)
     with world.transaction() as session:
-        programme.set_rules(session, replace(programme.rules(session), pin_free_points=LIMIT))
+        limits = {"pin_free_points": LIMIT, "pin_free_points_per_day": None}
+        programme.set_rules(session, replace(programme.rules(session), **limits))
     return made
 
 
@@ -232,17 +233,19 @@ def agree(world: World, partner_id, member_id, *, purchase: int, day: int) -> gr
 
 def test_a_consent_spends_up_to_its_limits_until_it_is_withdrawn(world: World, grocer, caller) -> None:
     member = member_of(world)
-    grant = agree(world, grocer.partner_id, member, purchase=100, day=250)
+    grant = agree(world, grocer.partner_id, member, purchase=100, day=350)
     assert burn(grocer, points=101).json["code"] == "step_up_required"
-    assert [burn(grocer, points=100, reference=f"C{n}").status_code for n in range(3)] == [201, 201, 403]
-    assert burn(grocer, points=60, reference="C3").json["code"] == "step_up_required", "the day's limit is reached"
-    assert burn(grocer, points=50, reference="C4").status_code == 201, "which a card may spend without"
+    assert [burn(grocer, points=100, reference=f"C{n}").status_code for n in range(4)] == [201, 201, 201, 403]
+    assert burn(grocer, points=60, reference="C4").json["code"] == "step_up_required", "the day's limit is reached"
+    assert burn(grocer, points=50, reference="C5").status_code == 201, "which a card may spend without"
     other = caller("fuelway")
     assert burn(other, points=60).json["code"] == "step_up_required", "another partner was not agreed to"
+    wider = agree(world, grocer.partner_id, member, purchase=100, day=500)
+    assert burn(grocer, points=100, reference="C6").status_code == 201, "the wider of two consents counts"
     with world.transaction() as session:
-        grants.revoke_own(session, grant_id=grant.grant_id, subject_id=member, now=clock.now())
-        asked = {"member_id": member, "partner_id": grocer.partner_id, "points": 1, "now": clock.now()}
-        assert not consents.covers(session, **asked)
+        for given in (grant, wider):
+            grants.revoke_own(session, grant_id=given.grant_id, subject_id=member, now=clock.now())
+    assert burn(grocer, points=51, reference="C7").json["code"] == "step_up_required"
 
 
 def test_purchases_at_once_do_not_exceed_the_days_limit(world: World, grocer, app) -> None:
