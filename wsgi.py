@@ -1,4 +1,4 @@
-"""Composition root of the HTTP service: `create_app` reads like a table of contents."""
+"""Composition root of the HTTP service: `create_app` reads like a table of contents; `application` serves it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from kit import logs, metrics, nudge, sandbox, settings
 from kit.db import Database, DatabaseUnavailable
 from kit.http import api, health, measuring, problems, rate_limits, requests, versions
 from kit.http import services as http_services
+from kit.http.gateway import Gateway, Lane
 from kit.http.mount import Mount
 from kit.http.rate_limits import Limiter
 from kit.http.services import Services
@@ -61,6 +62,7 @@ from webhooks.http.endpoints import endpoints_api
 from webhooks.http.event_types import event_types_api, webhooks_described
 
 VERSION = "1.0.0"
+MOST_WAITING = 4_096  # for a thread of one process: as many connections as the server accepts
 # The rooms of the API, in the order its description has them.
 API = (
     members_api,
@@ -145,16 +147,19 @@ def _services(chosen: Settings, *, database_url: str, redis_url: str) -> Service
     )
 
 
-def application() -> Flask | Mount:
+def application() -> Gateway:
     """What a web process of `coalition up` serves, live and the sandbox beside it; ends with who started it."""
     chosen = settings.from_environment(os.environ)
     logs.configure(chosen.log_format)
     exit_with_parent()
     live = create_app(chosen)
+    lane = Lane(threads=chosen.web_threads, most_waiting=MOST_WAITING, refused=partial(measuring.count_busy, live))
     if chosen.sandbox != "beside":
-        return live
+        return Gateway(live, lambda path: lane)
     beside = sandbox.beside(chosen)
     test = create_app(beside)
-    return Mount(
-        live, test, path=sandbox.PATH, places=beside.web_threads, refused=partial(measuring.count_busy_sandbox, test)
+    both = Mount(live, test, path=sandbox.PATH)
+    aside = Lane(
+        threads=beside.web_threads, most_waiting=sandbox.MOST_WAITING, refused=partial(measuring.count_busy, test)
     )
+    return Gateway(both, lambda path: aside if both.is_sandbox(path) else lane)

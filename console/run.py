@@ -159,9 +159,9 @@ def _programs(chosen: Settings, prefix: str) -> list[Program]:
         "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
     }
     python = sys.executable
-    web = [python, "-m", "granian", "--interface", "wsgi", "--factory", "wsgi:application",
+    web = [python, "-m", "granian", "--interface", "asginl", "--factory", "wsgi:application",
            "--host", chosen.http_host, "--port", str(chosen.http_port), "--workers", str(chosen.web_processes),
-           "--blocking-threads", str(chosen.web_threads), "--backlog", "4096", "--http", "1", "--no-ws",
+           "--backlog", "4096", "--http", "1", "--no-ws",
            "--respawn-failed-workers", "--workers-kill-timeout", "10", "--log-level", "warning"]  # fmt: skip
     cron = [
         python,

@@ -18,6 +18,8 @@ READS_PER_S = 200
 WRITES_PER_S = 100
 LOOKUPS_PER_S = 50
 OAUTH_PER_S = 10
+# What may wait for one of its threads in a web process; it has some of its own, so that live always has its own.
+MOST_WAITING = 32
 
 
 class NoSandbox(Conflict):
@@ -30,8 +32,8 @@ class NoSandbox(Conflict):
 def beside(live: Settings) -> Settings:
     """The settings of the sandbox beside `live`, whose addresses are known.
 
-    Its key is made of live's, so that neither can read a token, a seal or a hash of the other. At most half of a
-    process's threads serve it, so it needs two. Raises NoSandbox.
+    Its key is made of live's, so that neither can read a token, a seal or a hash of the other. It has half as
+    many threads in a web process as live, so that one needs two. Raises NoSandbox.
     """
     if live.sandbox != "beside":
         raise NoSandbox(f"COALITION_SANDBOX is {live.sandbox}")

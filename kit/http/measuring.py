@@ -6,7 +6,7 @@ import time
 
 from flask import Flask, Response, g, request
 
-from kit.http.mount import SandboxBusy
+from kit.http.gateway import Busy
 from kit.http.services import services
 from kit.metrics import Counter, Histogram
 
@@ -27,10 +27,10 @@ def install(app: Flask) -> None:
     app.after_request(_count)
 
 
-def count_busy_sandbox(app: Flask) -> None:
-    """Count a request that `app`, a sandbox, was not handed for being busy."""
+def count_busy(app: Flask) -> None:
+    """Count a request that `app` was not handed for being busy."""
     with app.app_context():
-        services().meter.count(PROBLEMS, SandboxBusy.code)
+        services().meter.count(PROBLEMS, Busy.code)
 
 
 def _count(response: Response) -> Response:

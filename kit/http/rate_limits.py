@@ -19,9 +19,10 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 import redis
-from flask import Flask, Response, current_app, g
+from flask import Flask, Response, current_app, g, request
 
 from kit import logs
+from kit.http import exchange
 from kit.http.problems import HttpError
 from kit.http.services import services
 from kit.metrics import Counter
@@ -226,10 +227,14 @@ def usual() -> Policies:
 
 def count(policy: Policy, key: str) -> None:
     """Count this request against `policy`; raises RateLimited."""
+    here = exchange.of(request.environ)
+    if here.is_again:
+        g.rate_limit = here.counted
+        return
     limiter = cast(tuple[Limiter, Policies], current_app.extensions[_NAME])[0]
     g.rate_limit = (policy, 0)
     try:
-        g.rate_limit = (policy, limiter.take(policy, key))
+        g.rate_limit = here.counted = (policy, limiter.take(policy, key))
     except RateLimited:
         services().meter.count(LIMITED, policy.name)
         raise

@@ -13,14 +13,14 @@ from flask import Flask, Request, Response, current_app, g, request
 from webargs.flaskparser import FlaskParser
 
 from kit import ids, logs, strict_json
-from kit.http import tracing, versions
+from kit.http import exchange, tracing, versions
 from kit.http.problems import BodyTooLarge, InvalidRequest, MalformedRequest, UnsupportedMediaType
 from kit.strict_json import MalformedJson, UnwritableText
 
 log = logging.getLogger("http")
 View = TypeVar("View", bound=Callable[..., Any])
 
-LARGEST_BODY_BYTES = 64 * 1024
+LARGEST_BODY_BYTES = exchange.SMALL_BODY_BYTES
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 DRY_RUN = {
     "in": "query",
@@ -53,10 +53,14 @@ def _begin() -> None:
     g.began = time.perf_counter()
     ids.see_as(None)
     view = current_app.view_functions.get(request.endpoint or "")
-    request.max_content_length = getattr(view, "largest_body_bytes", LARGEST_BODY_BYTES)
+    here = exchange.of(request.environ)
+    here.largest_body_bytes = getattr(view, "largest_body_bytes", LARGEST_BODY_BYTES)
+    request.max_content_length = here.largest_body_bytes
     given = request.headers.get("Request-Id", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else f"req_{ids.new().hex}"
     g.trace = tracing.begin(request.headers.get("traceparent", ""))
+    if here.refusal is not None:
+        raise here.refusal
 
 
 def _end(response: Response) -> Response:

@@ -13,7 +13,7 @@ from flask import Flask, Request, Response, current_app, g, request
 from kit import clock, ids
 from kit.background import SetWriter
 from kit.db import Session
-from kit.http import rate_limits, versions
+from kit.http import exchange, rate_limits, versions
 from kit.http.idempotency import KEY
 from kit.http.rate_limits import Policies
 from kit.http.services import Services, services
@@ -100,6 +100,7 @@ def close(app: Flask) -> None:
 def admit(principal: Principal | Admin) -> None:
     """Take this request of `principal` in, under its version and within its budget; raises RateLimited."""
     g.client = principal
+    exchange.of(request.environ).sender = str(principal.partner_id or principal.client_id)
     version, limits = _terms(principal.client_id)
     versions.pin(version)
     if request.endpoint in LOOKUPS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -72,7 +71,7 @@ def mounted(recycled: Recycled, other_books: Recycled) -> Iterator[Pair]:
     """Both, as one process serves them."""
     settings = other_books.world.settings
     live, test = create_app(replace(recycled.world.settings, public_url=HTTPS)), create_app(settings)
-    yield Pair(live, test, settings, Caretaker(Mount(live, test, path=sandbox.PATH, places=2)))
+    yield Pair(live, test, settings, Caretaker(Mount(live, test, path=sandbox.PATH)))
     for app in (live, test):
         shut(app)
 
@@ -231,7 +230,7 @@ def test_who_signs_in_there_is_led_from_page_to_page_of_it(
 ) -> None:
     staff(other_books.world, "bo@example.com", grocer.partner.partner_id)
     test = create_app(replace(pair.settings, smtp_url=mailbox.url))
-    person = Caretaker(Mount(pair.live, test, path=sandbox.PATH, places=2))
+    person = Caretaker(Mount(pair.live, test, path=sandbox.PATH))
 
     def fill_in(path: str, **fields: str) -> str:
         """Fill in the form on the page at `path`, and say where that leads."""
@@ -253,34 +252,25 @@ def test_who_signs_in_there_is_led_from_page_to_page_of_it(
     shut(test)
 
 
-def test_it_keeps_only_some_threads_busy_and_leaves_live_the_others() -> None:
-    inside, go = threading.Semaphore(0), threading.Event()
+def test_only_what_is_below_its_path_is_its_own() -> None:
+    def says(name: bytes):
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            return [name + environ["SCRIPT_NAME"].encode() + b" " + environ["PATH_INFO"].encode()]
 
-    def slow(environ, start_response):
-        start_response("200 OK", [])
-        inside.release()
-        yield b"begun"
-        go.wait(10)
-        yield b"done"
+        return app
 
-    def fast(environ, start_response):
-        start_response("200 OK", [])
-        return [b"live"]
-
-    both = Caretaker(Mount(fast, slow, path="/sandbox", places=2))
-    busy = [threading.Thread(target=lambda: both.get("/sandbox/x").data) for _ in range(2)]
-    for thread in busy:
-        thread.start()
-        assert inside.acquire(timeout=10)
-    refused = both.get("/sandbox/x")
-    assert (refused.status_code, refused.json["code"]) == (503, "sandbox_busy")
-    assert refused.headers["Retry-After"] == "1"
-    assert both.get("/v1/x").data == b"live"
-    assert both.get("/sandboxes").data == b"live"
-    go.set()
-    for thread in busy:
-        thread.join()
-    assert both.get("/sandbox").status_code == 200
+    mount = Mount(says(b"live"), says(b"test"), path="/sandbox")
+    both = Caretaker(mount)
+    for path, answer in (
+        ("/v1/x", b"live /v1/x"),
+        ("/sandboxes", b"live /sandboxes"),
+        ("/sandbox", b"test/sandbox /"),
+        ("/sandbox/v1/x", b"test/sandbox /v1/x"),
+        ("/.well-known/openid-configuration/sandbox", b"test/sandbox /.well-known/openid-configuration"),
+    ):
+        assert both.get(path).data == answer
+        assert mount.is_sandbox(path) == answer.startswith(b"test")
 
 
 def test_its_limits_are_lower_and_its_places_fewer(world: World) -> None:
