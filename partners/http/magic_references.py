@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ from flask import Response, current_app, request
 from coalition.ledger import Request
 from coalition.refusals import IdempotencyKeyReused
 from kit import clock
-from kit.http import problems
+from kit.http import exchange, problems
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
 from kit.http.requests import is_dry_run
@@ -76,7 +75,7 @@ def foretell(reference: str, asked: Request) -> Magic | None:
 def play(fault: Magic | None, response: Response) -> Response:
     """The answer as it leaves: late, or not at all, where `fault` wants it so."""
     if fault is not None and fault.name == "slow":
-        time.sleep(magic.SLOW_S)
+        exchange.of(request.environ).answer_after_s = magic.SLOW_S
     if fault is not None and fault.name == "commit_then_drop":
         return _cut_off(response)
     return response

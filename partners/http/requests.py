@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import marshmallow as ma
+from flask import request
 
 from kit import errors
+from kit.http import exchange
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
 from kit.http.requests import REQUEST_ID
@@ -62,8 +63,8 @@ def get(request_id: str) -> dict[str, Any]:
         found = _find(request_id)
     except RequestNotFound:
         # Another process may have answered it a moment ago, and be about to write it down.
-        time.sleep(OTHER_PROCESSES_WRITE_WITHIN_S)
-        found = _find(request_id)
+        exchange.of(request.environ).pause(OTHER_PROCESSES_WRITE_WITHIN_S)
+        raise
     kind = errors.catalogue().get(found.code or "")
     return {
         **vars(found),
