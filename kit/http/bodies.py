@@ -108,20 +108,13 @@ class Body:
             raise IncompleteBody(f"the body has {self._got} bytes instead of {self._length}")
 
 
-class _Unread(io.RawIOBase):
+class _Unread:
     """The body of a request that has not arrived: to read it is to wait for it."""
-
-    def readable(self) -> bool:
-        return True
 
     def read(self, size: int = -1, /) -> NoReturn:
         raise BodyWanted
 
-    def readline(self, size: int | None = -1, /) -> NoReturn:
-        raise BodyWanted
-
-    def readinto(self, buffer: Any, /) -> NoReturn:
-        raise BodyWanted
+    readline = read
 
 
 def _length(environ: WSGIEnvironment) -> int | None:
