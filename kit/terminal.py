@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
+from sqlalchemy.exc import DataError, IntegrityError
 
 from kit import embedded, sandbox, schema, settings
 from kit.db import Database
@@ -104,6 +105,11 @@ def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
             fail(str(error))
         except CoalitionError as error:
             fail(f"{error.detail} ({error.code})")
+        except (IntegrityError, DataError) as error:
+            # Two commands at once, or a value that no check of ours knew: named by the rule it breaks, never by values.
+            state = getattr(error.orig, "sqlstate", None)
+            rule = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+            fail(f"the database refuses it: {f'it breaks {rule}' if rule else f'SQLSTATE {state}'} (database_refused)")
 
     return guarded
 

@@ -18,7 +18,9 @@ from partners import accounts, lifecycle, signatures
 from partners.accounts import LegalEntity, Partner
 from partners.audit_cli import write_down_of
 from partners.lifecycle import Leaving, Step
-from partners.parts_cli import brand, category, contact, location, presence, staff, till
+from partners.parts_cli import brand, category, presence
+from partners.people_cli import contact, staff
+from partners.places_cli import location, till
 
 MOST_STEPS = 1_000
 DAY = click.DateTime(["%Y-%m-%d"])

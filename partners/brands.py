@@ -11,6 +11,7 @@ from sqlalchemy import text
 from kit import ids
 from kit.db import Session
 from kit.errors import Conflict, NotFound
+from kit.seen import AS_SEEN, Seen, changed
 from partners import accounts, texts
 
 
@@ -58,6 +59,29 @@ def add(session: Session, *, partner_id: UUID, name: str, now: datetime) -> Bran
     if done.rowcount == 0:
         raise BrandTaken(f"there is a brand {brand.name} already")
     return brand
+
+
+def change(session: Session, *, brand_id: UUID, name: str, seen: Seen = None) -> Brand:
+    """Give a brand that is not ended another name. Raises BrandNotFound, BrandTaken, MalformedText, Stale."""
+    wanted = texts.text(name, what="name")
+    taken = session.scalar(
+        text(
+            "SELECT true FROM partners.brand WHERE lower(name) = lower(:name) AND ended_at IS NULL AND brand_id <> :id"
+        ),
+        {"name": wanted, "id": brand_id},
+    )
+    if taken:
+        raise BrandTaken(f"there is a brand {wanted} already")
+    done = session.execute(
+        text(f"UPDATE partners.brand SET name = :name WHERE brand_id = :brand_id AND ended_at IS NULL AND {AS_SEEN}"),  # noqa: S608
+        {"name": wanted, "brand_id": brand_id, "seen": seen},
+    )
+    found = get(session, brand_id)
+    if done.rowcount == 0:
+        if found.ended_at is None:
+            raise changed()
+        raise BrandNotFound("the brand was ended")
+    return found
 
 
 def end(session: Session, *, brand_id: UUID, now: datetime) -> Brand:

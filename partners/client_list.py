@@ -1,47 +1,114 @@
-"""A partner's OAuth clients as the admin sees them, revoked ones included."""
+"""OAuth clients as the admin sees and corrects them, revoked ones included."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy import text
 
 from kit.db import Session
-from partners.clients import ClientNotFound
+from kit.seen import AS_SEEN, Seen, changed, check
+from partners import client_rules
+from partners.client_rules import MalformedClient
+from partners.clients import ClientNotFound, known_scopes
+
+KINDS = ("backend", "app", "till")
 
 
 @dataclass(frozen=True)
 class ListedClient:
-    """A client, when it was made, and since when it is revoked."""
+    """A client (without partner: of the coalition's admin), when it was made, and since when it is revoked."""
 
     client_id: str
-    partner_id: UUID
+    partner_id: UUID | None
+    kind: str
+    name: str
+    auth_method: str
     scopes: list[str]
+    redirect_uris: list[str]
+    rate_limit_percent: int
     created_at: datetime
     revoked_at: datetime | None
     version: int
 
 
-_SELECT = "SELECT client_id, partner_id, scopes, created_at, revoked_at, version FROM partners.oauth_client"
+class ClientChange(TypedDict, total=False):
+    """What of a client is to be different; what is not named stays."""
+
+    name: str
+    redirect_uris: list[str]
+    scopes: list[str]
 
 
-def of_partner(session: Session, *, partner_id: UUID, limit: int) -> list[ListedClient]:
-    """The newest clients of a partner."""
+_SELECT = """
+    SELECT client_id, partner_id, kind, name, auth_method, scopes, redirect_uris, rate_limit_percent, created_at,
+           revoked_at, version
+    FROM partners.oauth_client
+"""
+
+
+def of_partner(session: Session, *, partner_id: UUID | None, limit: int) -> list[ListedClient]:
+    """The newest clients of a partner, or (without one) of the coalition's admin."""
     rows = session.execute(
-        text(f"{_SELECT} WHERE partner_id = :id ORDER BY created_at DESC, client_id LIMIT :limit"),
+        text(f"""{_SELECT} WHERE partner_id IS NOT DISTINCT FROM :id
+                 ORDER BY created_at DESC, client_id LIMIT :limit"""),
         {"id": partner_id, "limit": limit},
     )
     return [ListedClient(*row) for row in rows]
 
 
 def get(session: Session, client_id: str) -> ListedClient:
-    """One client of a partner; raises ClientNotFound."""
+    """One client; raises ClientNotFound."""
     row = session.execute(
-        text(f"{_SELECT} WHERE client_id = :id AND partner_id IS NOT NULL"),
+        text(f"{_SELECT} WHERE client_id = :id"),
         {"id": client_id.replace("\x00", "?")},  # PostgreSQL's text holds no zero
     ).first()
     if row is None:
-        raise ClientNotFound(f"no partner has a client {client_id}")
+        raise ClientNotFound(f"there is no client {client_id}")
     return ListedClient(*row)
+
+
+def change(session: Session, *, client_id: str, changes: ClientChange, seen: Seen = None) -> ListedClient:
+    """Correct a client that is not revoked: its name, an app's redirect addresses, a back end's scopes.
+
+    With other scopes its tokens end, and it asks for new ones. Raises ClientNotFound, MalformedClient, UnknownScope,
+    Stale.
+    """
+    before = get(session, client_id)
+    wanted = _checked(before, changes)
+    if not wanted:
+        check(before.version, seen)
+        return before
+    done = session.execute(
+        text(f"""
+            UPDATE partners.oauth_client SET {", ".join(f"{name} = :{name}" for name in wanted)}
+            WHERE client_id = :client_id AND revoked_at IS NULL AND {AS_SEEN}
+        """),  # noqa: S608 -- names of ours
+        {**wanted, "client_id": before.client_id, "seen": seen},
+    )
+    after = get(session, client_id)
+    if done.rowcount == 0:
+        if after.revoked_at is None:
+            raise changed()
+        raise ClientNotFound(f"{client_id} is revoked")
+    if after.scopes != before.scopes:
+        session.execute(text("DELETE FROM partners.access_token WHERE client_id = :id"), {"id": before.client_id})
+    return after
+
+
+def _checked(before: ListedClient, changes: ClientChange) -> dict[str, object]:
+    wanted: dict[str, object] = {}
+    if "name" in changes:
+        wanted["name"] = client_rules.check_name(changes["name"])
+    if "redirect_uris" in changes:
+        if before.kind != "app":
+            raise MalformedClient("only an app is sent back somewhere")
+        wanted["redirect_uris"] = list(client_rules.check_redirect_uris(changes["redirect_uris"]))
+    if "scopes" in changes:
+        if before.kind != "backend":
+            raise MalformedClient("what an app or a till may do was agreed to; revoke it, and create another")
+        wanted["scopes"] = list(known_scopes(changes["scopes"], of_admin=before.partner_id is None))
+    return wanted

@@ -204,6 +204,11 @@ def _known(scopes: Sequence[str] | None, among: Mapping[str, str]) -> tuple[str,
     return wanted
 
 
+def known_scopes(scopes: Sequence[str], *, of_admin: bool) -> tuple[str, ...]:
+    """`scopes`, each once and in order, of a partner's back end or of the coalition's admin; raises UnknownScope."""
+    return _known(scopes, ADMIN_SCOPES if of_admin else SCOPES)
+
+
 def _new_id() -> str:
     return f"co_client_{secrets.token_urlsafe(16)}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy import text
@@ -11,6 +12,7 @@ from sqlalchemy import text
 from kit import ids
 from kit.db import Session
 from kit.errors import NotFound
+from kit.seen import AS_SEEN, Seen, changed, check
 from partners import accounts, texts
 
 ROLES = ("business", "technical", "finance", "legal", "support")
@@ -38,6 +40,15 @@ class Contact:
     version: int = 1
 
 
+class ContactChange(TypedDict, total=False):
+    """What of a contact is to be different; what is not named stays."""
+
+    role: str
+    name: str
+    email: str
+    phone: str | None
+
+
 _SELECT = """
     SELECT contact_id, partner_id, role, name, email, phone, created_at, ended_at, version FROM partners.contact
 """
@@ -63,6 +74,37 @@ def add(
         vars(contact),
     )
     return contact
+
+
+def change(session: Session, *, contact_id: UUID, changes: ContactChange, seen: Seen = None) -> Contact:
+    """Correct a contact that is not ended; what is not named stays.
+
+    Raises ContactNotFound, MalformedText, MalformedEmail, MalformedPhone, Stale.
+    """
+    wanted: dict[str, str | None] = {**changes}  # type: ignore[dict-item]
+    if "name" in changes:
+        wanted["name"] = texts.text(changes["name"], what="name")
+    if "email" in changes:
+        wanted["email"] = texts.email(changes["email"])
+    if (phone := changes.get("phone")) is not None:
+        wanted["phone"] = texts.phone(phone)
+    if not wanted:
+        before = get(session, contact_id)
+        check(before.version, seen)
+        return before
+    done = session.execute(
+        text(f"""
+            UPDATE partners.contact SET {", ".join(f"{name} = :{name}" for name in wanted)}
+            WHERE contact_id = :contact_id AND ended_at IS NULL AND {AS_SEEN}
+        """),  # noqa: S608 -- names of ours
+        {**wanted, "contact_id": contact_id, "seen": seen},
+    )
+    found = get(session, contact_id)
+    if done.rowcount == 0:
+        if found.ended_at is None:
+            raise changed()
+        raise ContactNotFound("the contact was ended")
+    return found
 
 
 def end(session: Session, *, contact_id: UUID, now: datetime) -> Contact:

@@ -19,6 +19,7 @@ from partners.territories import is_place
 
 LOCATION_STATES = ("open", "closed")
 MOST_PLACES = 2_000
+PLACE = "a location is in a country such as GB, or a part of one such as GB-SCT"
 TILL_STATES = ("active", "blocked", "retired")
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
 
@@ -114,7 +115,7 @@ def add(
     """
     accounts.present(session, partner_id)
     if not is_place(territory):
-        raise UnknownTerritory("a location is in a country such as GB, or a part of one such as GB-SCT")
+        raise UnknownTerritory(PLACE)
     location = Location(
         ids.new(), partner_id, _code(code), texts.text(name, what="name"), territory,
         texts.text(address, what="address", longest=300), "open", now,
@@ -136,23 +137,32 @@ def change(
     session: Session,
     *,
     location_id: UUID,
+    code: str | None = None,
     name: str | None = None,
+    territory: str | None = None,
     address: str | None = None,
     status: str | None = None,
     seen: Seen = None,
 ) -> Location:
-    """Rename, move within its territory, close or open a location; what is None stays.
+    """Correct, close or open a location; what is None stays.
 
-    Raises LocationNotFound, MalformedText, Stale.
+    Raises LocationNotFound, LocationCodeTaken, MalformedCode, MalformedText, UnknownTerritory, Stale.
     """
+    if territory is not None and not is_place(territory):
+        raise UnknownTerritory(PLACE)
+    if code is not None:
+        _refuse_taken(session, location_id, _code(code))
     done = session.execute(
         text(f"""
-            UPDATE partners.location SET name = coalesce(:name, name), address = coalesce(:address, address),
+            UPDATE partners.location SET code = coalesce(:code, code), name = coalesce(:name, name),
+                territory = coalesce(:territory, territory), address = coalesce(:address, address),
                 status = coalesce(:status, status)
             WHERE location_id = :location_id AND {AS_SEEN}
         """),  # noqa: S608 -- a condition of ours
         {
+            "code": code,
             "name": None if name is None else texts.text(name, what="name"),
+            "territory": territory,
             "address": None if address is None else texts.text(address, what="address", longest=300),
             "status": status,
             "location_id": location_id,
@@ -261,6 +271,18 @@ def working_tills(session: Session, *, partner_id: UUID) -> list[Place]:
         {"partner_id": partner_id, "limit": MOST_PLACES},
     )
     return [Place(*row) for row in rows]
+
+
+def _refuse_taken(session: Session, location_id: UUID, code: str) -> None:
+    taken = session.scalar(
+        text("""
+            SELECT true FROM partners.location o JOIN partners.location l USING (partner_id)
+            WHERE l.location_id = :location_id AND o.location_id <> l.location_id AND o.code = :code
+        """),
+        {"location_id": location_id, "code": code},
+    )
+    if taken:
+        raise LocationCodeTaken(f"there is a location {code} already")
 
 
 def _code(code: str) -> str:

@@ -69,9 +69,16 @@ def add(session: Session, *, partner_id: UUID | None, email: str, name: str, rol
     return person
 
 
-def set_role(session: Session, *, staff_id: UUID, role: str, seen: Seen = None) -> Person:
-    """Give somebody another role; raises StaffNotFound, Stale."""
-    return _update(session, "role = :role", staff_id=staff_id, role=role, seen=seen)
+def change(
+    session: Session, *, staff_id: UUID, role: str | None = None, name: str | None = None, seen: Seen = None
+) -> Person:
+    """Give somebody another role or name; what is None stays. An address stays: it is who signs in.
+
+    Raises StaffNotFound, MalformedText, Stale.
+    """
+    wanted = None if name is None else texts.text(name, what="name")
+    how = "role = coalesce(:role, role), name = coalesce(:name, name)"
+    return _update(session, how, staff_id=staff_id, role=role, name=wanted, seen=seen)
 
 
 def end(session: Session, *, staff_id: UUID, now: datetime) -> Person:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
@@ -14,6 +15,7 @@ from kit import ids
 from kit.db import Session
 from kit.terminal import answer, desk, json_option, one_line_errors
 from partners import accounts, texts
+from partners.audit_cli import write_down
 
 DAY = click.DateTime(["%Y-%m-%d"])
 FIRST = UUID(int=0)
@@ -73,6 +75,13 @@ def tell(found: Any, text: str, *, as_json: bool) -> None:
     answer(data_of(found), text, as_json=as_json)
 
 
+def tell_one(found: Any, *, as_json: bool) -> None:
+    """Show one record, all of its fields."""
+    data = data_of(found)
+    lines = (f"{name:<24} {value}" for name, value in data.items() if value not in (None, [], ""))
+    answer(data, "\n".join(lines), as_json=as_json)
+
+
 def tell_all(found: Sequence[Any], columns: Sequence[str], *, as_json: bool) -> None:
     """Show records: some columns for people, all fields for a program."""
     data = [data_of(one) for one in found]
@@ -90,9 +99,47 @@ def show_command(group: click.Group, *, prefix: str, get: Callable[[Session, UUI
     @one_line_errors
     def show(*, shown_id: str, as_json: bool) -> None:
         with desk() as at, at.database.transaction() as session:
-            found = data_of(get(session, ids.parse(prefix, shown_id)))
-        answer(
-            found,
-            "\n".join(f"{name:<24} {value}" for name, value in found.items() if value is not None),
-            as_json=as_json,
-        )
+            found = get(session, ids.parse(prefix, shown_id))
+        tell_one(found, as_json=as_json)
+
+
+def correct_command(
+    group: click.Group,
+    *,
+    prefix: str | None,
+    options: Mapping[str, click.ParamType[Any] | None],
+    change: Callable[[Session, str, dict[str, Any]], Any],
+    key: str,
+) -> None:
+    """Give `group` the command `correct`: `change` gets the record's id as it is shown, and what of `options` is given.
+
+    An option's type is None for any text; days come as dates.
+    """
+    noun = group.name or ""
+    what = f"{noun.upper()}_ID"
+    called = f"{what} ({prefix}_…)" if prefix else what
+
+    @group.command("correct", help=f"Correct {called}; what is left out stays.")
+    @click.argument("shown_id", metavar=what)
+    @decided
+    @json_option
+    @one_line_errors
+    def correct(*, shown_id: str, decision: Decision, as_json: bool, **given: Any) -> None:
+        changes = {name: _plain(value) for name, value in given.items() if value not in (None, ())}
+        if not changes:
+            raise click.UsageError(f"say what to correct: {', '.join(f'--{_dashed(name)}' for name in options)}")
+        with desk() as at, at.database.transaction() as session:
+            made = change(session, shown_id, changes)
+            write_down(at, session, f"{noun}.corrected", shown_id, fields=sorted(changes), **decision.facts)
+        tell(made, f"{getattr(made, key)} is corrected", as_json=as_json)
+
+    for name, kind in options.items():
+        correct.params.append(click.Option([f"--{_dashed(name)}", name], type=kind))
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _plain(value: Any) -> Any:
+    return value.date() if isinstance(value, datetime) else value

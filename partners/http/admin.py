@@ -36,6 +36,18 @@ class ReasonSchema(ma.Schema):
     reason = line(accounts.LONGEST_REASON, required=True)
 
 
+class NoteSchema(ma.Schema):
+    """Why it is done, where that is to stand in the audit."""
+
+    reason = line(accounts.LONGEST_REASON)
+
+
+class LeftOutSchema(NoteSchema):
+    """The same, of a request that needs no body."""
+
+    may_be_left_out = True
+
+
 def write_down(session: Session, action: str, found: Any, *, key: str, **facts: object) -> None:
     """Write into the audit what this request did to `found`, whose id is in its field `key`; last in its transaction.
 
@@ -46,8 +58,8 @@ def write_down(session: Session, action: str, found: Any, *, key: str, **facts: 
     owner = getattr(found, "partner_id", None)
     if owner is not None and key != "partner_id":
         facts["of"] = ids.show(ids.PARTNER, owner)
-    if facts.get("reason"):
-        facts["reason"] = texts.text(str(facts["reason"]), what="reason", longest=accounts.LONGEST_REASON)
+    if (reason := facts.pop("reason", None)) is not None:
+        facts["reason"] = texts.text(str(reason), what="reason", longest=accounts.LONGEST_REASON)
     admission.write_down(session, action, ids.show(prefix, subject) if prefix else subject, **facts)
 
 

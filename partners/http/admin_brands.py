@@ -17,7 +17,18 @@ from kit.http.requests import DRY_RUN
 from kit.http.services import services
 from partners import accounts, brands, texts
 from partners.brands import Brand
-from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page_of_partner, page_schema, write_down
+from partners.http.admin import (
+    OWNED,
+    PREFIX,
+    READ,
+    WRITE,
+    LeftOutSchema,
+    NoteSchema,
+    line,
+    page_of_partner,
+    page_schema,
+    write_down,
+)
 from partners.http.auth import requires
 
 admin_brands_api = Blueprint("admin-brands", __name__, url_prefix=PREFIX, description="Brands, for the admin")
@@ -25,6 +36,12 @@ admin_brands_api = Blueprint("admin-brands", __name__, url_prefix=PREFIX, descri
 
 class NewBrandSchema(ma.Schema):
     """A name a partner trades under."""
+
+    name = line(100, required=True)
+
+
+class BrandChangeSchema(NoteSchema):
+    """What can be corrected."""
 
     name = line(100, required=True)
 
@@ -73,14 +90,30 @@ def get(brand_id: str) -> Tagged[Brand]:
         return etags.tagged(brands.get(session, ids.parse(ids.BRAND, brand_id)))
 
 
+@admin_brands_api.patch("/brands/<brand_id>")
+@requires(admin_brands_api, WRITE)
+@fails_with(brands.BrandNotFound, brands.BrandTaken, texts.MalformedText)
+@admin_brands_api.doc(parameters=[DRY_RUN, etags.IF_MATCH])
+@admin_brands_api.arguments(BrandChangeSchema())
+@admin_brands_api.response(200, BrandSchema, headers=etags.ETAG)
+def change(body: dict[str, Any], brand_id: str) -> Tagged[Brand]:
+    """Correct a brand's name."""
+    seen = etags.seen()
+    with services().writing() as session:
+        changed = brands.change(session, brand_id=ids.parse(ids.BRAND, brand_id), name=body["name"], seen=seen)
+        write_down(session, "brand.corrected", changed, key="brand_id", reason=body.get("reason"))
+    return etags.tagged(changed)
+
+
 @admin_brands_api.post("/brands/<brand_id>/end")
 @requires(admin_brands_api, WRITE)
-@fails_with(brands.BrandNotFound)
+@fails_with(brands.BrandNotFound, texts.MalformedText)
 @admin_brands_api.doc(parameters=[DRY_RUN])
+@admin_brands_api.arguments(LeftOutSchema())
 @admin_brands_api.response(200, BrandSchema, headers=etags.ETAG)
-def end(brand_id: str) -> Tagged[Brand]:
+def end(body: dict[str, Any], brand_id: str) -> Tagged[Brand]:
     """End a brand; its name is free then."""
     with services().writing() as session:
         ended = brands.end(session, brand_id=ids.parse(ids.BRAND, brand_id), now=clock.now())
-        write_down(session, "brand.ended", ended, key="brand_id")
+        write_down(session, "brand.ended", ended, key="brand_id", reason=body.get("reason"))
     return etags.tagged(ended)

@@ -18,7 +18,18 @@ from kit.http.requests import DRY_RUN
 from kit.http.services import services
 from partners import accounts, contacts, texts
 from partners.contacts import Contact
-from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page_of_partner, page_schema, write_down
+from partners.http.admin import (
+    OWNED,
+    PREFIX,
+    READ,
+    WRITE,
+    LeftOutSchema,
+    NoteSchema,
+    line,
+    page_of_partner,
+    page_schema,
+    write_down,
+)
 from partners.http.auth import requires
 
 admin_contacts_api = Blueprint("admin-contacts", __name__, url_prefix=PREFIX, description="Contacts, for the admin")
@@ -31,6 +42,15 @@ class NewContactSchema(ma.Schema):
     name = line(100, required=True)
     email = line(254, required=True)
     phone = line(40, metadata={"description": "International, such as +44 20 7946 0000"})
+
+
+class ContactChangeSchema(NoteSchema):
+    """What can be corrected; what is left out stays."""
+
+    role = ma.fields.String(validate=ma.validate.OneOf(contacts.ROLES))
+    name = line(100)
+    email = line(254)
+    phone = line(40, allow_none=True, metadata={"description": "International, such as +44 20 7946 0000"})
 
 
 class ContactSchema(ma.Schema):
@@ -88,14 +108,32 @@ def get(contact_id: str) -> Tagged[Contact]:
         return etags.tagged(contacts.get(session, ids.parse(ids.CONTACT, contact_id)))
 
 
+@admin_contacts_api.patch("/contacts/<contact_id>")
+@requires(admin_contacts_api, WRITE)
+@fails_with(contacts.ContactNotFound, texts.MalformedText, MalformedEmail, MalformedPhone)
+@admin_contacts_api.doc(parameters=[DRY_RUN, etags.IF_MATCH])
+@admin_contacts_api.arguments(ContactChangeSchema())
+@admin_contacts_api.response(200, ContactSchema, headers=etags.ETAG)
+def change(body: dict[str, Any], contact_id: str) -> Tagged[Contact]:
+    """Correct a contact."""
+    seen, reason = etags.seen(), body.pop("reason", None)
+    changes: contacts.ContactChange = {**body}  # type: ignore[typeddict-item]
+    with services().writing() as session:
+        wanted = ids.parse(ids.CONTACT, contact_id)
+        changed = contacts.change(session, contact_id=wanted, changes=changes, seen=seen)
+        write_down(session, "contact.corrected", changed, key="contact_id", fields=sorted(body), reason=reason)
+    return etags.tagged(changed)
+
+
 @admin_contacts_api.post("/contacts/<contact_id>/end")
 @requires(admin_contacts_api, WRITE)
-@fails_with(contacts.ContactNotFound)
+@fails_with(contacts.ContactNotFound, texts.MalformedText)
 @admin_contacts_api.doc(parameters=[DRY_RUN])
+@admin_contacts_api.arguments(LeftOutSchema())
 @admin_contacts_api.response(200, ContactSchema, headers=etags.ETAG)
-def end(contact_id: str) -> Tagged[Contact]:
+def end(body: dict[str, Any], contact_id: str) -> Tagged[Contact]:
     """End a contact."""
     with services().writing() as session:
         ended = contacts.end(session, contact_id=ids.parse(ids.CONTACT, contact_id), now=clock.now())
-        write_down(session, "contact.ended", ended, key="contact_id")
+        write_down(session, "contact.ended", ended, key="contact_id", reason=body.get("reason"))
     return etags.tagged(ended)

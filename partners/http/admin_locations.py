@@ -16,7 +16,7 @@ from kit.http.paging import InvalidCursor, Page, PageQuery
 from kit.http.requests import DRY_RUN
 from kit.http.services import services
 from partners import accounts, locations, presences, texts
-from partners.http.admin import PREFIX, READ, WRITE, line, page_of_partner, page_schema, write_down
+from partners.http.admin import PREFIX, READ, WRITE, NoteSchema, line, page_of_partner, page_schema, write_down
 from partners.http.auth import requires
 from partners.locations import Location
 
@@ -32,10 +32,12 @@ class NewLocationSchema(ma.Schema):
     address = line(300, required=True)
 
 
-class LocationChangeSchema(ma.Schema):
+class LocationChangeSchema(NoteSchema):
     """What can be changed; what is left out stays."""
 
+    code = line(32)
     name = line(100)
+    territory = line(6, metadata={"description": "GB, or GB-SCT"})
     address = line(300)
     status = ma.fields.String(validate=ma.validate.OneOf(locations.LOCATION_STATES))
 
@@ -96,14 +98,21 @@ def get(location_id: str) -> Tagged[Location]:
 
 @admin_locations_api.patch("/locations/<location_id>")
 @requires(admin_locations_api, WRITE)
-@fails_with(locations.LocationNotFound, texts.MalformedText)
+@fails_with(
+    locations.LocationNotFound,
+    locations.LocationCodeTaken,
+    locations.MalformedCode,
+    presences.UnknownTerritory,
+    texts.MalformedText,
+)
 @admin_locations_api.doc(parameters=[DRY_RUN, etags.IF_MATCH])
 @admin_locations_api.arguments(LocationChangeSchema())
 @admin_locations_api.response(200, LocationSchema, headers=etags.ETAG)
 def change(body: dict[str, Any], location_id: str) -> Tagged[Location]:
-    """Rename, close or open a location."""
-    seen = etags.seen()
+    """Correct, close or open a location."""
+    seen, reason = etags.seen(), body.pop("reason", None)
     with services().writing() as session:
         changed = locations.change(session, location_id=ids.parse(ids.LOCATION, location_id), **body, seen=seen)
-        write_down(session, "location.changed", changed, key="location_id", fields=sorted(body), status=changed.status)
+        said = {"fields": sorted(body), "status": changed.status, "reason": reason}
+        write_down(session, "location.changed", changed, key="location_id", **said)
     return etags.tagged(changed)

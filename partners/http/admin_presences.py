@@ -16,8 +16,18 @@ from kit.http.paging import InvalidCursor, Page, PageQuery
 from kit.http.requests import DRY_RUN
 from kit.http.services import services
 from partners import accounts, categories, presences, texts
-from partners.http import admission
-from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page_of_partner, page_schema, write_down
+from partners.http.admin import (
+    OWNED,
+    PREFIX,
+    READ,
+    WRITE,
+    LeftOutSchema,
+    NoteSchema,
+    line,
+    page_of_partner,
+    page_schema,
+    write_down,
+)
 from partners.http.auth import requires
 from partners.presences import LONGEST_CLAUSE, Presence
 
@@ -40,7 +50,7 @@ class NewPresenceSchema(ma.Schema):
     clause = line(LONGEST_CLAUSE, allow_none=True, load_default=None, metadata=CLAUSE)
 
 
-class PresenceChangeSchema(ma.Schema):
+class PresenceChangeSchema(NoteSchema):
     """What can be changed; what is left out stays."""
 
     since = ma.fields.Date()
@@ -103,22 +113,26 @@ def get(presence_id: str) -> Tagged[Presence]:
 @admin_presences_api.doc(parameters=[DRY_RUN, etags.IF_MATCH])
 @admin_presences_api.arguments(PresenceChangeSchema())
 @admin_presences_api.response(200, PresenceSchema, headers=etags.ETAG)
-def change(body: presences.PresenceChange, presence_id: str) -> Tagged[Presence]:
+def change(body: dict[str, Any], presence_id: str) -> Tagged[Presence]:
     """Extend or end a presence, or change its clause; checked like a new one."""
-    seen = etags.seen()
+    seen, reason = etags.seen(), body.pop("reason", None)
+    changes: presences.PresenceChange = {**body}  # type: ignore[typeddict-item]
     with services().writing() as session:
-        changed = presences.change(session, presence_id=ids.parse(ids.PRESENCE, presence_id), changes=body, seen=seen)
-        write_down(session, "presence.changed", changed, key="presence_id", fields=sorted(body))
+        wanted = ids.parse(ids.PRESENCE, presence_id)
+        changed = presences.change(session, presence_id=wanted, changes=changes, seen=seen)
+        write_down(session, "presence.changed", changed, key="presence_id", fields=sorted(body), reason=reason)
     return etags.tagged(changed)
 
 
 @admin_presences_api.post("/presences/<presence_id>/withdraw")
 @requires(admin_presences_api, WRITE)
-@fails_with(presences.PresenceNotFound)
+@fails_with(presences.PresenceNotFound, texts.MalformedText)
 @admin_presences_api.doc(parameters=[DRY_RUN])
+@admin_presences_api.arguments(LeftOutSchema())
 @admin_presences_api.response(204)
-def withdraw(presence_id: str) -> None:
+def withdraw(body: dict[str, Any], presence_id: str) -> None:
     """Take back a presence that was entered by mistake."""
     with services().writing() as session:
-        presences.withdraw(session, presence_id=ids.parse(ids.PRESENCE, presence_id), now=clock.now())
-        admission.write_down(session, "presence.withdrawn", presence_id)
+        gone = presences.get(session, ids.parse(ids.PRESENCE, presence_id))
+        presences.withdraw(session, presence_id=gone.presence_id, now=clock.now())
+        write_down(session, "presence.withdrawn", gone, key="presence_id", reason=body.get("reason"))

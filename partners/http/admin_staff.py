@@ -18,7 +18,19 @@ from kit.http.paging import InvalidCursor, Page, PageQuery
 from kit.http.requests import DRY_RUN
 from kit.http.services import services
 from partners import accounts, staff, texts
-from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page, page_of_partner, page_schema, write_down
+from partners.http.admin import (
+    OWNED,
+    PREFIX,
+    READ,
+    WRITE,
+    LeftOutSchema,
+    NoteSchema,
+    line,
+    page,
+    page_of_partner,
+    page_schema,
+    write_down,
+)
 from partners.http.auth import requires
 from partners.staff import Person
 
@@ -35,10 +47,11 @@ class NewPersonSchema(ma.Schema):
     role = ma.fields.String(required=True, validate=ma.validate.OneOf(staff.ROLES))
 
 
-class PersonChangeSchema(ma.Schema):
-    """What can be changed."""
+class PersonChangeSchema(NoteSchema):
+    """What can be changed; what is left out stays. An address is not: it is who signs in."""
 
-    role = ma.fields.String(required=True, validate=ma.validate.OneOf(staff.ROLES))
+    role = ma.fields.String(validate=ma.validate.OneOf(staff.ROLES))
+    name = line(100)
 
 
 class PersonSchema(ma.Schema):
@@ -119,27 +132,30 @@ def get(staff_id: str) -> Tagged[Person]:
 
 @admin_staff_api.patch("/staff/<staff_id>")
 @requires(admin_staff_api, WRITE)
-@fails_with(staff.StaffNotFound)
+@fails_with(staff.StaffNotFound, texts.MalformedText)
 @admin_staff_api.doc(parameters=[DRY_RUN, etags.IF_MATCH])
 @admin_staff_api.arguments(PersonChangeSchema())
 @admin_staff_api.response(200, PersonSchema, headers=etags.ETAG)
 def change(body: dict[str, Any], staff_id: str) -> Tagged[Person]:
-    """Give somebody another role."""
-    seen = etags.seen()
+    """Give somebody another role or name."""
+    seen, reason = etags.seen(), body.pop("reason", None)
     with services().writing() as session:
-        changed = staff.set_role(session, staff_id=ids.parse(ids.STAFF, staff_id), role=body["role"], seen=seen)
-        write_down(session, "staff.changed", changed, key="staff_id", role=changed.role)
+        changed = staff.change(session, staff_id=ids.parse(ids.STAFF, staff_id), **body, seen=seen)
+        write_down(
+            session, "staff.changed", changed, key="staff_id", fields=sorted(body), role=changed.role, reason=reason
+        )
     return etags.tagged(changed)
 
 
 @admin_staff_api.post("/staff/<staff_id>/end")
 @requires(admin_staff_api, WRITE)
-@fails_with(staff.StaffNotFound)
+@fails_with(staff.StaffNotFound, texts.MalformedText)
 @admin_staff_api.doc(parameters=[DRY_RUN])
+@admin_staff_api.arguments(LeftOutSchema())
 @admin_staff_api.response(200, PersonSchema, headers=etags.ETAG)
-def end(staff_id: str) -> Tagged[Person]:
+def end(body: dict[str, Any], staff_id: str) -> Tagged[Person]:
     """Let somebody go."""
     with services().writing() as session:
         ended = staff.end(session, staff_id=ids.parse(ids.STAFF, staff_id), now=clock.now())
-        write_down(session, "staff.ended", ended, key="staff_id")
+        write_down(session, "staff.ended", ended, key="staff_id", reason=body.get("reason"))
     return etags.tagged(ended)

@@ -18,8 +18,8 @@ from kit.http.fields import Id
 from kit.http.paging import InvalidCursor, Page, PageQuery
 from kit.http.requests import DRY_RUN
 from kit.http.services import services
-from partners import locations
-from partners.http.admin import PREFIX, READ, WRITE, line, page, page_schema, write_down
+from partners import locations, texts
+from partners.http.admin import PREFIX, READ, WRITE, NoteSchema, line, page, page_schema, write_down
 from partners.http.auth import requires
 from partners.locations import Till
 
@@ -32,7 +32,7 @@ class NewTillSchema(ma.Schema):
     code = line(32, required=True, metadata={"description": "What the location's own systems call it"})
 
 
-class TillChangeSchema(ma.Schema):
+class TillChangeSchema(NoteSchema):
     """What can be changed."""
 
     status = ma.fields.String(required=True, validate=ma.validate.OneOf(locations.TILL_STATES))
@@ -91,7 +91,7 @@ def get(till_id: str) -> Tagged[Till]:
 
 @admin_tills_api.patch("/tills/<till_id>")
 @requires(admin_tills_api, WRITE)
-@fails_with(locations.TillNotFound, locations.TillRetired)
+@fails_with(locations.TillNotFound, locations.TillRetired, texts.MalformedText)
 @admin_tills_api.doc(parameters=[DRY_RUN, etags.IF_MATCH])
 @admin_tills_api.arguments(TillChangeSchema())
 @admin_tills_api.response(200, TillSchema, headers=etags.ETAG)
@@ -100,5 +100,5 @@ def change(body: dict[str, Any], till_id: str) -> Tagged[Till]:
     seen = etags.seen()
     with services().writing() as session:
         changed = locations.set_till(session, till_id=ids.parse(ids.TILL, till_id), status=body["status"], seen=seen)
-        write_down(session, "till.changed", changed, key="till_id", status=changed.status)
+        write_down(session, "till.changed", changed, key="till_id", status=changed.status, reason=body.get("reason"))
     return etags.tagged(changed)

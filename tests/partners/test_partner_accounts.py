@@ -228,7 +228,7 @@ def test_a_name_an_address_and_a_code_are_taken_once(world: World, newcomer) -> 
         person = staff.add(session, email="a@example.com", name="A", role="cashier", **mine)
         with pytest.raises(staff.StaffEmailTaken):
             staff.add(session, partner_id=None, email="A@EXAMPLE.com", name="A", role="admin", now=NOW)
-        assert staff.set_role(session, staff_id=person.staff_id, role="manager").role == "manager"
+        assert staff.change(session, staff_id=person.staff_id, role="manager").role == "manager"
         shop = locations.add(session, code="L1", name="High St", territory="GB-ENG", address="1 High St", **mine)
         with pytest.raises(locations.LocationCodeTaken):
             locations.add(session, code="L1", name="Low St", territory="GB", address="1 Low St", **mine)

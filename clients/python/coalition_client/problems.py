@@ -212,6 +212,10 @@ class MalformedCategory(Invalid):
     """Malformed category."""
 
 
+class MalformedClient(Invalid):
+    """Malformed client."""
+
+
 class MalformedCode(Invalid):
     """Malformed code."""
 
@@ -526,6 +530,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "mail_unavailable": MailUnavailable,
     "malformed_card": MalformedCard,
     "malformed_category": MalformedCategory,
+    "malformed_client": MalformedClient,
     "malformed_code": MalformedCode,
     "malformed_email": MalformedEmail,
     "malformed_external_id": MalformedExternalId,

@@ -14,7 +14,13 @@ class Client(Answer):
 
     client_id: str
     client_secret: str | None = None
-    partner_id: str
+    partner_id: str | None
+    kind: str
+    # What people read of an app or of tills
+    name: str
+    auth_method: str
+    redirect_uris: tuple[str, ...]
+    rate_limit_percent: int
     scopes: tuple[str, ...]
     created_at: datetime
     revoked_at: datetime | None

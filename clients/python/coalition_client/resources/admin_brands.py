@@ -62,7 +62,27 @@ class AdminBrands:
             ),
         )
 
-    def end(self, brand_id: str, *, dry_run: bool = False) -> Brand:
+    def change(
+        self, brand_id: str, *, name: str, if_match: str, reason: str | None = None, dry_run: bool = False
+    ) -> Brand:
+        """Correct a brand's name.
+
+        Needs the scope `admin:write`.
+
+        brand_id: An id that begins with `brd_`.
+        """
+        return self._transport.one(
+            Brand,
+            Call(
+                method="PATCH",
+                path=path("/v1/admin/brands/{brand_id}", brand_id=brand_id),
+                query=query(dry_run=dry_run),
+                body=given(reason=reason, name=name),
+                if_match=if_match,
+            ),
+        )
+
+    def end(self, brand_id: str, *, reason: str | None = None, dry_run: bool = False) -> Brand:
         """End a brand; its name is free then.
 
         Needs the scope `admin:write`.
@@ -75,5 +95,6 @@ class AdminBrands:
                 method="POST",
                 path=path("/v1/admin/brands/{brand_id}/end", brand_id=brand_id),
                 query=query(dry_run=dry_run),
+                body=given(reason=reason),
             ),
         )

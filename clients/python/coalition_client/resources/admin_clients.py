@@ -48,7 +48,7 @@ class AdminClients:
         )
 
     def get(self, client_id: str) -> Client:
-        """One client of a partner, also one that was revoked.
+        """One client, also one that was revoked.
 
         Needs the scope `admin:read`.
 
@@ -62,7 +62,35 @@ class AdminClients:
             ),
         )
 
-    def revoke(self, client_id: str, *, dry_run: bool = False) -> Meta:
+    def change(
+        self,
+        client_id: str,
+        *,
+        if_match: str,
+        reason: str | None = None,
+        name: str | None = None,
+        redirect_uris: Sequence[str] | None = None,
+        scopes: Sequence[str] | None = None,
+        dry_run: bool = False,
+    ) -> Client:
+        """Correct a client: its name, an app's redirect addresses, a back end's scopes.
+
+        Needs the scope `admin:write`.
+
+        client_id: The id of an OAuth client.
+        """
+        return self._transport.one(
+            Client,
+            Call(
+                method="PATCH",
+                path=path("/v1/admin/clients/{client_id}", client_id=client_id),
+                query=query(dry_run=dry_run),
+                body=given(reason=reason, name=name, redirect_uris=redirect_uris, scopes=scopes),
+                if_match=if_match,
+            ),
+        )
+
+    def revoke(self, client_id: str, *, reason: str | None = None, dry_run: bool = False) -> Meta:
         """End a client, and its tokens within a second.
 
         Needs the scope `admin:write`.
@@ -74,5 +102,6 @@ class AdminClients:
                 method="POST",
                 path=path("/v1/admin/clients/{client_id}/revoke", client_id=client_id),
                 query=query(dry_run=dry_run),
+                body=given(reason=reason),
             )
         )

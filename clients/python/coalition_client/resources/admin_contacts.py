@@ -7,7 +7,7 @@ from typing import Literal
 from coalition_client.models.admin_contacts import Contact
 from coalition_client.pages import Pages
 from coalition_client.transport import Call, Transport, path, query
-from coalition_client.values import given
+from coalition_client.values import Null, given
 
 
 class AdminContacts:
@@ -74,7 +74,37 @@ class AdminContacts:
             ),
         )
 
-    def end(self, contact_id: str, *, dry_run: bool = False) -> Contact:
+    def change(
+        self,
+        contact_id: str,
+        *,
+        if_match: str,
+        reason: str | None = None,
+        role: Literal["business", "technical", "finance", "legal", "support"] | None = None,
+        name: str | None = None,
+        email: str | None = None,
+        phone: str | Null | None = None,
+        dry_run: bool = False,
+    ) -> Contact:
+        """Correct a contact.
+
+        Needs the scope `admin:write`.
+
+        contact_id: An id that begins with `ctc_`.
+        phone: International, such as +44 20 7946 0000
+        """
+        return self._transport.one(
+            Contact,
+            Call(
+                method="PATCH",
+                path=path("/v1/admin/contacts/{contact_id}", contact_id=contact_id),
+                query=query(dry_run=dry_run),
+                body=given(reason=reason, role=role, name=name, email=email, phone=phone),
+                if_match=if_match,
+            ),
+        )
+
+    def end(self, contact_id: str, *, reason: str | None = None, dry_run: bool = False) -> Contact:
         """End a contact.
 
         Needs the scope `admin:write`.
@@ -87,5 +117,6 @@ class AdminContacts:
                 method="POST",
                 path=path("/v1/admin/contacts/{contact_id}/end", contact_id=contact_id),
                 query=query(dry_run=dry_run),
+                body=given(reason=reason),
             ),
         )

@@ -73,16 +73,20 @@ class AdminLocations:
         location_id: str,
         *,
         if_match: str,
+        reason: str | None = None,
+        code: str | None = None,
         name: str | None = None,
+        territory: str | None = None,
         address: str | None = None,
         status: Literal["open", "closed"] | None = None,
         dry_run: bool = False,
     ) -> Location:
-        """Rename, close or open a location.
+        """Correct, close or open a location.
 
         Needs the scope `admin:write`.
 
         location_id: An id that begins with `loc_`.
+        territory: GB, or GB-SCT
         """
         return self._transport.one(
             Location,
@@ -90,7 +94,7 @@ class AdminLocations:
                 method="PATCH",
                 path=path("/v1/admin/locations/{location_id}", location_id=location_id),
                 query=query(dry_run=dry_run),
-                body=given(name=name, address=address, status=status),
+                body=given(reason=reason, code=code, name=name, territory=territory, address=address, status=status),
                 if_match=if_match,
             ),
         )

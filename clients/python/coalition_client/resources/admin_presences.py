@@ -82,6 +82,7 @@ class AdminPresences:
         presence_id: str,
         *,
         if_match: str,
+        reason: str | None = None,
         since: date | None = None,
         until: date | Null | None = None,
         clause: str | Null | None = None,
@@ -101,12 +102,12 @@ class AdminPresences:
                 method="PATCH",
                 path=path("/v1/admin/presences/{presence_id}", presence_id=presence_id),
                 query=query(dry_run=dry_run),
-                body=given(since=since, until=until, clause=clause),
+                body=given(reason=reason, since=since, until=until, clause=clause),
                 if_match=if_match,
             ),
         )
 
-    def withdraw(self, presence_id: str, *, dry_run: bool = False) -> Meta:
+    def withdraw(self, presence_id: str, *, reason: str | None = None, dry_run: bool = False) -> Meta:
         """Take back a presence that was entered by mistake.
 
         Needs the scope `admin:write`.
@@ -118,5 +119,6 @@ class AdminPresences:
                 method="POST",
                 path=path("/v1/admin/presences/{presence_id}/withdraw", presence_id=presence_id),
                 query=query(dry_run=dry_run),
+                body=given(reason=reason),
             )
         )

@@ -104,9 +104,16 @@ class AdminStaff:
         )
 
     def change(
-        self, staff_id: str, *, role: Literal["admin", "manager", "cashier"], if_match: str, dry_run: bool = False
+        self,
+        staff_id: str,
+        *,
+        if_match: str,
+        reason: str | None = None,
+        role: Literal["admin", "manager", "cashier"] | None = None,
+        name: str | None = None,
+        dry_run: bool = False,
     ) -> Person:
-        """Give somebody another role.
+        """Give somebody another role or name.
 
         Needs the scope `admin:write`.
 
@@ -118,12 +125,12 @@ class AdminStaff:
                 method="PATCH",
                 path=path("/v1/admin/staff/{staff_id}", staff_id=staff_id),
                 query=query(dry_run=dry_run),
-                body=given(role=role),
+                body=given(reason=reason, role=role, name=name),
                 if_match=if_match,
             ),
         )
 
-    def end(self, staff_id: str, *, dry_run: bool = False) -> Person:
+    def end(self, staff_id: str, *, reason: str | None = None, dry_run: bool = False) -> Person:
         """Let somebody go.
 
         Needs the scope `admin:write`.
@@ -136,5 +143,6 @@ class AdminStaff:
                 method="POST",
                 path=path("/v1/admin/staff/{staff_id}/end", staff_id=staff_id),
                 query=query(dry_run=dry_run),
+                body=given(reason=reason),
             ),
         )

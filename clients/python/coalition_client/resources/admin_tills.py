@@ -66,7 +66,13 @@ class AdminTills:
         )
 
     def change(
-        self, till_id: str, *, status: Literal["active", "blocked", "retired"], if_match: str, dry_run: bool = False
+        self,
+        till_id: str,
+        *,
+        status: Literal["active", "blocked", "retired"],
+        if_match: str,
+        reason: str | None = None,
+        dry_run: bool = False,
     ) -> Till:
         """Block a till, let it work again, or retire it for good.
 
@@ -80,7 +86,7 @@ class AdminTills:
                 method="PATCH",
                 path=path("/v1/admin/tills/{till_id}", till_id=till_id),
                 query=query(dry_run=dry_run),
-                body=given(status=status),
+                body=given(reason=reason, status=status),
                 if_match=if_match,
             ),
         )
