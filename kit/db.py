@@ -37,19 +37,11 @@ STATEMENT_TIMEOUT_MS = 30_000
 LOCK_TIMEOUT_MS = 5_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000
 
-# States in which the same transaction may simply be tried again: PostgreSQL's appendix A.
-_PASSING_STATES = (
-    psycopg.errors.LockNotAvailable,
-    psycopg.errors.QueryCanceled,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.AdminShutdown,
-    psycopg.errors.CrashShutdown,
-    psycopg.errors.CannotConnectNow,
-    psycopg.errors.TooManyConnections,
-    psycopg.errors.ReadOnlySqlTransaction,
-)
-
+# Faults of the server and its limits, not of a statement: the same transaction may simply be tried again. By SQLSTATE
+# (PostgreSQL's appendix A), whole classes: connection, rollback, resources, operator; and single ones: a lock that was
+# waited for too long, a server that became read-only, a transaction that idled.
+_PASSING_CLASSES = ("08", "40", "53", "57")
+_PASSING_STATES = ("55P03", "25006", "25P03", "25P04")
 
 _BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 WAITED = Histogram("coalition_db_connection_wait_seconds", "Waiting for a connection of the pool", bounds=_BOUNDS)
@@ -157,13 +149,12 @@ class Database:
         result = connection.pgconn.exec_(self.opening.encode())
         if result.status == ExecStatus.COMMAND_OK:
             return
-        if connection.broken:
-            # So are the others that lie in the pool since.
+        error = psycopg.errors.error_from_result(result)
+        if connection.broken or error.sqlstate is None or error.sqlstate.startswith("57P"):
+            # The server took it away; so it did with those that lie in the pool.
             session.invalidate()
             self.engine.dispose()
-            # One that broke off without a word is no `OperationalError` to psycopg, as its own would be.
-            raise psycopg.OperationalError(connection.pgconn.get_error_message())
-        raise psycopg.errors.error_from_result(result)
+        raise error
 
     @contextmanager
     def _connection(self, engine: Engine) -> Iterator[Connection]:
@@ -204,9 +195,13 @@ class Database:
 
 
 def _is_passing(cause: BaseException | None) -> bool:
-    if isinstance(cause, _PASSING_STATES):
-        return True
-    return isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None
+    if not isinstance(cause, psycopg.Error):
+        return False
+    if cause.sqlstate is not None:
+        return cause.sqlstate.startswith(_PASSING_CLASSES) or cause.sqlstate in _PASSING_STATES
+    # No state, so it wasn't the server that spoke: a connection broke off, which is told as `OperationalError` or,
+    # where another backend crashed, as plain `DatabaseError`. psycopg's complaints about our calls are other classes.
+    return isinstance(cause, psycopg.OperationalError) or type(cause) is psycopg.DatabaseError
 
 
 def _driver(session: Session) -> psycopg.Connection[Any]:
@@ -214,6 +209,17 @@ def _driver(session: Session) -> psycopg.Connection[Any]:
     if driver is None:
         raise RuntimeError("the connection is closed")
     return driver
+
+
+@contextmanager
+def _raw(session: Session) -> Iterator[psycopg.Connection[Any]]:
+    driver = _driver(session)
+    try:
+        yield driver
+    except psycopg.Error:
+        if driver.broken:
+            session.invalidate()  # or the pool would hand it out again
+        raise
 
 
 def call(session: Session, statement: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
@@ -230,13 +236,8 @@ def call(session: Session, statement: str, parameters: dict[str, Any]) -> tuple[
 
 def fetch(session: Session, statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     """All rows of a hot `statement`, like `call`."""
-    driver = _driver(session)
-    try:
+    with _raw(session) as driver:
         rows: list[tuple[Any, ...]] = driver.execute(statement, parameters).fetchall()
-    except psycopg.Error:
-        if driver.broken:
-            session.invalidate()  # or the pool would hand it out again
-        raise
     return rows
 
 
@@ -245,7 +246,7 @@ def copy_in(session: Session, statement: str, rows: Iterable[Sequence[Any]]) -> 
 
     Raises psycopg's own errors.
     """
-    with _driver(session).cursor() as cursor, cursor.copy(statement) as copy:
+    with _raw(session) as driver, driver.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
 
