@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from console.replay import generator, receipts, report
 from console.replay.receipts import ReceiptFile
-from console.replay.run import Outcome
+from console.replay.run import Outcome, insist
 from console.replay.run import replay as run_replay
 from console.run import address, coalition_up, is_ready
 from kit import sandbox, schema, settings
@@ -111,9 +111,10 @@ def _run(at: Desk, url: str, file: ReceiptFile, *, concurrency: int, as_json: bo
             bar.update(done)
 
         outcome = _complete(lambda: asyncio.run(run_replay(at, url=url, file=file, concurrency=concurrency, tick=tick)))
-    books = report.read(at)
+    books = asyncio.run(insist(lambda: report.read(at)))
     say(json.dumps(report.as_data(outcome, books)) if as_json else report.as_text(outcome, books))
-    return not books.faults and outcome.events == outcome.verified
+    # More than were counted: what the coalition's own jobs have told since.
+    return not books.faults and outcome.events <= outcome.verified
 
 
 def _complete(run: Callable[[], Outcome]) -> Outcome:

@@ -337,6 +337,8 @@ class Progress:
 
 def progress(session: Session, *, endpoint_ids: list[UUID]) -> Progress:
     """How far delivery to these endpoints is; `waiting` counts events for anybody."""
+    # First: an event that waits no more when deliveries are counted is one of them.
+    waiting = outbox.waiting(session)
     row = session.execute(
         text("""
             SELECT count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'delivered'),
@@ -345,7 +347,7 @@ def progress(session: Session, *, endpoint_ids: list[UUID]) -> Progress:
         """),
         {"ids": endpoint_ids},
     ).one()
-    return Progress(outbox.waiting(session), *row)
+    return Progress(waiting, *row)
 
 
 def retry_all(session: Session, *, endpoint_ids: list[UUID], now: datetime) -> int:

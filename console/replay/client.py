@@ -62,7 +62,7 @@ class PartnerClient:
         while time.monotonic() < deadline:
             try:
                 status, body = await self._once(method, path, **options)
-            except (aiohttp.ClientError, TimeoutError, OSError):
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError):  # the last: an answer that isn't JSON
                 status, body = 0, {}
             if 200 <= status < 300:
                 return body

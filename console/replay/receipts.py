@@ -49,14 +49,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class ReturnPart:
-    """The part of a return that belongs to one purchase, or to none that is known. `amount_minor` > 0.
-
-    `before_minor` is what earlier returns of the file took off the same purchase.
-    """
+    """The part of a return that belongs to one purchase, or to none that is known. `amount_minor` > 0."""
 
     purchase: str | None
     amount_minor: int
-    before_minor: int = 0
+
+    def __str__(self) -> str:
+        return f"the part of purchase {self.purchase}" if self.purchase else "the part without a purchase"
 
 
 @dataclass(frozen=True)
@@ -210,17 +209,11 @@ def _require(condition: object, otherwise: str) -> None:
 
 def _finish(drafts: Iterable[_Draft]) -> list[Receipt]:
     sound = sorted((d for d in drafts if d.is_sound and any(d.amounts.values())), key=lambda d: (d.at, d.line))
-    returned: dict[tuple[str, str], int] = {}
     receipts = []
     for draft in sound:
         parts = []
         if _RETURN.fullmatch(draft.number):
-            for purchase, amount in draft.amounts.items():
-                before = 0
-                if purchase is not None:
-                    before = returned.get((draft.brand, purchase), 0)
-                    returned[draft.brand, purchase] = before + amount
-                parts.append(ReturnPart(purchase, amount, before))
+            parts = [ReturnPart(purchase, amount) for purchase, amount in draft.amounts.items() if amount]
         receipts.append(
             Receipt(
                 brand=draft.brand,

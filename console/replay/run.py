@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import groupby
+from typing import TypeVar
 from uuid import UUID
 
 from coalition import business_days, programme
@@ -33,6 +34,7 @@ SETTLE_ATTEMPTS = 120
 RETRY_S = 1.0
 
 Tick = Callable[[int, str], None]
+T = TypeVar("T")
 
 
 @dataclass
@@ -64,21 +66,21 @@ async def replay(desk: Desk, *, url: str, file: ReceiptFile, concurrency: int, t
     outcome = Outcome(file.lines, len(file.receipts), list(file.problems), sorted({r.brand for r in file.receipts}))
     if not file.receipts:
         return outcome
-    founded = setup.start_clock(desk, file.receipts[0].at)
+    founded = await insist(lambda: setup.start_clock(desk, file.receipts[0].at))
     state = setup.load_state(desk, founded)
     since = file.receipts[0].at.date() - timedelta(days=1)
-    setup.prepare_brands(desk, state, outcome.brands, since=since)
+    await insist(lambda: setup.prepare_brands(desk, state, outcome.brands, since=since))
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(open_http(connections=concurrency))
         clients = {
             code: PartnerClient(http, url=url, client_id=kept.client_id, client_secret=kept.client_secret)
             for code, kept in state.brands.items()
         }
-        receiver = await _receive(state, clients, outcome.brands)
+        receiver = await _receive(state, clients)
         stack.push_async_callback(receiver.stop)
         # What could not be delivered while no receiver was there need not wait for its next turn.
-        endpoint_ids = [ids.parse(ids.ENDPOINT, state.brands[code].endpoint_id) for code in outcome.brands]
-        await _insist(desk, lambda: _retry_now(desk, endpoint_ids))
+        endpoint_ids = [ids.parse(ids.ENDPOINT, kept.endpoint_id) for kept in state.brands.values()]
+        await insist(lambda: _retry_now(desk, endpoint_ids))
         await _all_days(desk, founded, file.receipts, Till(clients), concurrency, outcome, tick)
         outcome.events = await _all_delivered(desk, endpoint_ids, tick)
         outcome.verified, outcome.repeated, outcome.refused = (
@@ -89,13 +91,13 @@ async def replay(desk: Desk, *, url: str, file: ReceiptFile, concurrency: int, t
     return outcome
 
 
-async def _receive(state: setup.State, clients: dict[str, PartnerClient], brands: list[str]) -> Receiver:
+async def _receive(state: setup.State, clients: dict[str, PartnerClient]) -> Receiver:
+    """Receive for every brand there is, those of earlier files too: their points move on, and expire."""
     receiver = Receiver(port=state.receiver_port, journal=state.journal)
     port = await receiver.start()
     state.receiver_port = port
     state.save()
-    for code in brands:
-        kept = state.brands[code]
+    for code, kept in state.brands.items():
         if not kept.endpoint_id:
             made = await clients[code].post("/v1/webhook-endpoints", {"url": f"http://127.0.0.1:{port}/{code}"})
             kept.endpoint_id, kept.endpoint_secret = made["endpoint_id"], made["secret"]
@@ -124,11 +126,14 @@ async def _all_days(
     by_day = dict(_days(founded, receipts))
     clock_stands = founded.time(clock.now())
     day, last = min(by_day), max(by_day)
+    # A file may begin days after the one before: nothing of it is posted before those are over, closed and settled.
+    clock_stands = await _advance(desk, founded.ends_at(day - timedelta(days=1)), clock_stands)
+    await insist(partial(_settle, desk, day - timedelta(days=1)))
     while day <= last:
         clock_stands = await _one_day(desk, by_day.get(day, []), till, concurrency, clock_stands, outcome, tick)
         clock_stands = await _advance(desk, founded.ends_at(day), clock_stands)
         tick(0, f"settling {day}")
-        await _insist(desk, partial(_settle, desk, day))
+        await insist(partial(_settle, desk, day))
         day += timedelta(days=1)
 
 
@@ -180,7 +185,7 @@ async def _advance(desk: Desk, to: datetime, clock_stands: datetime) -> datetime
             if to > programme.get(session).time(to):
                 programme.set_test_clock(session, to=to)
 
-    await _insist(desk, set_clock)
+    await insist(set_clock)
     return to
 
 
@@ -193,16 +198,14 @@ def _settle(desk: Desk, day: date) -> None:
         nights.run(desk.database, day=each, now=clock.now(), keyring=desk.keyring)
 
 
-async def _insist(desk: Desk, step: Callable[[], object]) -> None:
-    """Do `step` in a thread, again while the database is away: it is idempotent."""
-    for attempt in range(SETTLE_ATTEMPTS):
+async def insist(step: Callable[[], T]) -> T:
+    """Do `step` in a thread, again while the database is away: it is idempotent. Raises Unavailable in the end."""
+    for _ in range(SETTLE_ATTEMPTS - 1):
         try:
-            await asyncio.to_thread(step)
-            return
+            return await asyncio.to_thread(step)
         except Unavailable:
-            if attempt == SETTLE_ATTEMPTS - 1:
-                raise
             await asyncio.sleep(RETRY_S)
+    return await asyncio.to_thread(step)
 
 
 def _retry_now(desk: Desk, endpoint_ids: list[UUID]) -> None:
@@ -227,7 +230,7 @@ async def _all_delivered(desk: Desk, endpoint_ids: list[UUID], tick: Tick) -> in
         if stands.delivered > most:
             most, deadline = stands.delivered, loop.time() + DELIVERY_TIMEOUT_S
         if stands.failed:
-            await _insist(desk, lambda: _retry_now(desk, endpoint_ids))
+            await insist(lambda: _retry_now(desk, endpoint_ids))
         await asyncio.sleep(0.2)
     raise DeliveriesOutstanding(f"nothing was delivered for {DELIVERY_TIMEOUT_S:.0f} s, and not all is")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from console.replay.client import PartnerClient, Refused
@@ -9,6 +10,19 @@ from console.replay.receipts import Receipt, ReturnPart
 
 POINT_WORTH_MINOR = 1  # what a point takes off a receipt
 LEAST_FROM_OTHERS = 200  # points of other brands a member holds before any are burned
+
+
+_Posting = tuple[str, dict[str, Any], str]  # path, body, key
+
+
+@dataclass(frozen=True)
+class _Returned:
+    """A reversal of a purchase's earn or burn, and the money it stands for."""
+
+    reference: str
+    kind: str
+    points: int
+    minor: int
 
 
 class Till:
@@ -19,12 +33,15 @@ class Till:
         self._members: dict[tuple[PartnerClient, str], str] = {}
 
     async def ring_up(self, receipt: Receipt) -> None:
-        """Post everything of `receipt`; raises Refused where the API says no, and posts nothing more of it then."""
+        """Post everything of `receipt`; raises Refused where the API says no, and posts nothing more of it then.
+
+        Of a return all parts are looked at before the first is posted; a refusal says which part it is about, and which
+        were posted before it.
+        """
         client = self._clients[receipt.brand]
         member_id = await self._member(client, receipt.card)
         if receipt.is_return:
-            for part in receipt.parts:
-                await self._take_back(client, receipt, part, member_id)
+            await self._take_back(client, receipt, member_id)
         else:
             await self._sell(client, receipt, member_id)
 
@@ -80,36 +97,86 @@ class Till:
         }
         return int((await client.post("/v1/burns", body, key=f"burn-{receipt.number}"))["points"])
 
-    async def _take_back(self, client: PartnerClient, receipt: Receipt, part: ReturnPart, member_id: str) -> None:
+    async def _take_back(self, client: PartnerClient, receipt: Receipt, member_id: str) -> None:
+        posted: list[ReturnPart] = []
+        part = receipt.parts[0]
+        try:
+            planned = {}
+            for part in receipt.parts:
+                planned[part] = await self._plan(client, receipt, part, member_id)
+            for part, postings in planned.items():
+                for path, body, key in postings:
+                    await client.post(path, body, key=key)
+                posted.append(part)
+        except Refused as refusal:
+            before = " and ".join(map(str, posted)) or "no part"
+            detail = f"{part}: {refusal.detail}; {before} was posted"
+            raise Refused({"code": refusal.problem_code, "detail": detail}) from refusal
+
+    async def _plan(self, client: PartnerClient, receipt: Receipt, part: ReturnPart, member_id: str) -> list[_Posting]:
+        """What has to be posted for `part` still; the ledger says what of its purchase was returned, not the file."""
         common = {"reference": receipt.number, "effective_at": receipt.at.isoformat()}
         if part.purchase is None:
             amount = {"minor": part.amount_minor, "currency": receipt.currency}
             body = {"member_id": member_id, "amount": amount, **common}
-            await client.post("/v1/clawbacks", body, key=f"clawback-{receipt.number}")
-            return
-        posted = await self._posted(client, part.purchase)
-        if "earn" not in posted:
+            return [("/v1/clawbacks", body, f"clawback-{receipt.number}")]
+        bought = await self._posted(client, part.purchase)
+        if "earn" not in bought:
             raise Refused({"code": "purchase_unknown", "detail": f"purchase {part.purchase} is not posted"})
-        burned = int(posted["burn"]["points"]) if "burn" in posted else 0
-        worth = posted["earn"]["amount_minor"] + burned * POINT_WORTH_MINOR
-        after = part.before_minor + part.amount_minor
-        if after > worth:
-            raise Refused({"code": "more_than_purchase", "detail": f"more returned than {part.purchase} was worth"})
-        # The part paid with points comes back as points, the rest as money: in proportion, in whole points, and by
-        # the sum of all returns so far, so that many small returns give back exactly what one large one does.
-        back = burned * after // worth - burned * part.before_minor // worth
-        money = part.amount_minor - back * POINT_WORTH_MINOR
-        for kind, measure in (
-            ("burn", {"points": back} if back else None),
-            ("earn", {"amount": {"minor": money, "currency": receipt.currency}} if money else None),
-        ):
-            if measure is not None:
-                await client.post(
-                    f"/v1/transactions/{posted[kind]['transaction_id']}/reversals",
-                    {**measure, **common},
-                    key=f"{kind}-back-{receipt.number}-{part.purchase}",
-                )
+        back, money = _divide(receipt, part, bought, await self._returned(client, bought))
+        return [
+            (
+                f"/v1/transactions/{bought[kind]['transaction_id']}/reversals",
+                {**measure, **common},
+                f"{kind}-back-{receipt.number}-{part.purchase}",
+            )
+            for kind, measure in (
+                ("burn", {"points": back} if back else None),
+                ("earn", {"amount": {"minor": money, "currency": receipt.currency}} if money else None),
+            )
+            if measure is not None
+        ]
+
+    async def _returned(self, client: PartnerClient, bought: dict[str, dict[str, Any]]) -> list[_Returned]:
+        """Every reversal of the purchase so far."""
+        kinds = {bought[kind]["transaction_id"]: kind for kind in ("earn", "burn") if kind in bought}
+        references: set[str] = set()
+        for transaction_id in kinds:
+            explained = await client.get(f"/v1/transactions/{transaction_id}/explanation")
+            references |= {each["reference"] for each in explained["followed_by"]}
+        found = []
+        for reference in sorted(references):
+            for each in (await client.get("/v1/transactions", reference=reference))["data"]:
+                if (kind := kinds.get(each["reverses_transaction_id"])) is not None:
+                    minor = each["amount_minor"] if kind == "earn" else each["points"] * POINT_WORTH_MINOR
+                    found.append(_Returned(reference, kind, each["points"], minor or 0))
+        return found
 
     async def _posted(self, client: PartnerClient, number: str) -> dict[str, dict[str, Any]]:
         found = await client.get("/v1/transactions", reference=number)
         return {transaction["kind"]: transaction for transaction in found["data"]}
+
+
+def _divide(
+    receipt: Receipt, part: ReturnPart, bought: dict[str, dict[str, Any]], returned: list[_Returned]
+) -> tuple[int, int]:
+    """The points to give back and the money to take off, less what this very receipt has posted; raises Refused.
+
+    The part paid with points comes back as points, the rest as money: in proportion, in whole points, and by the sum of
+    all returns so far, so that many small returns give back exactly what one large one does.
+    """
+    burned = int(bought["burn"]["points"]) if "burn" in bought else 0
+    worth = bought["earn"]["amount_minor"] + burned * POINT_WORTH_MINOR
+    own = [each for each in returned if each.reference == receipt.number]
+    others = [each for each in returned if each.reference != receipt.number]
+    left = part.amount_minor - sum(each.minor for each in own)
+    if left <= 0:
+        return 0, 0
+    if own:  # its points came back, then it was interrupted
+        return 0, left
+    after = part.amount_minor + sum(each.minor for each in others)
+    if after > worth:
+        raise Refused({"code": "more_than_purchase", "detail": f"more returned than {part.purchase} was worth"})
+    given_back = sum(each.points for each in others if each.kind == "burn")
+    back = min(max(burned * after // worth - given_back, 0), part.amount_minor // POINT_WORTH_MINOR)
+    return back, part.amount_minor - back * POINT_WORTH_MINOR

@@ -12,13 +12,13 @@ import pytest
 
 from tests.e2e.conftest import RUN_S, books, wait_for
 
-ENGINES = [] if "COALITION_DATABASE_URL" in os.environ else ["redis-server", "bin/postgres"]
+ENGINES = [] if "COALITION_DATABASE_URL" in os.environ else ["redis-server", "backend", "bin/postgres"]
 VICTIMS = ["pump", "granian", *ENGINES, "granian-worker", "console.worker webhooks", "rq.cli cron"]
 
 
 def find(up: psutil.Process, victim: str) -> psutil.Process | None:
     """The process to kill: a child of the supervisor, or the child of such a child (a web worker, a running pump)."""
-    inner = {"granian-worker": "granian", "pump": "console.worker webhooks"}
+    inner = {"granian-worker": "granian", "pump": "console.worker webhooks", "backend": "bin/postgres"}
     for child in up.children():
         with contextlib.suppress(psutil.NoSuchProcess):
             if inner.get(victim, victim) in " ".join(child.cmdline()):
