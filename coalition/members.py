@@ -185,6 +185,20 @@ def lock(session: Session, member_id: UUID) -> UUID:
     return UUID(str(enrolled_by))
 
 
+def used_by_others(session: Session, member_id: UUID, *, partner_id: UUID) -> bool:
+    """Whether another partner has posted for the member."""
+    asked = {"member_id": member_id, "partner_id": partner_id}
+    return bool(session.scalar(text("SELECT coalition.used_by_others(:member_id, :partner_id)"), asked))
+
+
+def claim(session: Session, member_id: UUID) -> None:
+    """Let the member's proofs count everywhere: the coalition's desk saw who it is."""
+    session.execute(
+        text("UPDATE coalition.member SET is_claimed = true WHERE member_id = :member_id AND NOT is_claimed"),
+        {"member_id": member_id},
+    )
+
+
 def count(session: Session) -> int:
     """How many members there are."""
     return session.scalar(text("SELECT count(*) FROM coalition.member")) or 0

@@ -29,6 +29,18 @@ class StepUpRequired(Forbidden):
     remedy = "Send it again under the same key with the wallet's `code` or the member's `pin`, or ask for fewer points."
 
 
+class ClaimRequired(Forbidden):
+    """You enrolled the member, nobody else has seen a proof of it, and its points are of other partners too.
+
+    Its PIN, code and consents count at you once it showed its PIN or code at another partner, or at the coalition's
+    desk. Until then it spends at you what a card alone may: `limit` at once, `limit_per_day` on one day.
+    """
+
+    code = "claim_required"
+    title = "Member not claimed yet"
+    remedy = "Ask for fewer points, or let the member show its PIN or code at another partner first."
+
+
 class NoEarningRate(Conflict):
     """An amount was to be turned into points, but the partner has no rate for its currency on that day."""
 
@@ -238,6 +250,10 @@ _REFUSALS: dict[str, tuple[type[CoalitionError], str]] = {
     "step_up_required": (
         StepUpRequired,
         "{requested} points are more than a member spends without proof, at once or today",
+    ),
+    "claim_required": (
+        ClaimRequired,
+        "{requested} points of other partners too: the member shows its PIN or code at another partner first",
     ),
     "no_earning_rate": (NoEarningRate, "no earning rate in {currency} on {day}"),
     "effective_in_future": (EffectiveInFuture, "effective_at lies ahead of the coalition's clock"),

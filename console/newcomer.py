@@ -167,6 +167,7 @@ def _category(desk: Desk) -> UUID:
 def _make_member(desk: Desk, partner: Partner, issuer: Partner, *, points: int, pin: str | None) -> SampleMember:
     card = cards.with_check_digit(f"{CARD_PREFIX}{secrets.randbelow(10**11):011d}")
     member = members.enrol(desk.session, partner_id=partner.partner_id, card=card, now=desk.now, keyring=desk.keyring)
+    members.claim(desk.session, member.member_id)
     if pin is not None:
         pins.put(desk.session, member_id=member.member_id, pin=pin, keyring=desk.keyring)
     if points:

@@ -135,7 +135,9 @@ def adjust(
 def set_pin(*, member_id: str, pin: str, as_json: bool) -> None:
     """Give MEMBER_ID a PIN, whatever it had; a lock after wrong ones ends."""
     with desk() as at, at.database.transaction() as session:
-        pins.put(session, member_id=ids.parse(ids.MEMBER, member_id), pin=pin, keyring=at.keyring)
+        wanted = ids.parse(ids.MEMBER, member_id)
+        pins.put(session, member_id=wanted, pin=pin, keyring=at.keyring)
+        members.claim(session, wanted)
         write_down(at, session, "member.pin_set", member_id)
     answer({"member_id": member_id}, f"{member_id} has a new PIN", as_json=as_json)
 
@@ -151,6 +153,7 @@ def show_code(*, member_id: str, new: bool, as_json: bool) -> None:
     with desk() as at, at.database.transaction() as session:
         if new:
             rotating_codes.issue(session, member_id=wanted, keyring=at.keyring)
+            members.claim(session, wanted)
         code = rotating_codes.current(session, member_id=wanted, keyring=at.keyring, now=clock.now())
         write_down(at, session, "member.code_issued" if new else "member.code_shown", member_id)
     answer({"member_id": member_id, "code": code}, code, as_json=as_json)

@@ -1,8 +1,9 @@
 """Who may change what a member is found by and proves itself with: docs/decisions/0015 argues the rule.
 
-The partner that enrolled a member vouches for it until it has a proof of its own. From then on, and for every other
-partner from the start, a change takes the member's PIN or code; and what the member signs in with is changed by
-signing in, once it can.
+The partner that enrolled a member vouches for it until it has a proof of its own, or another partner posts for it. From
+then on, and for every other partner from the start, a change takes the member's PIN or code; and what the member signs
+in with is changed by signing in, once it can. A proof made while its partner vouched is good for that partner's
+points, and for others' once it was shown elsewhere (`partners.post` asks).
 """
 
 from __future__ import annotations
@@ -78,10 +79,15 @@ def require(session: Session, asking: Asking, *, of_sign_in: bool = False) -> No
     enrolled_by = members.lock(session, asking.member_id)
     known = proofs.of_member(session, asking.member_id)
     if not asking.is_proved:
-        if known.are_there or enrolled_by != asking.partner_id:
+        # What others post for the member is theirs to lose: from then on its partner's word is not enough.
+        if (
+            known.are_there
+            or enrolled_by != asking.partner_id
+            or members.used_by_others(session, asking.member_id, partner_id=asking.partner_id)
+        ):
             raise MemberProofRequired(
                 "only the partner that enrolled a member changes this without a proof of the member, "
-                "and only until the member has one", accepts=[*AT_TILLS, *ON_PAGES],
+                "and only until the member has one or another partner posts for it", accepts=[*AT_TILLS, *ON_PAGES],
             )  # fmt: skip
     elif of_sign_in:
         _leave_to_sign_in(known)

@@ -37,7 +37,7 @@ COUNTERING = (
 )
 ENDING = (*COUNTERING, refusals.HoldNotFound, refusals.HoldFinished, refusals.HoldLapsed)
 POSTING = (*COUNTERING, *whom.UNFOUND)
-SPENDING = (*POSTING, refusals.InsufficientPoints, refusals.StepUpRequired, pins.WrongPin)
+SPENDING = (*POSTING, refusals.InsufficientPoints, refusals.StepUpRequired, refusals.ClaimRequired, pins.WrongPin)
 
 
 def post(kind: str, body: dict[str, Any], target: str | None = None) -> Response:

@@ -64,6 +64,10 @@ class CategoryTaken(Conflict):
     """Category taken."""
 
 
+class ClaimRequired(Forbidden):
+    """Member not claimed yet."""
+
+
 class ClientNotFound(NotFound):
     """Client not found."""
 
@@ -493,6 +497,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "card_in_use": CardInUse,
     "category_not_found": CategoryNotFound,
     "category_taken": CategoryTaken,
+    "claim_required": ClaimRequired,
     "client_not_found": ClientNotFound,
     "clock_backwards": ClockBackwards,
     "clock_refused": ClockRefused,
