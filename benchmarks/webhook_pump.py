@@ -18,11 +18,10 @@ from benchmarks.stock import Wallets
 from kit import clock
 from kit.db import Database
 from webhooks import endpoints
-from webhooks.deliveries import ENDPOINT_CONCURRENCY
-from webhooks.pump import IN_FLIGHT
+from webhooks.places import IN_ALL, OF_ENDPOINT
 
 # As many endpoints as it takes to fill all of the pump's places.
-ENDPOINTS = IN_FLIGHT // ENDPOINT_CONCURRENCY
+ENDPOINTS = IN_ALL // OF_ENDPOINT
 EVENTS_PER_SECOND_ASKED = 4_000
 EVENT_IDS = 2  # the kind of their numbered ids; each run has a stride of its own
 RUN_STRIDE = 100_000_000
@@ -43,7 +42,7 @@ def run(ground: Ground) -> Figure:
         return Figure(
             "webhooks",
             f"deliveries to {ENDPOINTS} endpoints",
-            f"bare aiohttp posts, {IN_FLIGHT} at a time",
+            f"bare aiohttp posts, {IN_ALL} at a time",
             runs,
         )
 
@@ -59,7 +58,7 @@ def _run(books: Books, partners: list[UUID], url: str, *, events: int, number: i
                 raise BenchmarkError("the pump ended, or did not deliver its backlog in three minutes")
             time.sleep(POLL_S)
     seconds, body_bytes = _outcome(books, number, events)
-    order = bare_client.Order(url, events, body_bytes, IN_FLIGHT)
+    order = bare_client.Order(url, events, body_bytes, IN_ALL)
     with child("benchmarks.bare_client") as bare:
         bare_seconds = float(answer_of(bare, bare_client.as_question(order), timeout_s=MARGIN_S))
     tell(f"  measured    {events / seconds:>9,.0f} deliveries/s, bare posts {events / bare_seconds:,.0f}/s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -101,24 +102,24 @@ def waiting(session: Session) -> int:
     return session.scalar(text("SELECT count(*) FROM kit.event WHERE position IS NULL")) or 0
 
 
-def sequence(session: Session, *, limit: int, keyring: Keyring) -> list[Sequenced]:
-    """Give up to `limit` committed events their places and freeze their bodies, each for the partner it is told to.
+def next_waiting(session: Session, *, limit: int) -> list[Waiting]:
+    """The up to `limit` events that get their places next."""
+    rows = session.execute(
+        text("""
+            SELECT subject_id, event_id, partner_id, type, occurred_at, data FROM kit.event
+            WHERE position IS NULL ORDER BY event_id LIMIT :limit
+        """),
+        {"limit": limit},
+    )
+    return [Waiting(*row) for row in rows]
+
+
+def sequence(session: Session, found: Sequence[Waiting], *, keyring: Keyring) -> list[Sequenced]:
+    """Give waiting events their places and freeze their bodies, each for the partner it is told to.
 
     One sequencer at a time (the caller holds a lock): a position is taken only by what is committed already, and all
     of a batch become visible together, so a reader of the feed never sees a place filled behind its back.
     """
-    found = [
-        Waiting(*row)
-        for row in session.execute(
-            text("""
-                SELECT subject_id, event_id, partner_id, type, occurred_at, data FROM kit.event
-                WHERE position IS NULL ORDER BY event_id LIMIT :limit
-            """),
-            {"limit": limit},
-        )
-    ]
-    if not found:
-        return []
     last = session.scalar(text("SELECT max(position) FROM kit.event")) or 0
     done = [Sequenced(e.subject_id, e.event_id, e.partner_id, e.type, last + n) for n, e in enumerate(found, start=1)]
     bodies = [

@@ -6,7 +6,6 @@ before anything is sent; a completion counts only for the claim it was made unde
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,14 +14,12 @@ from uuid import UUID
 from sqlalchemy import text
 
 from kit import ids, outbox
-from kit.db import Session, try_lock
+from kit.db import Session
 from kit.errors import Conflict, NotFound
 from kit.exposition import Gauge
-from kit.secrets import Keyring
-from webhooks.event_types import matches
+from webhooks import endpoints, places
+from webhooks.places import Free
 
-FAN_OUT_BATCH = 500
-ENDPOINT_CONCURRENCY = 32
 MOST_COUNTED = 100_000
 LEASE = timedelta(seconds=90)  # longer than the longest attempt and its completion
 
@@ -34,6 +31,13 @@ class DeliveryNotFound(NotFound):
     title = "Delivery not found"
 
 
+class EndpointDisabled(Conflict):
+    """The endpoint of this delivery is disabled, so nothing is sent to it; enable it, and it gets what it missed."""
+
+    code = "endpoint_disabled"
+    title = "Endpoint disabled"
+
+
 class AlreadyDelivered(Conflict):
     """The delivery has succeeded; there is nothing to retry."""
 
@@ -43,13 +47,15 @@ class AlreadyDelivered(Conflict):
 
 @dataclass(frozen=True)
 class Claim:
-    """What is needed for one attempt."""
+    """What is needed for one attempt; `tries` are those so far of the schedule, this one included."""
 
     delivery_id: UUID
     claim_id: UUID
     endpoint_id: UUID
+    partner_id: UUID
     event_id: UUID
     attempt_no: int
+    tries: int
     url: str
     sealed_secret: bytes
     body: bytes
@@ -69,93 +75,61 @@ class Result:
     disable_endpoint: bool = False
 
 
-def fan_out(session: Session, *, now: datetime, keyring: Keyring) -> Counter[str]:
-    """Sequence waiting events and make a delivery for each endpoint that wants one; how many events of each type."""
-    if not try_lock(session, "webhooks.fan_out"):
-        return Counter()
-    events = outbox.sequence(session, limit=FAN_OUT_BATCH, keyring=keyring)
-    if not events:
-        return Counter()
-    wanted = _subscriptions(session, {event.partner_id for event in events})
-    pairs = [
-        (event, endpoint_id)
-        for event in events
-        for endpoint_id, patterns in wanted.get(event.partner_id, ())
-        if matches(patterns, event.type)
-    ]
-    if pairs:
-        session.execute(
-            text("""
-                INSERT INTO webhooks.delivery (delivery_id, endpoint_id, subject_id, event_id, position, state, due_at)
-                SELECT u.*, 'pending', :now
-                FROM unnest(CAST(:ids AS uuid[]), CAST(:endpoints AS uuid[]), CAST(:subjects AS uuid[]),
-                            CAST(:events AS uuid[]), CAST(:positions AS bigint[])) AS u
-                ON CONFLICT (event_id, endpoint_id) DO NOTHING
-            """),
-            {
-                "ids": [ids.new() for _ in pairs],
-                "endpoints": [endpoint_id for _, endpoint_id in pairs],
-                "subjects": [event.subject_id for event, _ in pairs],
-                "events": [event.event_id for event, _ in pairs],
-                "positions": [event.position for event, _ in pairs],
-                "now": now,
-            },
-        )
-    return Counter(event.type for event in events)
-
-
-def _subscriptions(session: Session, partner_ids: set[UUID]) -> dict[UUID, list[tuple[UUID, list[str]]]]:
-    rows = session.execute(
-        text("SELECT partner_id, endpoint_id, event_types FROM webhooks.endpoint WHERE partner_id = ANY(:ids)"),
-        {"ids": list(partner_ids)},
-    )
-    found: dict[UUID, list[tuple[UUID, list[str]]]] = {}
-    for row in rows:
-        found.setdefault(row.partner_id, []).append((row.endpoint_id, row.event_types))
-    return found
-
-
 _CLAIM = text("""
     WITH due AS (
         SELECT d.delivery_id
-        FROM webhooks.endpoint e
-        LEFT JOIN unnest(CAST(:busy_ids AS uuid[]), CAST(:busy_counts AS int[])) AS busy (endpoint_id, n)
-               ON busy.endpoint_id = e.endpoint_id
-        CROSS JOIN LATERAL (
-            SELECT x.delivery_id, x.due_at FROM webhooks.delivery x
-            WHERE x.endpoint_id = e.endpoint_id AND x.state = 'pending' AND x.due_at <= :now
-            ORDER BY x.due_at, x.position LIMIT greatest(:concurrency - coalesce(busy.n, 0), 0)
-            FOR UPDATE SKIP LOCKED) d
-        WHERE e.status = 'enabled'
+        FROM (
+            SELECT x.delivery_id, x.due_at, e.partner_id, e.endpoint_id = ANY(:slow) AS is_slow,
+                   row_number() OVER (PARTITION BY e.partner_id ORDER BY x.due_at) AS of_partner,
+                   row_number() OVER (PARTITION BY e.endpoint_id = ANY(:slow) ORDER BY x.due_at) AS of_lane
+            FROM webhooks.endpoint e
+            LEFT JOIN unnest(CAST(:endpoints AS uuid[]), CAST(:endpoints_free AS int[])) AS known (endpoint_id, free)
+                   ON known.endpoint_id = e.endpoint_id
+            CROSS JOIN LATERAL (
+                SELECT y.delivery_id, y.due_at FROM webhooks.delivery y
+                WHERE y.endpoint_id = e.endpoint_id AND y.state = 'pending' AND y.due_at <= :now
+                ORDER BY y.due_at, y.position LIMIT coalesce(known.free, :at_first)
+                FOR UPDATE SKIP LOCKED) x
+            WHERE e.status = 'enabled') d
+        LEFT JOIN unnest(CAST(:partners AS uuid[]), CAST(:partners_free AS int[])) AS busy (partner_id, free)
+               ON busy.partner_id = d.partner_id
+        WHERE d.of_partner <= coalesce(busy.free, :of_partner) AND (d.of_lane <= :slow_free OR NOT d.is_slow)
         ORDER BY d.due_at LIMIT :limit
     ), claimed AS (
         UPDATE webhooks.delivery d SET claim_id = :claim_id, due_at = :lease_until, attempts = d.attempts + 1
         FROM due WHERE d.delivery_id = due.delivery_id
-        RETURNING d.delivery_id, d.claim_id, d.endpoint_id, d.subject_id, d.event_id, d.attempts, d.position
+        RETURNING d.delivery_id, d.claim_id, d.endpoint_id, d.subject_id, d.event_id, d.attempts, d.by_hand,
+                  d.position
     ), attempted AS (
         INSERT INTO webhooks.attempt (delivery_id, attempt_no, started_at, outcome)
         SELECT delivery_id, attempts, :now, 'unknown' FROM claimed
     )
-    SELECT c.delivery_id, c.claim_id, c.endpoint_id, c.event_id, c.attempts, e.url, e.sealed_secret, v.body
+    SELECT c.delivery_id, c.claim_id, c.endpoint_id, e.partner_id, c.event_id, c.attempts, c.attempts - c.by_hand,
+           e.url, e.sealed_secret, v.body
     FROM claimed c JOIN webhooks.endpoint e USING (endpoint_id)
     JOIN kit.event v ON v.subject_id = c.subject_id AND v.event_id = c.event_id
     ORDER BY c.position
 """)
 
 
-def claim(session: Session, *, now: datetime, limit: int, busy: dict[UUID, int]) -> list[Claim]:
-    """Claim up to `limit` due deliveries, at most 32 in flight for one endpoint; `busy` says how many are by endpoint.
+def claim(session: Session, *, now: datetime, free: Free) -> list[Claim]:
+    """Claim due deliveries for the places that are `free`, those due longest first.
 
-    Each endpoint has its own places, so one that hangs delays nobody else.
+    Each endpoint and each partner has its own places, so whoever hangs delays nobody else.
     """
     rows = session.execute(
         _CLAIM,
         {
-            "busy_ids": list(busy),
-            "busy_counts": list(busy.values()),
-            "concurrency": ENDPOINT_CONCURRENCY,
+            "slow": list(free.slow),
+            "slow_free": free.of_slow,
+            "endpoints": list(free.of_endpoint),
+            "endpoints_free": list(free.of_endpoint.values()),
+            "at_first": places.AT_FIRST,
+            "partners": list(free.of_partner),
+            "partners_free": list(free.of_partner.values()),
+            "of_partner": places.OF_PARTNER,
             "now": now,
-            "limit": limit,
+            "limit": max(free.in_all, 0),
             "claim_id": ids.new(),
             "lease_until": now + LEASE,
         },
@@ -310,18 +284,25 @@ def get(session: Session, *, delivery_id: UUID, partner_id: UUID) -> Delivery:
     return replace(Delivery(*row), attempts=[Attempt(*attempt) for attempt in attempts])
 
 
+# What is due already, or on its way, is sent anyway. An attempt that is asked for uses up none of the schedule's.
+_RETRY = """
+    UPDATE webhooks.delivery
+    SET state = 'pending', due_at = :now, completed_at = NULL, by_hand = by_hand + (attempts > by_hand)::int
+    WHERE claim_id IS NULL AND state <> 'delivered' AND (state = 'failed' OR due_at > :now)
+"""
+
+
 def retry(session: Session, *, delivery_id: UUID, partner_id: UUID, now: datetime) -> Delivery:
-    """Make a delivery due now, also one that was given up; raises DeliveryNotFound, AlreadyDelivered."""
+    """Make a delivery due now, also one that was given up, beside the attempts of its schedule.
+
+    Raises DeliveryNotFound, AlreadyDelivered, EndpointDisabled.
+    """
     found = get(session, delivery_id=delivery_id, partner_id=partner_id)
     if found.state == "delivered":
         raise AlreadyDelivered("this delivery has succeeded")
-    session.execute(
-        text("""
-            UPDATE webhooks.delivery SET state = 'pending', due_at = :now, completed_at = NULL
-            WHERE delivery_id = :delivery_id AND claim_id IS NULL
-        """),
-        {"delivery_id": delivery_id, "now": now},
-    )
+    if endpoints.get(session, endpoint_id=found.endpoint_id, partner_id=partner_id).status != "enabled":
+        raise EndpointDisabled("its endpoint is disabled", endpoint_id=ids.show(ids.ENDPOINT, found.endpoint_id))
+    session.execute(text(f"{_RETRY} AND delivery_id = :delivery_id"), {"delivery_id": delivery_id, "now": now})
     return get(session, delivery_id=delivery_id, partner_id=partner_id)
 
 
@@ -352,13 +333,7 @@ def progress(session: Session, *, endpoint_ids: list[UUID]) -> Progress:
 
 def retry_all(session: Session, *, endpoint_ids: list[UUID], now: datetime) -> int:
     """Make everything of these endpoints that is not delivered due now; returns how many."""
-    done = session.execute(
-        text("""
-            UPDATE webhooks.delivery SET state = 'pending', due_at = :now, completed_at = NULL
-            WHERE endpoint_id = ANY(:ids) AND state <> 'delivered' AND claim_id IS NULL
-        """),
-        {"ids": endpoint_ids, "now": now},
-    )
+    done = session.execute(text(f"{_RETRY} AND endpoint_id = ANY(:ids)"), {"ids": endpoint_ids, "now": now})
     return done.rowcount
 
 

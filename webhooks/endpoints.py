@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from kit import ids
-from kit.db import Session
+from kit.db import Session, wait_for_lock
 from kit.errors import Conflict, NotFound
 from kit.secrets import Keyring
 from kit.seen import AS_SEEN, Seen, changed
@@ -27,7 +27,7 @@ class EndpointNotFound(NotFound):
 
 
 class TooManyEndpoints(Conflict):
-    """A partner may have twenty enabled endpoints."""
+    """A partner may have twenty endpoints, the disabled among them."""
 
     code = "too_many_endpoints"
     title = "Too many endpoints"
@@ -57,12 +57,9 @@ def register(
 
     Raises TooManyEndpoints.
     """
-    count = session.scalar(
-        text("SELECT count(*) FROM webhooks.endpoint WHERE partner_id = :partner_id AND status = 'enabled'"),
-        {"partner_id": partner_id},
-    )
-    if (count or 0) >= MOST_PER_PARTNER:
-        raise TooManyEndpoints(f"a partner may have {MOST_PER_PARTNER} enabled endpoints", most=MOST_PER_PARTNER)
+    wait_for_lock(session, f"webhook endpoints of {partner_id}")  # two at once would both be the last
+    if len(of_partner(session, partner_id)) >= MOST_PER_PARTNER:
+        raise TooManyEndpoints(f"a partner may have {MOST_PER_PARTNER} endpoints; remove one", most=MOST_PER_PARTNER)
     endpoint = Endpoint(ids.new(), partner_id, url, sorted(set(event_types)), "enabled", now)
     secret = signing.new_secret()
     session.execute(
@@ -78,7 +75,7 @@ def register(
 def of_partner(session: Session, partner_id: UUID) -> list[Endpoint]:
     """All endpoints of a partner, oldest first."""
     rows = session.execute(
-        text(_SELECT + " WHERE partner_id = :partner_id ORDER BY endpoint_id"),
+        text(_SELECT + " WHERE partner_id = :partner_id AND removed_at IS NULL ORDER BY endpoint_id"),
         {"partner_id": partner_id},
     )
     return [Endpoint(*row) for row in rows]
@@ -87,7 +84,7 @@ def of_partner(session: Session, partner_id: UUID) -> list[Endpoint]:
 def get(session: Session, *, endpoint_id: UUID, partner_id: UUID) -> Endpoint:
     """One endpoint of a partner; raises EndpointNotFound."""
     row = session.execute(
-        text(_SELECT + " WHERE endpoint_id = :id AND partner_id = :partner_id"),
+        text(_SELECT + " WHERE endpoint_id = :id AND partner_id = :partner_id AND removed_at IS NULL"),
         {"id": endpoint_id, "partner_id": partner_id},
     ).first()
     if row is None:
@@ -103,7 +100,7 @@ def set_status(session: Session, *, endpoint_id: UUID, partner_id: UUID, status:
     row = session.execute(
         text(f"""
             UPDATE webhooks.endpoint SET status = :status
-            WHERE endpoint_id = :id AND partner_id = :partner_id
+            WHERE endpoint_id = :id AND partner_id = :partner_id AND removed_at IS NULL
               AND {AS_SEEN}
             RETURNING {_COLUMNS}
         """),  # noqa: S608
@@ -113,6 +110,19 @@ def set_status(session: Session, *, endpoint_id: UUID, partner_id: UUID, status:
         get(session, endpoint_id=endpoint_id, partner_id=partner_id)
         raise changed()
     return Endpoint(*row)
+
+
+def remove(session: Session, *, endpoint_id: UUID, partner_id: UUID, now: datetime) -> None:
+    """End an endpoint for good: nothing more is sent to it or kept for it. Raises EndpointNotFound."""
+    done = session.execute(
+        text("""
+            UPDATE webhooks.endpoint SET status = 'disabled', removed_at = :now
+            WHERE endpoint_id = :id AND partner_id = :partner_id AND removed_at IS NULL
+        """),
+        {"id": endpoint_id, "partner_id": partner_id, "now": now},
+    )
+    if done.rowcount == 0:
+        raise EndpointNotFound("no endpoint of yours has this id")
 
 
 def secret_of(session: Session, *, endpoint_id: UUID, keyring: Keyring) -> str:

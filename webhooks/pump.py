@@ -12,9 +12,12 @@ import os
 import signal
 import time
 from collections import Counter as Counts
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from uuid import UUID
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 import redis.asyncio
 from redis.exceptions import RedisError
@@ -28,17 +31,20 @@ from kit.errors import Unavailable
 from kit.metrics import Counter, Histogram, Meter
 from kit.secrets import Keyring
 from kit.settings import Settings
-from webhooks import deliveries, mischief
+from webhooks import deliveries, mischief, places
 from webhooks.addresses import LOOPBACK
-from webhooks.deliveries import FAN_OUT_BATCH, Claim, Result
+from webhooks.deliveries import Claim, Result
+from webhooks.fan_out import fan_out
+from webhooks.places import Free, Places
 from webhooks.sender import Sender, cancelled
 
 log = logging.getLogger("webhooks.pump")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 RUN_S = 240.0
 POLL_S = 0.5
 GATHER_S = 0.01  # let a few events or completions come together before the next turn
-IN_FLIGHT = 256
 ATTEMPTS = Counter("coalition_webhook_attempts_total", "Attempts: succeeded, failed, given_up for good", ("outcome",))
 SECONDS = Histogram(
     "coalition_webhook_attempt_duration_seconds", "Attempts, until the receiver answered or didn't",
@@ -68,7 +74,9 @@ class Pump:
         self._allowed = settings.webhook_allowed_networks
         self._is_demo = False
         self._is_sandbox = keyring.realm == "test"
-        self._sending: dict[asyncio.Task[None], UUID] = {}
+        self._sending: dict[asyncio.Task[None], Claim] = {}
+        self._places = Places()
+        self._turns = ThreadPoolExecutor(1, "pump")
         self._results: list[Result] = []
         self._stopping = False
         self._wake = asyncio.Event()
@@ -96,11 +104,13 @@ class Pump:
         for number in (signal.SIGTERM, signal.SIGINT):
             with suppress(RuntimeError, ValueError):  # not in the main thread: the caller stops us
                 loop.add_signal_handler(number, self.stop)
+        # For resolving names, of which each may take its time; by itself the loop has as few as there are cores.
+        loop.set_default_executor(ThreadPoolExecutor(places.IN_ALL, "names"))
         parent = os.getppid()
         doorbell = asyncio.create_task(self._listen())
         async with Sender(keyring=self._keyring, timeout_s=self._timeout_s, allowed=lambda: self._allowed) as sender:
             while not self._stopping and time.monotonic() < until and os.getppid() == parent:
-                if not await asyncio.to_thread(_still_held, lock):
+                if not await self._in_thread(_still_held, lock):
                     logs.event(log, "the pump's lock is lost", level=logging.WARNING)
                     break
                 await self._turn(sender)
@@ -109,12 +119,16 @@ class Pump:
             await self._turn(sender, claiming=False)
         await cancelled(doorbell)
 
+    async def _in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        # Not among the threads that resolve names: a name server that never answers would hold up the database.
+        return await asyncio.get_running_loop().run_in_executor(self._turns, partial(work, *args, **kwargs))
+
     async def _turn(self, sender: Sender, *, claiming: bool = True) -> None:
         results, self._results = self._results, []
         try:
-            turn = await asyncio.to_thread(
-                self._database_turn, results, IN_FLIGHT - len(self._sending) if claiming else 0
-            )
+            # Counted here: in the other thread, attempts would end while they are counted.
+            free = self._places.free((claim.endpoint_id, claim.partner_id) for claim in self._sending.values())
+            turn = await self._in_thread(self._database_turn, results, free if claiming else None)
         except Unavailable as error:
             logs.event(log, "the database is away", level=logging.WARNING, code=error.code)
             self._results = results + self._results
@@ -124,24 +138,23 @@ class Pump:
             self._meter.count(EVENTS, type_, by=number)
         for claim in turn.claims:
             task = asyncio.create_task(self._send(sender, claim))
-            self._sending[task] = claim.endpoint_id
+            self._sending[task] = claim
             task.add_done_callback(self._sending.pop)
-        if claiming and turn.fanned_out.total() < FAN_OUT_BATCH and not turn.claims:
+        if claiming and not turn.fanned_out and not turn.claims:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), POLL_S)
             await asyncio.sleep(GATHER_S)
         self._wake.clear()
 
-    def _database_turn(self, results: list[Result], places: int) -> Turn:
+    def _database_turn(self, results: list[Result], free: Free | None) -> Turn:
         now = clock.now()
-        busy = Counts(self._sending.values())
         with self._database.transaction() as session:
             reach_rows_by_key(session)
             deliveries.complete(session, results, now=now)
-            if places <= 0:
+            if free is None:
                 return Turn(Counts(), [])
-            fanned_out = deliveries.fan_out(session, now=now, keyring=self._keyring)
-            claims = deliveries.claim(session, now=now, limit=places, busy=dict(busy))
+            fanned_out = fan_out(session, now=now, keyring=self._keyring)
+            claims = deliveries.claim(session, now=now, free=free)
             if claims and not self._is_demo and programme.get(session).is_demo:
                 # Nobody's real money: a demo's receivers live on this machine. It may have become one just now.
                 self._is_demo = True
@@ -152,6 +165,7 @@ class Pump:
         result = await (mischief.send(sender, claim) if self._is_sandbox else sender.send(claim))
         # Only now: the list that stood there before the await has been written down and is gone.
         self._results.append(result)
+        self._places.answered(claim.endpoint_id, took_ms=result.duration_ms, succeeded=result.succeeded)
         self._meter.observe(SECONDS, result.duration_ms / 1000)
         self._meter.count(ATTEMPTS, "succeeded" if result.succeeded else "failed" if result.retry_in else "given_up")
         self._wake.set()

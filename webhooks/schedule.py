@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 MINUTE, HOUR = 60, 3600
 # Seconds to wait after the first, second, … failed attempt; after the last the delivery has failed.
@@ -12,15 +13,29 @@ JITTER = 0.2
 LONGEST_RETRY_AFTER_S = 24 * HOUR
 
 
-def next_delay(attempts: int, *, jitter: float, retry_after: str | None = None) -> timedelta | None:
+LONGEST_HEADER = 40
+
+
+def next_delay(attempts: int, *, now: datetime, jitter: float, retry_after: str | None = None) -> timedelta | None:
     """How long to wait after `attempts` ≥ 1 failed attempts, or None when it was the last.
 
-    `jitter` from 0 to 1 spreads the delay by up to 20 % beyond its value. A `Retry-After` in whole seconds is honoured
-    up to a day, but never shortens the wait; dates and nonsense in it are ignored.
+    `jitter` from 0 to 1 spreads the delay by up to 20 % beyond its value. A `Retry-After` (RFC 9110 §10.2.3), whole
+    seconds or a date, is honoured up to a day from `now`, but never shortens the wait; nonsense in it is ignored.
     """
     if attempts > len(DELAYS_S):
         return None
     seconds = DELAYS_S[attempts - 1] * (1 + JITTER * jitter)
-    if retry_after is not None and re.fullmatch(r"[0-9]{1,9}", retry_after):
-        seconds = max(seconds, min(int(retry_after), LONGEST_RETRY_AFTER_S))
-    return timedelta(seconds=seconds)
+    asked = _seconds(retry_after, now) if retry_after is not None else 0
+    return timedelta(seconds=max(seconds, min(asked, LONGEST_RETRY_AFTER_S)))
+
+
+def _seconds(retry_after: str, now: datetime) -> float:
+    if re.fullmatch(r"[0-9]{1,9}", retry_after):
+        return int(retry_after)
+    if len(retry_after) > LONGEST_HEADER or not retry_after.isascii():
+        return 0
+    try:
+        until = parsedate_to_datetime(retry_after)
+        return (until - now).total_seconds() if until.tzinfo else 0
+    except (ValueError, OverflowError):
+        return 0

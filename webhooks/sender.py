@@ -68,7 +68,8 @@ class Sender:
         headers["traceparent"] = tracing.of_event(claim.event_id).header
         answer = await self.post(claim.url, body=claim.body, headers=headers)
         succeeded = answer.succeeded
-        delay = schedule.next_delay(claim.attempt_no, jitter=random.random(), retry_after=answer.retry_after)  # noqa: S311
+        jitter = random.random()  # noqa: S311
+        delay = schedule.next_delay(claim.tries, jitter=jitter, retry_after=answer.retry_after, now=clock.now())
         return Result(
             claim=claim,
             succeeded=succeeded,

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import CARD, World
 from tests.partners.conftest import Caller
 from tests.partners.test_conventions import JSON, PARTNERS, Route
-from webhooks import deliveries
+from webhooks.fan_out import fan_out
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def objects(world: World, grocer: Caller) -> dict[str, str]:
     endpoint = grocer.post("/v1/webhook-endpoints", {"url": "https://hooks.example.com/a"}).json["endpoint_id"]
     grocer.post("/v1/earns", {"member_id": member, "points": 5, "reference": "S2"})
     with world.transaction() as session:
-        deliveries.fan_out(session, keyring=world.keyring, now=datetime.now(UTC))
+        fan_out(session, keyring=world.keyring, now=datetime.now(UTC))
     delivery = grocer.get("/v1/webhook-deliveries", endpoint_id=endpoint).json["data"][0]["delivery_id"]
     return {
         "member_id": member,

@@ -23,7 +23,7 @@ from tests.partners.conftest import Caller
 from tests.partners.test_batch_files import hand_in, results, work
 from tests.partners.test_members_api import coalition
 from tests.partners.test_openapi import DOCUMENT
-from webhooks import deliveries
+from webhooks.fan_out import fan_out
 
 __all__ = ["coalition"]
 
@@ -174,7 +174,7 @@ def test_every_event_names_a_member_as_its_partner_does(world: World, grocer, st
     for caller in (grocer, station):
         walk(world, caller, ann)
     with world.transaction() as session:
-        while deliveries.fan_out(session, now=clock.now(), keyring=world.keyring):
+        while fan_out(session, now=clock.now(), keyring=world.keyring):
             pass
         rows = session.execute(text("SELECT partner_id, body FROM kit.event WHERE body IS NOT NULL")).all()
     found = {(row.partner_id, name) for row in rows for name in MEMBER.findall(bytes(row.body).decode())}

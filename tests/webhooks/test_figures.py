@@ -14,6 +14,7 @@ from tests.webhooks.test_pump import Receiver, pump, register
 from tests.webhooks.test_pump import partner as partner
 from tests.webhooks.test_pump import receiver as receiver
 from webhooks import deliveries
+from webhooks.fan_out import fan_out
 
 
 def told(world: World, *, later: timedelta = timedelta()) -> dict[str, float]:
@@ -32,7 +33,7 @@ def test_what_waits_is_told_and_for_how_long(world: World, partner) -> None:
         "webhook_endpoints_enabled": 1, "webhook_endpoints_disabled": 0,
     }  # fmt: skip
     with world.transaction() as session:
-        assert deliveries.fan_out(session, now=clock.now(), keyring=world.keyring) == {
+        assert fan_out(session, now=clock.now(), keyring=world.keyring) == {
             "member.enrolled": 1,
             "points.earned": 3,
         }

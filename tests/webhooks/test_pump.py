@@ -21,6 +21,8 @@ from tests.conftest import World
 from webhooks import deliveries, endpoints
 from webhooks.addresses import LOOPBACK
 from webhooks.deliveries import AlreadyDelivered
+from webhooks.fan_out import fan_out
+from webhooks.places import Places
 from webhooks.pump import Pump
 
 PARTNER_CODE = "greengrocer"
@@ -190,8 +192,8 @@ def test_what_a_killed_pump_had_claimed_is_sent_by_the_next(world, partner, rece
     register(world, partner, receiver.url)
     world.earn(partner.partner_id, world.member(), 10)
     with world.transaction() as session:
-        deliveries.fan_out(session, now=clock.now(), keyring=world.keyring)
-        claims = deliveries.claim(session, now=clock.now(), limit=10, busy={})
+        fan_out(session, now=clock.now(), keyring=world.keyring)
+        claims = deliveries.claim(session, now=clock.now(), free=Places().free([]))
     assert [claim.attempt_no for claim in claims] == [1]
     pump(world)
     assert len(receiver.bodies) == 1
@@ -235,7 +237,7 @@ def test_positions_are_given_once_and_without_gaps(world, partner, receiver) -> 
     rounds = []
     for _ in range(3):
         with world.transaction() as session:
-            rounds.append(deliveries.fan_out(session, now=clock.now(), keyring=world.keyring).total())
+            rounds.append(fan_out(session, now=clock.now(), keyring=world.keyring).total())
     with world.transaction() as session:
         positions = session.scalars(text("SELECT position FROM kit.event ORDER BY position")).all()
     assert rounds == [6, 0, 0]
@@ -263,4 +265,155 @@ def _rows_read_by_scans(world: World) -> dict[str, int]:
             session.execute(
                 text("SELECT relname, seq_tup_read FROM pg_stat_user_tables WHERE schemaname IN ('kit', 'webhooks')")
             ).fetchall()
+        )
+
+
+def test_endpoints_of_somebody_that_never_answer_delay_nobody_elses(world, partner, receiver) -> None:
+    hanging = socket.create_server(("127.0.0.1", 0), backlog=2_000)
+    other = world.partner("fuelway")
+    for n in range(endpoints.MOST_PER_PARTNER):
+        register(world, other, f"http://127.0.0.1:{hanging.getsockname()[1]}/{n}")
+    register(world, partner, receiver.url)
+    member = world.member()
+    for _ in range(60):
+        world.earn(other.partner_id, member, 1)
+    running = threading.Thread(target=pump, args=(world,), kwargs={"run_s": 6, "timeout_s": 3})
+    running.start()
+    time.sleep(2.5)  # all of theirs hang by now
+    began = time.monotonic()
+    for _ in range(10):
+        world.earn(partner.partner_id, member, 1)
+    while len(receiver.bodies) < 10 and time.monotonic() - began < 3:
+        time.sleep(0.02)
+    took = time.monotonic() - began
+    running.join()
+    hanging.close()
+    assert len(receiver.bodies) == 10
+    assert took < 2.5, took
+
+
+def test_names_that_nobody_resolves_delay_nobody_else(world, partner, receiver, monkeypatch) -> None:
+    real, over = socket.getaddrinfo, threading.Event()
+
+    def never_for_others(host, *args, **kwargs):
+        if host.endswith(".example"):
+            over.wait(10)
+            raise socket.gaierror("no answer")
+        return real(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", never_for_others)  # other people's name servers
+    other = world.partner("fuelway")
+    for n in range(endpoints.MOST_PER_PARTNER):
+        register(world, other, f"https://n{n}.example/")
+    register(world, partner, receiver.url.replace("127.0.0.1", "localhost"))
+    member = world.member()
+    world.earn(other.partner_id, member, 1)
+    world.earn(partner.partner_id, member, 1)
+    running = threading.Thread(target=pump, args=(world,), kwargs={"run_s": 2, "timeout_s": 4})
+    running.start()
+    began = time.monotonic()
+    while not receiver.bodies and time.monotonic() - began < 3:
+        time.sleep(0.02)
+    over.set()
+    running.join()
+    assert len(receiver.bodies) == 1
+
+
+def test_what_many_endpoints_are_to_hear_is_fanned_out_in_bounded_steps(world, partner) -> None:
+    with world.transaction() as session:  # from before endpoints were bounded
+        for n in range(1_500):
+            session.execute(
+                text("""
+                    INSERT INTO webhooks.endpoint
+                    VALUES (gen_random_uuid(), :partner, :url, '{*}', 'x', 'enabled', now())
+                """),
+                {"partner": partner.partner_id, "url": f"https://x.example/{n}"},
+            )
+    member = world.member()
+    for _ in range(4):
+        world.earn(partner.partner_id, member, 1)
+    steps = []
+    while True:
+        with world.transaction() as session:
+            if not (done := fan_out(session, now=clock.now(), keyring=world.keyring).total()):
+                break
+        steps.append(done)
+    assert sum(steps) == 5
+    assert max(steps) <= 2  # 1,500 deliveries each, and one event that nobody is told of
+    assert world.count("webhooks.delivery") == 6_000
+
+
+def test_a_partner_has_so_many_endpoints_the_disabled_among_them_however_fast_it_asks(world, partner) -> None:
+    begun, refused = threading.Barrier(30), []
+
+    def ask(n: int) -> None:
+        begun.wait()
+        try:
+            register(world, partner, f"https://x.example/{n}")
+        except endpoints.TooManyEndpoints as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(refused), world.count("webhooks.endpoint")) == (10, endpoints.MOST_PER_PARTNER)
+    with world.transaction() as session:
+        first, *_ = endpoints.of_partner(session, partner.partner_id)
+        asked = {"endpoint_id": first.endpoint_id, "partner_id": partner.partner_id}
+        endpoints.set_status(session, status="disabled", seen=None, **asked)
+    with pytest.raises(endpoints.TooManyEndpoints):
+        register(world, partner, "https://x.example/disabled-counts")
+    with world.transaction() as session:
+        endpoints.remove(session, now=clock.now(), **asked)
+    register(world, partner, "https://x.example/in-its-place")
+
+
+def test_nothing_is_sent_to_or_kept_for_an_endpoint_that_was_removed(world, partner, receiver) -> None:
+    endpoint, _ = register(world, partner, receiver.url)
+    asked = {"endpoint_id": endpoint.endpoint_id, "partner_id": partner.partner_id}
+    member = world.member()
+    world.earn(partner.partner_id, member, 1)
+    with world.transaction() as session:
+        fan_out(session, now=clock.now(), keyring=world.keyring)
+        endpoints.remove(session, now=clock.now(), **asked)
+        with pytest.raises(endpoints.EndpointNotFound):
+            endpoints.set_status(session, status="enabled", seen=None, **asked)
+        with pytest.raises(endpoints.EndpointNotFound):
+            endpoints.remove(session, now=clock.now(), **asked)
+        assert endpoints.of_partner(session, partner.partner_id) == []
+    world.earn(partner.partner_id, member, 1)
+    pump(world)
+    assert receiver.bodies == []
+    assert world.count("webhooks.delivery") == 1
+
+
+def test_retries_by_hand_leave_the_schedule_as_it_is(world, partner, receiver) -> None:
+    endpoint, _ = register(world, partner, receiver.url)
+    receiver.status = 503
+    world.earn(partner.partner_id, world.member(), 10)
+    pump(world, run_s=0.7)
+    for _ in range(4):
+        asked = one(world, partner, endpoint)
+        for _ in range(2):  # the second finds it due already
+            with world.transaction() as session:
+                deliveries.retry(session, delivery_id=asked.delivery_id, partner_id=partner.partner_id, now=clock.now())
+        pump(world, run_s=0.7)
+    found = one(world, partner, endpoint)
+    assert (found.state, found.attempts_made) == ("pending", 5)
+    assert found.due_at < clock.now() + timedelta(seconds=7)  # as after the first of the schedule
+
+
+def test_a_retry_at_a_disabled_endpoint_is_refused(world, partner, receiver) -> None:
+    endpoint, _ = register(world, partner, receiver.url)
+    receiver.status = 410
+    world.earn(partner.partner_id, world.member(), 10)
+    pump(world)
+    with pytest.raises(deliveries.EndpointDisabled), world.transaction() as session:
+        deliveries.retry(
+            session,
+            delivery_id=one(world, partner, endpoint).delivery_id,
+            partner_id=partner.partner_id,
+            now=clock.now(),
         )

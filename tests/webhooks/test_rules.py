@@ -14,6 +14,8 @@ from webhooks import schedule, signing
 from webhooks.addresses import LOOPBACK, AddressRefused, EndpointUrlRefused, check_address, check_url
 from webhooks.event_types import matches
 
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
 
 def test_the_signature_is_the_standards_own_vector() -> None:
     signature = signing.sign(
@@ -35,7 +37,7 @@ def test_the_standards_package_accepts_what_we_sign(text: str) -> None:
 
 
 def test_the_schedule_is_the_documented_one_and_ends() -> None:
-    waits = [schedule.next_delay(n, jitter=0) for n in range(1, 11)]
+    waits = [schedule.next_delay(n, now=NOW, jitter=0) for n in range(1, 11)]
     hours = timedelta(hours=1)
     assert waits == [
         timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=30),
@@ -43,15 +45,36 @@ def test_the_schedule_is_the_documented_one_and_ends() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("header", ["-1", "1e30", "Wed, 21 Oct 2015 07:28:00 GMT", "", "99999999999999999999", "３"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "-1",
+        "1e30",
+        "Wed, 21 Oct 2015 07:28:00 GMT",
+        "",
+        "99999999999999999999",
+        "３",
+        "Wed, 21 Oct 2099 07:28:00",
+        "Wed, 99 Oct 2099 99:99:99 GMT",
+        "Wed, 21 Oct 9999",
+        "Mon, 02 Mar 2026 13:00:00 GMT" + " " * 50,
+    ],
+)
 def test_a_nonsense_retry_after_changes_nothing(header: str) -> None:
-    assert schedule.next_delay(1, jitter=0, retry_after=header) == timedelta(seconds=5)
+    assert schedule.next_delay(1, now=NOW, jitter=0, retry_after=header) == timedelta(seconds=5)
+
+
+def test_retry_after_may_be_a_date() -> None:
+    at = schedule.next_delay(1, now=NOW, jitter=0, retry_after="Mon, 02 Mar 2026 13:00:00 GMT")
+    assert at == timedelta(hours=1)
+    far = schedule.next_delay(1, now=NOW, jitter=0, retry_after="Sun, 06 Nov 2094 08:49:37 GMT")
+    assert far == timedelta(days=1)
 
 
 def test_retry_after_lengthens_the_wait_up_to_a_day_and_never_shortens_it() -> None:
-    assert schedule.next_delay(1, jitter=0, retry_after="60") == timedelta(seconds=60)
-    assert schedule.next_delay(1, jitter=0, retry_after="999999999") == timedelta(days=1)
-    assert schedule.next_delay(2, jitter=0, retry_after="1") == timedelta(minutes=5)
+    assert schedule.next_delay(1, now=NOW, jitter=0, retry_after="60") == timedelta(seconds=60)
+    assert schedule.next_delay(1, now=NOW, jitter=0, retry_after="999999999") == timedelta(days=1)
+    assert schedule.next_delay(2, now=NOW, jitter=0, retry_after="1") == timedelta(minutes=5)
 
 
 @pytest.mark.parametrize(

@@ -107,10 +107,12 @@ def get(delivery_id: str) -> deliveries.Delivery:
 
 @deliveries_api.post("/<delivery_id>/retry")
 @requires(deliveries_api, "webhooks:write")
-@fails_with(deliveries.DeliveryNotFound, deliveries.AlreadyDelivered)
+@fails_with(
+    deliveries.DeliveryNotFound, deliveries.AlreadyDelivered, deliveries.EndpointDisabled, endpoints.EndpointNotFound
+)
 @deliveries_api.response(202, DeliveryWithAttemptsSchema)
 def retry(delivery_id: str) -> deliveries.Delivery:
-    """Send it again now, also when it was given up."""
+    """Send it again now, also when it was given up; the attempts of the schedule stay as they are."""
     with services().writing() as session:
         return deliveries.retry(
             session,

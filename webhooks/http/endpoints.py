@@ -105,6 +105,22 @@ def get(endpoint_id: str) -> tuple[endpoints.Endpoint, int, dict[str, str]]:
     return found, 200, etags.tag_of(found.version)
 
 
+@endpoints_api.delete("/<endpoint_id>")
+@requires(endpoints_api, "webhooks:write")
+@fails_with(endpoints.EndpointNotFound)
+@endpoints_api.response(204)
+def remove(endpoint_id: str) -> None:
+    """Remove an endpoint for good: nothing more is sent to it or kept for it. To stop for a while, disable it."""
+    with services().writing() as session:
+        endpoints.remove(
+            session,
+            endpoint_id=ids.parse(ids.ENDPOINT, endpoint_id),
+            partner_id=principal().partner_id,
+            now=clock.now(),
+        )
+        write_down(session, "webhook_endpoint.removed", endpoint_id)
+
+
 @endpoints_api.patch("/<endpoint_id>")
 @requires(endpoints_api, "webhooks:write")
 @fails_with(endpoints.EndpointNotFound)

@@ -112,6 +112,10 @@ class EffectiveTooOld(Invalid):
     """Time too far back."""
 
 
+class EndpointDisabled(Conflict):
+    """Endpoint disabled."""
+
+
 class EndpointNotFound(NotFound):
     """Endpoint not found."""
 
@@ -509,6 +513,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "delivery_not_found": DeliveryNotFound,
     "effective_in_future": EffectiveInFuture,
     "effective_too_old": EffectiveTooOld,
+    "endpoint_disabled": EndpointDisabled,
     "endpoint_not_found": EndpointNotFound,
     "endpoint_url_refused": EndpointUrlRefused,
     "exclusivity_conflict": ExclusivityConflict,

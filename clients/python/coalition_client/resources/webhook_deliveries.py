@@ -51,7 +51,7 @@ class WebhookDeliveries:
         )
 
     def retry(self, delivery_id: str, *, dry_run: bool = False) -> DeliveryWithAttempts:
-        """Send it again now, also when it was given up.
+        """Send it again now, also when it was given up; the attempts of the schedule stay as they are.
 
         Needs the scope `webhooks:write`.
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from coalition_client.models.webhook_endpoints import Endpoint
 from coalition_client.transport import Call, Transport, path, query
-from coalition_client.values import given
+from coalition_client.values import Meta, given
 
 
 class WebhookEndpoints:
@@ -77,4 +77,19 @@ class WebhookEndpoints:
                 body=given(status=status),
                 if_match=if_match,
             ),
+        )
+
+    def remove(self, endpoint_id: str, *, dry_run: bool = False) -> Meta:
+        """Remove an endpoint for good: nothing more is sent to it or kept for it. To stop for a while, disable it.
+
+        Needs the scope `webhooks:write`.
+
+        endpoint_id: An id that begins with `ep_`.
+        """
+        return self._transport.done(
+            Call(
+                method="DELETE",
+                path=path("/v1/webhook-endpoints/{endpoint_id}", endpoint_id=endpoint_id),
+                query=query(dry_run=dry_run),
+            )
         )
