@@ -14,7 +14,7 @@ from console.certify.cli import certify
 from console.cli import demo, replay
 from console.run import coalition_up, describe
 from console.sandbox_cli import sandbox_commands
-from kit import schema, settings
+from kit import logins, schema, settings
 from kit.errors import CoalitionError
 from kit.terminal import engines, fail, one_line_errors, say, wants_sandbox
 from partners.accounts_cli import partner
@@ -61,7 +61,9 @@ def db() -> None:
 def migrate() -> None:
     """Bring the database to the schema of this version."""
     with engines() as chosen:
-        schema.migrate(str(chosen.database_url))
+        if chosen.database_owner_url is None:
+            fail("migrating takes the owner of the tables; set COALITION_DATABASE_OWNER_URL")
+        logins.prepare(chosen, migrate=True)
         say(f"the database is at revision {schema.head()}")
         if chosen.sandbox != "beside":
             return
@@ -77,7 +79,7 @@ def migrate() -> None:
 def distribute() -> None:
     """Spread members, with all that is theirs, over the nodes of a Citus cluster; needs that extension."""
     with engines() as chosen:
-        done = schema.distribute(str(chosen.database_url), report=say)
+        done = schema.distribute(str(chosen.database_owner_url), report=say)
     say("the database is distributed by member" if done else "the database was distributed before")
 
 

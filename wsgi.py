@@ -7,8 +7,8 @@ from functools import partial
 
 from flask import Flask
 
-from kit import logs, metrics, nudge, sandbox, settings
-from kit.db import Database, DatabaseUnavailable
+from kit import logins, logs, metrics, nudge, sandbox, settings
+from kit.db import DatabaseUnavailable
 from kit.http import api, health, measuring, problems, rate_limits, requests, versions
 from kit.http import services as http_services
 from kit.http.gateway import Gateway, Lane
@@ -101,7 +101,7 @@ def create_app(chosen: Settings) -> Flask:
     if chosen.database_url is None or chosen.redis_url is None:
         raise ValueError("create_app needs the addresses of both engines")
     app = Flask("coalition", static_folder=None)
-    parts = _services(chosen, database_url=chosen.database_url, redis_url=chosen.redis_url)
+    parts = _services(chosen, redis_url=chosen.redis_url)
     http_services.install(app, parts)
     requests.install(app)
     measuring.install(app)
@@ -134,13 +134,14 @@ def create_app(chosen: Settings) -> Flask:
     return app
 
 
-def _services(chosen: Settings, *, database_url: str, redis_url: str) -> Services:
+def _services(chosen: Settings, *, redis_url: str) -> Services:
     keys = keyring(chosen)
     meter = Meter(redis_url, key=metrics.key(keys))
     return Services(
         settings=chosen,
         # One connection besides those of the threads: what is written in the background keeps no request waiting.
-        database=Database(database_url, pool_size=chosen.web_threads + 1, shared=True, meter=meter),
+        database=logins.service_database(chosen, pool_size=chosen.web_threads + 1, meter=meter),
+        tenants=logins.tenant_database(chosen, pool_size=chosen.web_threads, meter=meter),
         keyring=keys,
         nudge=Nudge(redis_url, channel=nudge.channel(keys)),
         meter=meter,

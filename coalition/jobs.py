@@ -6,8 +6,7 @@ import logging
 import os
 
 from coalition import upkeep
-from kit import clock, logs, settings
-from kit.db import Database
+from kit import clock, logins, logs, settings
 
 log = logging.getLogger("ledger")
 
@@ -15,10 +14,8 @@ log = logging.getLogger("ledger")
 def keep_wallets() -> None:
     """Lapse holds and vest points whose time has come, and forget outcomes that are kept no longer."""
     chosen = settings.from_environment(os.environ)
-    if chosen.database_url is None:
-        raise ValueError("a worker needs the addresses of both engines")
     logs.configure(chosen.log_format)
-    database = Database(chosen.database_url, pool_size=3)
+    database = logins.service_database(chosen, pool_size=3)
     try:
         lapsed = upkeep.lapse_holds(database, now=clock.now())
         vested = upkeep.vest(database, now=clock.now())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coalition import programme
 from coalition.programme import Programme
-from kit import clock, sandbox, schema
+from kit import clock, logins, sandbox, schema
 from kit.settings import Settings
 from kit.terminal import Desk, open_database
 
@@ -15,9 +15,10 @@ def prepare(live: Settings) -> Settings:
     Raises NoSandbox, DatabaseRefused, DatabaseUnavailable, PostgresqlTooOld.
     """
     chosen = sandbox.beside(live)
-    if live.sandbox_database_url is None:
-        schema.create_database(str(chosen.database_url), beside=str(live.database_url))
-    schema.migrate(str(chosen.database_url))
+    owner = logins.resolve(live).database_owner_url
+    if live.sandbox_database_url is None and owner is not None:
+        schema.create_database(str(chosen.database_owner_url), beside=owner)
+    logins.prepare(chosen, migrate=True)
     return chosen
 
 

@@ -8,8 +8,7 @@ import threading
 
 import redis
 
-from kit import db, exposition, jobs, logs, metrics, sandbox, settings
-from kit.db import Database
+from kit import db, exposition, jobs, logins, logs, metrics, sandbox, settings
 from kit.exposition import Exposition, Source
 from kit.http import measuring, rate_limits
 from kit.secrets import keyring
@@ -32,7 +31,7 @@ GAUGES = (*watch.GAUGES, *batch_files.GAUGES, *deliveries.GAUGES)
 def main() -> None:
     """Answer until told to stop; the environment names live's own engines."""
     chosen = settings.from_environment(os.environ)
-    if chosen.metrics_place is None or chosen.database_url is None or chosen.redis_url is None:
+    if chosen.metrics_place is None or chosen.redis_url is None:
         raise SystemExit("metrics need an address of their own, and those of both engines")
     logs.configure(chosen.log_format)
     exit_with_parent()
@@ -54,7 +53,7 @@ def of(chosen: Settings) -> Exposition:
 
 
 def _source(label: str, chosen: Settings) -> Source:
-    return Source(label, metrics.key(keyring(chosen)), Database(str(chosen.database_url), pool_size=1))
+    return Source(label, metrics.key(keyring(chosen)), logins.service_database(chosen, pool_size=1))
 
 
 if __name__ == "__main__":

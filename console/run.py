@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import redis
 
 from console import beside, schedule
-from kit import embedded, sandbox
+from kit import embedded, logins, sandbox
 from kit.errors import CoalitionError, Unavailable
 from kit.jobs import key_prefix
 from kit.settings import Settings, to_environment
@@ -74,17 +74,18 @@ def coalition_up(wanted: Settings, *, sink: LogSink = print_line) -> Iterator[Ru
     supervisor = Supervisor(sink)
     try:
         with (
-            embedded.running(wanted, supervisor=supervisor) as chosen,
-            open_database(chosen, migrate=True) as desk,
+            embedded.running(wanted, supervisor=supervisor) as running,
+            open_database(running, migrate=True) as desk,
         ):
+            chosen = desk.settings
             _check_redis(chosen)
             founded = beside.found(desk)
             test, about = _sandbox(chosen)
             served = chosen if test or chosen.is_sandbox else replace(chosen, sandbox="none")
-            for program in _programs(served, key_prefix(str(founded.programme_id))):
+            for program in _programs(logins.for_children(served), key_prefix(str(founded.programme_id))):
                 supervisor.start(program)
             if test is not None:
-                supervisor.start(_sandbox_program(test))
+                supervisor.start(_sandbox_program(logins.for_children(test)))
             _wait_until_ready(chosen)
             try:
                 yield Running(address(chosen), supervisor, desk, about, _about_metrics(chosen))
@@ -155,6 +156,8 @@ def _programs(chosen: Settings, prefix: str) -> list[Program]:
     environment = {
         **_environment(chosen),
         "RQ_KEY_PREFIX": prefix,
+        # Where everybody sees the arguments of a process, a password is none of them.
+        "RQ_REDIS_URL": str(chosen.redis_url),
         # macOS only: its frameworks refuse to be forked otherwise, and RQ forks for every job.
         "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
     }
@@ -163,17 +166,7 @@ def _programs(chosen: Settings, prefix: str) -> list[Program]:
            "--host", chosen.http_host, "--port", str(chosen.http_port), "--workers", str(chosen.web_processes),
            "--backlog", "4096", "--http", "1", "--no-ws",
            "--respawn-failed-workers", "--workers-kill-timeout", "10", "--log-level", "warning"]  # fmt: skip
-    cron = [
-        python,
-        "-m",
-        "rq.cli",
-        "cron",
-        "--url",
-        str(chosen.redis_url),
-        "-l",
-        "WARNING",
-        "console.schedule",
-    ]
+    cron = [python, "-m", "rq.cli", "cron", "-l", "WARNING", "console.schedule"]
     workers = [
         Program(
             name=queue,

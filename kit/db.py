@@ -67,14 +67,20 @@ class Tenant:
 class Database:
     """A pool of connections to the coalition's database.
 
-    `owner=True` connects as the user in the URL, for migrations; otherwise every connection runs as
-    `coalition_service`, which may not touch the ledger's tables but through the ledger's functions. With
-    `shared=True`, for a process that serves partners, what is not said to be for the service runs as
-    `coalition_tenant`, which sees nobody's rows until a transaction says whose it is: see `of`.
+    They run as `role`: `coalition_service` sees everything, and may not touch the ledger's tables but through the
+    ledger's functions; `coalition_tenant` sees nobody's rows until a transaction says whose it is: see `of`. Whether
+    they can leave that role hangs on the login in the URL (`kit.logins`). `owner=True` is for migrations: no role
+    but the URL's user.
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 5, owner: bool = False, shared: bool = False, meter: Meter | None = None
+        self,
+        url: str,
+        *,
+        pool_size: int = 5,
+        owner: bool = False,
+        role: str = SERVICE_ROLE,
+        meter: Meter | None = None,
     ) -> None:
         options = {
             "timezone": "UTC",
@@ -84,8 +90,9 @@ class Database:
             "client_min_messages": "warning",
         }
         if not owner:
-            options["role"] = TENANT_ROLE if shared else SERVICE_ROLE
-        self.opening = f"BEGIN; SET LOCAL ROLE {SERVICE_ROLE}" if shared else "BEGIN"
+            options["role"] = role
+        self.role = None if owner else role
+        self.opening = "BEGIN"
         self.engine: Engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=pool_size,
@@ -105,9 +112,11 @@ class Database:
         self._autocommitting = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def of(self, tenant: Tenant) -> Database:
-        """The same pool, its transactions run as `coalition_tenant` for `tenant`: other partners' rows aren't there."""
+        """The same pool, its transactions for `tenant`: other partners' rows aren't there."""
+        if self.role != TENANT_ROLE:
+            raise ValueError(f"only {TENANT_ROLE} sees one partner's rows and no others")
         view = copy.copy(self)
-        view.opening = f"BEGIN; SET LOCAL ROLE {TENANT_ROLE}; SET LOCAL coalition.partner = '{tenant.partner_id}'"
+        view.opening = f"BEGIN; SET LOCAL coalition.partner = '{tenant.partner_id}'"
         if tenant.member_id is not None:
             view.opening += f"; SET LOCAL coalition.member = '{tenant.member_id}'"
         return view
@@ -137,8 +146,8 @@ class Database:
     def statements(self) -> Iterator[Session]:
         """Every statement a transaction of its own: for a verb that is one statement, in one round trip, not three.
 
-        On a shared database it runs as `coalition_tenant` and for nobody: a partner's rows are reached through
-        functions only, which are told whose they are. Raises DatabaseUnavailable like `transaction`.
+        Of `coalition_tenant` it is for nobody: a partner's rows are reached through functions only, which are told
+        whose they are. Raises DatabaseUnavailable like `transaction`.
         """
         with self._connection(self._autocommitting) as connection:
             yield connection

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sqlalchemy import make_url
 
+from kit import logins
 from kit.errors import Conflict
 from kit.secrets import keyring
 from kit.settings import Settings
@@ -32,17 +33,22 @@ class NoSandbox(Conflict):
 def beside(live: Settings) -> Settings:
     """The settings of the sandbox beside `live`, whose addresses are known.
 
-    Its key is made of live's, so that neither can read a token, a seal or a hash of the other. It has half as
-    many threads in a web process as live, so that one needs two. Raises NoSandbox.
+    Its key is made of live's, so that neither can read a token, a seal or a hash of the other; its logins are live's.
+    It has half as many threads in a web process as live, so that one needs two. Raises NoSandbox.
     """
     if live.sandbox != "beside":
         raise NoSandbox(f"COALITION_SANDBOX is {live.sandbox}")
     if live.web_threads < 2:
         raise NoSandbox("with COALITION_WEB_THREADS=1 it would leave none to live")
+    users = logins.resolve(live)
+    place = live.sandbox_database_url or beside_url(str(users.database_url))
+    owner = users.database_owner_url and (live.sandbox_database_url or beside_url(users.database_owner_url))
     return replace(
         live,
         sandbox="only",
-        database_url=database_url(live),
+        database_url=logins.at(str(users.database_url), place),
+        database_tenant_url=logins.at(str(users.database_tenant_url), place),
+        database_owner_url=owner,
         sandbox_database_url=None,
         public_url=live.issuer + PATH,
         secret_key=keyring(live).fingerprint(purpose="sandbox", value="secret key").hex(),
@@ -54,12 +60,8 @@ def beside(live: Settings) -> Settings:
     )
 
 
-def database_url(live: Settings) -> str:
-    """Where the sandbox's database is: where the settings say, otherwise beside live's on the same server."""
-    if live.sandbox_database_url is not None:
-        return live.sandbox_database_url
-    if live.database_url is None:
-        raise ValueError("the engines' addresses have to be known")
-    url = make_url(live.database_url)
-    name = f"{url.database or url.username}{DATABASE_SUFFIX}"
-    return url.set(database=name).render_as_string(hide_password=False)
+def beside_url(url: str) -> str:
+    """Where the sandbox's database is unless the settings say: beside that at `url`, on the same server."""
+    live = make_url(url)
+    name = f"{live.database or live.username}{DATABASE_SUFFIX}"
+    return live.set(database=name).render_as_string(hide_password=False)

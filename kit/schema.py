@@ -144,12 +144,12 @@ def distribute(url: str, *, report: Callable[[str], None]) -> bool:
         return True
 
 
-def require(url: str) -> None:
+def require(url: str, *, role: str | None = None) -> None:
     """Raise PostgresqlTooOld or SchemaNotReady unless the service can work on the database at `url`.
 
-    Asked as its owner, for the service's role need not exist yet.
+    Asked as its owner where it is known, for the service's role need not exist yet; otherwise as `role`.
     """
-    with _owner(url) as session:
+    with _owner(url, role) as session:
         _check_server(session)
         check(session)
 
@@ -161,8 +161,8 @@ def require_server(url: str) -> None:
 
 
 @contextmanager
-def _owner(url: str) -> Iterator[Session]:
-    owner = Database(url, pool_size=1, owner=True)
+def _owner(url: str, role: str | None = None) -> Iterator[Session]:
+    owner = Database(url, pool_size=1, role=role) if role else Database(url, pool_size=1, owner=True)
     try:
         with owner.transaction() as session:
             yield session

@@ -24,8 +24,10 @@ class SettingsError(Exception):
 class Settings:
     """Every setting of one process. Units stand in the names; the README's table lists each with its meaning."""
 
-    database_url: str | None = None
-    redis_url: str | None = None
+    database_url: str | None = field(default=None, repr=False)
+    database_tenant_url: str | None = field(default=None, repr=False)
+    database_owner_url: str | None = field(default=None, repr=False)
+    redis_url: str | None = field(default=None, repr=False)
     data_dir: Path = Path("var")
     http_host: str = "127.0.0.1"
     http_port: int = 8000
@@ -37,7 +39,7 @@ class Settings:
     currency: str = "GBP"
     secret_key: str | None = field(default=None, repr=False)
     sandbox: str = "beside"
-    sandbox_database_url: str | None = None
+    sandbox_database_url: str | None = field(default=None, repr=False)
     access_token_lifetime_s: int = 3600
     rate_limit_reads_per_s: int = 5000
     rate_limit_writes_per_s: int = 5000
@@ -165,6 +167,8 @@ def _mail_address(text: str) -> str:
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "database_url": _url("postgresql", "postgres"),
+    "database_tenant_url": _url("postgresql", "postgres"),
+    "database_owner_url": _url("postgresql", "postgres"),
     "redis_url": _url("redis", "rediss", "unix"),
     "data_dir": lambda text: Path(text).expanduser(),
     "http_host": _host,
@@ -191,7 +195,15 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "mail_from": _mail_address,
     "log_format": _choice("text", "json"),
 }
-SECRET_NAMES = ("database_url", "redis_url", "secret_key", "sandbox_database_url", "smtp_url")
+SECRET_NAMES = (
+    "database_url",
+    "database_tenant_url",
+    "database_owner_url",
+    "redis_url",
+    "secret_key",
+    "sandbox_database_url",
+    "smtp_url",
+)
 
 
 def from_environment(environ: Mapping[str, str]) -> Settings:
@@ -211,6 +223,9 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         except ValueError as error:
             shown = "its value" if name in SECRET_NAMES else repr(environ[variable])
             raise SettingsError(f"{variable}: expected {error}, got {shown}") from None
+    for name, needed in (("database_tenant_url", "database_url"), ("database_owner_url", "database_tenant_url")):
+        if name in values and needed not in values:
+            raise SettingsError(f"{PREFIX}{name.upper()}: expected {PREFIX}{needed.upper()} beside it, which isn't set")
     return Settings(**values)
 
 

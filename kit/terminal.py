@@ -14,7 +14,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 import click
 from sqlalchemy.exc import DataError, IntegrityError
 
-from kit import embedded, sandbox, schema, settings
+from kit import embedded, logins, sandbox, schema, settings
 from kit.db import Database
 from kit.errors import CoalitionError
 from kit.secrets import Keyring, keyring
@@ -47,13 +47,14 @@ def engines(*, of_sandbox: bool = False) -> Iterator[Settings]:
     Raises SettingsError, EnginesUnavailable, NoSandbox, DatabaseUnavailable.
     """
     wanted = settings.from_environment(os.environ)
-    with embedded.running(wanted) as live:
+    with embedded.running(wanted) as running:
+        live = logins.resolve(running)
         if wanted.is_sandbox or not (of_sandbox or wants_sandbox()):
             yield live
             return
         chosen = sandbox.beside(live)
         if wanted.embedded_database and wanted.sandbox_database_url is None:
-            schema.create_database(str(chosen.database_url), beside=str(live.database_url))
+            schema.create_database(str(chosen.database_owner_url), beside=str(live.database_owner_url))
         yield chosen
 
 
@@ -71,13 +72,9 @@ def desk(*, of_sandbox: bool = False) -> Iterator[Desk]:
 @contextmanager
 def open_database(chosen: Settings, *, migrate: bool) -> Iterator[Desk]:
     """The desk on engines that run already; with `migrate` the database is brought to the head first."""
-    if chosen.database_url is None:
-        raise ValueError("the engines' addresses have to be known")
-    if migrate:
-        schema.migrate(chosen.database_url)
-    else:
-        schema.require(chosen.database_url)
-    database = Database(chosen.database_url)
+    chosen = logins.resolve(chosen)
+    logins.prepare(chosen, migrate=migrate)
+    database = logins.service_database(chosen)
     try:
         yield Desk(chosen, database, keyring(chosen))
     finally:

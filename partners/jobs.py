@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from kit import clock, logs, settings
+from kit import clock, logins, logs, settings
 from kit.db import Database
 from kit.secrets import keyring
 from kit.settings import Settings
@@ -55,10 +55,8 @@ def forget_what_is_over() -> None:
 @contextmanager
 def _database() -> Iterator[tuple[Database, Settings]]:
     chosen = settings.from_environment(os.environ)
-    if chosen.database_url is None:
-        raise ValueError("a worker needs the address of the database")
     logs.configure(chosen.log_format)
-    database = Database(chosen.database_url, pool_size=3)
+    database = logins.service_database(chosen, pool_size=3)
     try:
         yield database, chosen
     finally:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-from kit import clock, logs, settings
-from kit.db import Database
+from kit import clock, logins, logs, settings
 from kit.secrets import keyring
 from settlement import nights
 
@@ -16,10 +15,8 @@ log = logging.getLogger("settlement")
 def settle_due() -> int:
     """Settle what is due, oldest day first; returns how many days."""
     chosen = settings.from_environment(os.environ)
-    if chosen.database_url is None:
-        raise ValueError("a worker needs the addresses of both engines")
     logs.configure(chosen.log_format)
-    database, keys = Database(chosen.database_url, pool_size=3), keyring(chosen)
+    database, keys = logins.service_database(chosen, pool_size=3), keyring(chosen)
     try:
         with database.transaction() as session:
             days = nights.due_days(session, now=clock.now())

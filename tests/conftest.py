@@ -22,7 +22,7 @@ from psycopg import sql
 from sqlalchemy import make_url, text
 
 from coalition import ledger, members, programme, wallets
-from kit import embedded, ids, schema
+from kit import embedded, ids, logins, schema
 from kit.db import Database, Session
 from kit.secrets import Keyring
 from kit.settings import Settings
@@ -61,6 +61,17 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         shutil.rmtree(folder / "engines", ignore_errors=True)
 
 
+_founded: list[Settings] = []  # whose logins go at the end of a run on a real server
+
+
+def drop_logins(settings: Settings) -> None:
+    """Take the logins that were made for `settings` away, as their databases are."""
+    made = logins.resolve(settings)
+    with psycopg.connect(str(made.database_owner_url), autocommit=True) as owner:
+        for url in (made.database_url, made.database_tenant_url):
+            owner.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(str(make_url(str(url)).username))))
+
+
 @pytest.fixture(scope="session")
 def fresh_database(engines: Settings) -> Iterator[Callable[[], str]]:
     """Make an empty, migrated database: a copy of one that was migrated once for the run."""
@@ -84,6 +95,8 @@ def fresh_database(engines: Settings) -> Iterator[Callable[[], str]]:
     schema.migrate(url(template))
     yield make
     if "COALITION_DATABASE_URL" in os.environ:  # the embedded server goes as a whole
+        for settings in _founded:
+            drop_logins(replace(settings, database_url=engines.database_url))
         for name in reversed(made):
             execute("DROP DATABASE {} WITH (FORCE)", name)
 
@@ -143,6 +156,8 @@ def request(partner_id: UUID, *, key: str | None = None, content: bytes | None =
 def found(engines: Settings, url: str, data_dir: Path) -> World:
     """Open the books in the database at `url`."""
     settings = replace(engines, database_url=url, data_dir=data_dir, secret_key=secrets.token_hex(32))
+    logins.make(settings)
+    _founded.append(settings)
     world = World(settings, Database(url, pool_size=10), Keyring(bytes.fromhex(str(settings.secret_key))))
     with world.transaction() as session:
         programme.ensure(session, now=NOW, currency="GBP", time_zone="UTC", keyring=world.keyring)
@@ -154,7 +169,8 @@ class Recycled:
 
     def __init__(self, made: World) -> None:
         self.world = made
-        self._owner = psycopg.connect(str(made.settings.database_url), autocommit=True)
+        owner = made.settings.database_owner_url or made.settings.database_url
+        self._owner = psycopg.connect(str(owner), autocommit=True)
         # Else the books' own triggers would refuse: what stands in them is never taken away.
         self._owner.execute("SET session_replication_role = replica")
         found = self._owner.execute("""

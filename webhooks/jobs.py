@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kit import logs, settings
-from kit.db import Database
+from kit import logins, logs, settings
 from kit.secrets import keyring
 from webhooks.pump import Pump
 
@@ -16,7 +15,7 @@ def pump() -> bool:
     if chosen.database_url is None or chosen.redis_url is None:
         raise ValueError("a worker needs the addresses of both engines")
     logs.configure(chosen.log_format)
-    database = Database(chosen.database_url, pool_size=3)
+    database = logins.service_database(chosen, pool_size=3)
     try:
         return Pump(chosen, database, keyring(chosen), redis_url=chosen.redis_url).run()
     finally:

@@ -23,11 +23,13 @@ _NAME = "coalition"
 class Services:
     """The parts every edge of the HTTP service shares.
 
-    `database` is the service's own and sees everything; what a request asks for goes through `view`.
+    `database` is the service's own and sees everything; `tenants` is that of partners' requests, whose login can't
+    become the service. What a request asks for goes through `view`.
     """
 
     settings: Settings
     database: Database
+    tenants: Database
     keyring: Keyring
     nudge: Nudge
     meter: Meter
@@ -36,7 +38,7 @@ class Services:
     def view(self) -> Database:
         """The database as whoever makes this request may see it: with a partner's token, that partner's rows only."""
         tenant: Tenant | None = g.get("tenant")
-        return self.database.of(tenant) if tenant else self.database
+        return self.tenants.of(tenant) if tenant else self.database
 
     def writing(self) -> AbstractContextManager[Session]:
         """One transaction, and after its commit a nudge for the events in it; a dry run is rolled back instead."""
@@ -66,7 +68,7 @@ class Services:
             with self.view.trial() as session:
                 yield session
             return
-        with self.database.statements() as session:
+        with self.tenants.statements() as session:
             yield session
         self.nudge.ring()
 
@@ -76,8 +78,13 @@ class Services:
 
         Sees as little as `posting`.
         """
-        with self.database.statements() as session:
+        with self.tenants.statements() as session:
             yield session
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.database.close()
+        self.tenants.close()
 
     def _is_dry_run(self) -> bool:
         g.dry_run = is_dry_run()

@@ -11,7 +11,10 @@ ROLES = """
 DO $$ DECLARE name text; BEGIN
     FOREACH name IN ARRAY ARRAY['coalition_tenant', 'coalition_reports'] LOOP
         BEGIN
-            EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+            -- Asked first, for who may create no role may still find them here.
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+            END IF;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
         END;
     END LOOP;

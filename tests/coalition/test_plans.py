@@ -10,7 +10,7 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from coalition import identifiers, ledger, members, upkeep, wallets
-from kit import ids
+from kit import ids, logins
 from kit.db import Database, Tenant
 from tests.conftest import CARD, NOW, World, request
 
@@ -41,7 +41,8 @@ def do_everything(world: World) -> None:
     upkeep.lapse_holds(world.database, now=soon)
     upkeep.vest(world.database, now=soon)
     # As the service sees them, and as the partner does: the wall in between is looked up by index, too.
-    for database in (world.database, world.database.of(Tenant(A))):
+    tenants = logins.tenant_database(world.settings, pool_size=1)
+    for database in (world.database, tenants.of(Tenant(A))):
         with database.transaction() as session:
             wallets.balance(session, member_id=member, partner_id=A)
             wallets.balance_at(session, member_id=member, at=NOW)
@@ -54,6 +55,7 @@ def do_everything(world: World) -> None:
             members.find(session, identifiers.parse("card", CARD, partner_id=A), world.keyring)
             members.by_id(session, member)
             assert ledger.is_answered(session, request(A), ledger.Capture(original_id=held[0], reference="c"))
+    tenants.close()
 
 
 def scans(world: World) -> dict[str, tuple[int, int]]:

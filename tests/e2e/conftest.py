@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -20,6 +21,8 @@ import pytest
 
 from console.cli import DEMO_DAY
 from console.replay import generator
+from kit.settings import Settings
+from tests.conftest import drop_logins
 
 START_S, RUN_S = 60, 150
 ROOT = Path(__file__).parents[2]
@@ -76,8 +79,9 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[str], Place]:
+def place(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Place]]:
     """Make a place for a coalition."""
+    made: list[Settings] = []
 
     def make(name: str) -> Place:
         folder = tmp_path / name
@@ -92,12 +96,16 @@ def place(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[str], Pla
                 "COALITION_METRICS_ADDRESS": "none",
             }
         if "COALITION_DATABASE_URL" in os.environ:
-            variables["COALITION_DATABASE_URL"] = request.getfixturevalue("fresh_database")()
+            url, key = request.getfixturevalue("fresh_database")(), secrets.token_hex(32)
+            variables |= {"COALITION_DATABASE_URL": url, "COALITION_SECRET_KEY": key}
+            made.append(Settings(database_url=url, secret_key=key))
         if "COALITION_REDIS_URL" in os.environ:
             variables["COALITION_REDIS_URL"] = os.environ["COALITION_REDIS_URL"]
         return Place(folder, variables)
 
-    return make
+    yield make
+    for settings in made:
+        drop_logins(settings)
 
 
 @pytest.fixture

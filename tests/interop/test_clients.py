@@ -98,7 +98,7 @@ def served(world: World) -> Iterator[Served]:
     yield Served(world, issuer, _parties(world, partner_id), partner_id, Subject("member", world.member(), None))
     server.shutdown()
     server.server_close()
-    app.extensions["coalition"].database.close()
+    app.extensions["coalition"].close()
 
 
 def _parties(world: World, partner_id: Any) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def serving(world: World) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         admission.close(app)
-        app.extensions["coalition"].database.close()
+        app.extensions["coalition"].close()
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def app(world: World, served: tuple[Flask, set[str]]) -> Iterator[Flask]:
 def shut(app: Flask) -> None:
     """End what `app` keeps open."""
     admission.close(app)
-    app.extensions["coalition"].database.close()
+    app.extensions["coalition"].close()
 
 
 def watch(app: Flask) -> set[str]:

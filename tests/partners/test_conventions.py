@@ -269,7 +269,7 @@ def toys(app, world):
     other.register_blueprint(made)
     yield other
     admission.close(other)
-    other.extensions["coalition"].database.close()
+    other.extensions["coalition"].close()
 
 
 def test_a_client_keeps_the_version_it_began_with_and_may_ask_for_another(toys, caller) -> None:

@@ -406,7 +406,7 @@ def test_where_browsers_have_no_passkeys_none_are_offered(world, mailbox, issuer
         browser.sign_in(mailbox, "staff", ANN)
         assert "can't be used at this address" in browser.get(KEYS).text
     finally:
-        site.extensions["coalition"].database.close()
+        site.extensions["coalition"].close()
 
 
 def test_half_an_attestation_is_refused(signed_in) -> None:

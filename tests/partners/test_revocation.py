@@ -29,7 +29,7 @@ def processes(app: Flask, world: World) -> Iterator[list[FlaskClient]]:
     other = create_app(world.settings)
     yield [app.test_client(), other.test_client()]
     admission.close(other)
-    other.extensions["coalition"].database.close()
+    other.extensions["coalition"].close()
 
 
 def bearer(path: str, token: str) -> Lives:

@@ -106,7 +106,7 @@ def test_a_route_that_forgets_any_of_them_is_found() -> None:
         "GET /v1/undescribed is not described",
     ]
     admission.close(app)
-    app.extensions["coalition"].database.close()
+    app.extensions["coalition"].close()
 
 
 def test_a_page_of_somebodys_leads_who_is_not_signed_in_to_where_they_do_so(app, http) -> None:

@@ -277,7 +277,7 @@ def test_a_mail_server_that_is_away_does_not_show(world, mailbox, caplog) -> Non
         assert Browser(site).ask("staff", ANN).status_code == 303
         site.extensions["coalition.postman"]._threads.shutdown()
     finally:
-        site.extensions["coalition"].database.close()
+        site.extensions["coalition"].close()
     said = [record for record in caplog.records if record.message == "mail not sent"]
     assert [record.levelno for record in said] == [logging.WARNING]
     assert ANN not in str(said[0].facts)

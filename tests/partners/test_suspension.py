@@ -76,7 +76,7 @@ def test_it_stops_on_every_process_within_a_second(world: World, grocer) -> None
             while code(one.post("/v1/earns", earn(f"after-{n}-{time.monotonic_ns()}"))) == "posted":
                 assert time.monotonic() < began + SOON_S
     finally:
-        other.extensions["coalition"].database.close()
+        other.extensions["coalition"].close()
 
 
 def test_reads_returns_and_the_end_of_holds_go_on(world: World, grocer) -> None:
