@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from coalition import business_days, programme, seals
+from coalition import business_days, field_invariants, programme, seals
 from coalition.business_days import GENESIS
 from coalition.seals import Published
 from kit.db import Session, allow_long_statements
@@ -76,7 +76,7 @@ _INVARIANTS: dict[str, str] = {
         WHERE l.issuer_id IS DISTINCT FROM p.issuer_id OR l.issued_on IS DISTINCT FROM p.issued_on
            OR p.points <= 0 OR p.debit = p.credit OR p.seq <= 0
            OR (t.member_id, t.business_date) IS DISTINCT FROM (p.member_id, p.business_date)
-           OR (t.partner_id <> p.partner_id AND p.credit <> 'recovery')
+           OR (t.partner_id <> p.partner_id AND (p.credit <> 'recovery' OR t.kind IN ('reversal', 'clawback')))
         ORDER BY p.txn_id
     """,
     "a member's transactions are numbered without gaps and their postings give each balance": """
@@ -169,15 +169,32 @@ _INVARIANTS: dict[str, str] = {
                || ' events, or one that tells something else'
         FROM coalition.txn t
         FULL JOIN (SELECT (data ->> 'transaction_id')::uuid AS txn_id, count(*) AS events,
-                          min(data::text)::jsonb AS data, min(partner_id::text)::uuid AS partner_id
+                          min(data::text)::jsonb AS data, min(partner_id::text)::uuid AS partner_id,
+                          min(subject_id::text)::uuid AS subject_id, min(type) AS type, min(occurred_at) AS occurred_at
                    FROM kit.event WHERE type LIKE 'points.%' AND type <> 'points.expiring' GROUP BY 1) e
             ON e.txn_id = t.txn_id
         WHERE t.txn_id IS NULL OR e.events IS DISTINCT FROM 1 OR e.partner_id <> t.partner_id
-           OR (e.data ->> 'points')::bigint <> t.points OR e.data ->> 'reference' <> t.reference
-           OR (e.data ->> 'available_after')::bigint <> t.available_after
-           OR (e.data ->> 'member_seq')::bigint <> t.member_seq OR (e.data ->> 'member_id')::uuid <> t.member_id
-           OR (e.data ->> 'effective_at')::timestamptz <> t.effective_at
-           OR (e.data ->> 'business_date')::date <> t.business_date
+           OR e.subject_id <> t.member_id OR e.occurred_at <> t.booked_at
+           OR e.type <> 'points.' || CASE t.kind WHEN 'earn' THEN 'earned' WHEN 'burn' THEN 'burned'
+                WHEN 'hold' THEN 'held' WHEN 'capture' THEN 'captured' WHEN 'void' THEN 'released'
+                WHEN 'lapse' THEN 'lapsed' WHEN 'vest' THEN 'vested' WHEN 'expiry' THEN 'expired'
+                WHEN 'adjustment' THEN 'adjusted' WHEN 'merge' THEN 'merged' ELSE 'reversed' END
+           OR ((e.data ->> 'points')::bigint, (e.data ->> 'available_after')::bigint, (e.data ->> 'member_seq')::bigint,
+               (e.data ->> 'member_id')::uuid, (e.data ->> 'partner_id')::uuid, e.data ->> 'reference',
+               (e.data ->> 'effective_at')::timestamptz, (e.data ->> 'business_date')::date)
+              IS DISTINCT FROM (t.points, t.available_after, t.member_seq, t.member_id, t.partner_id, t.reference,
+                                t.effective_at, t.business_date)
+           -- What only some kinds of events carry, as far as this one does.
+           OR (e.data ? 'repaid' AND (e.data ->> 'repaid')::bigint IS DISTINCT FROM t.repaid)
+           OR (e.data ? 'uncovered' AND (e.data ->> 'uncovered')::bigint IS DISTINCT FROM t.uncovered)
+           OR (e.data ? 'held_after' AND (e.data ->> 'held_after')::bigint IS DISTINCT FROM t.held_after)
+           OR (e.data ? 'kind' AND e.data ->> 'kind' IS DISTINCT FROM t.kind::text)
+           OR (e.data ? 'hold_id' AND (e.data ->> 'hold_id')::uuid IS DISTINCT FROM t.hold_id)
+           OR (e.data ? 'expires_at' AND (e.data ->> 'expires_at')::timestamptz IS DISTINCT FROM t.due_at)
+           OR (e.data ? 'vests_at' AND (e.data ->> 'vests_at')::timestamptz IS DISTINCT FROM t.due_at)
+           OR (e.data ? 'expires_on' AND (e.data ->> 'expires_on')::date IS DISTINCT FROM t.expires_on)
+           OR (e.data ? 'reverses_transaction_id'
+               AND (e.data ->> 'reverses_transaction_id')::uuid IS DISTINCT FROM t.reverses_txn_id)
     """,
     "no posting stands outside the books' days": """
         SELECT 'posting ' || p.txn_id || '/' || p.seq || ': business date ' || p.business_date
@@ -191,7 +208,7 @@ SEALS = "every closed day still has the postings it was sealed with, and the cha
 SIGNATURES = "every seal is signed with the coalition's key"
 PUBLISHED = "the books hold every seal that was published"
 
-COUNT = len(_INVARIANTS) + 3
+COUNT = len(_INVARIANTS) + len(field_invariants.STATEMENTS) + 3
 WORK_MEMORY_MB = 64  # of PostgreSQL, for each sort or hash: ten million postings don't fit, and spill less
 
 
@@ -202,7 +219,7 @@ def run(session: Session, *, keyring: Keyring | None = None, published: Sequence
     """
     allow_long_statements(session)
     session.execute(text(f"SET LOCAL work_mem = '{WORK_MEMORY_MB}MB'"))
-    for name, statement in _INVARIANTS.items():
+    for name, statement in {**_INVARIANTS, **field_invariants.STATEMENTS}.items():
         # Behind a fence: told that one row is enough, the planner takes the way to a first row, which there should
         # not be, and with ten million postings that way never ended.
         yield Finding(name, session.scalar(text(f"WITH broken AS MATERIALIZED ({statement}) TABLE broken LIMIT 1")))

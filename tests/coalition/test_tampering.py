@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,7 +13,9 @@ from coalition import adjustments, closing, ledger, merges, rates, upkeep, verif
 from kit import ids
 from kit.db import Database, Session
 from kit.secrets import Keyring
+from kit.settings import Settings
 from tests.conftest import NOW, World
+from tests.conftest import found as open_coalition
 
 A, B = ids.new(), ids.new()
 TABLES = ("wallet", "lot", "txn", "posting", "hold", "debt", "sealed_day", "seal_signature")
@@ -68,10 +71,8 @@ def post(world: World, partner, command) -> ledger.Transaction:
         return ledger.post(session, asked, command).unwrap()
 
 
-@pytest.fixture(scope="module")
-def books(shared_world: World) -> World:
-    """A closed day with a row of every sort in it."""
-    world = shared_world
+def trade(world: World) -> World:
+    """A day with a row of every sort in it."""
     with world.transaction() as session:
         session.execute(text("UPDATE coalition.programme SET return_policy = 'owed'"))
         rates.set_rate(
@@ -100,8 +101,25 @@ def books(shared_world: World) -> World:
     with world.transaction() as session:
         merges.merge(session, member_id=other, into=third, reference="m", now=NOW).unwrap()
     upkeep.lapse_holds(world.database, now=soon)
-    closing.close_day(world.database, day=NOW.date(), now=NOW + timedelta(days=1), keyring=world.keyring)
     return world
+
+
+@pytest.fixture(scope="module")
+def books(shared_world: World) -> World:
+    """A day that is closed and sealed."""
+    trade(shared_world)
+    closing.close_day(shared_world.database, day=NOW.date(), now=NOW + timedelta(days=1), keyring=shared_world.keyring)
+    return shared_world
+
+
+@pytest.fixture(scope="module")
+def open_books(
+    engines: Settings, fresh_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """The same day while it is open."""
+    made = open_coalition(engines, fresh_database(), tmp_path_factory.mktemp("open"))
+    yield trade(made)
+    made.database.close()
 
 
 def found(session: Session, keyring: Keyring) -> list[str]:
@@ -127,18 +145,48 @@ def test_the_books_are_clean_before(books: World) -> None:
         assert found(session, books.keyring) == []
 
 
-@pytest.mark.parametrize(("table", "column", "type_"), columns())
-def test_a_changed_value_is_found(books: World, table: str, column: str, type_: str) -> None:
-    owner = Database(str(books.settings.database_url), owner=True)
-    change = CHANGED[type_].format(column)
+def change(world: World, table: str, column: str, type_: str) -> list[str]:
+    """What is found after one value of the column was changed."""
+    owner = Database(str(world.settings.database_url), owner=True)
     with owner.trial() as session:
         session.execute(text("SET LOCAL session_replication_role = replica"))
         changed = session.execute(
             text(f"""
-                UPDATE coalition.{table} SET {column} = {change} WHERE ctid =
+                UPDATE coalition.{table} SET {column} = {CHANGED[type_].format(column)} WHERE ctid =
                     (SELECT ctid FROM coalition.{table} WHERE {column} IS NOT NULL ORDER BY ctid DESC LIMIT 1)
             """)
         )
         assert changed.rowcount == 1
-        assert found(session, books.keyring) != []
+        broken = found(session, world.keyring)
+    owner.close()
+    return broken
+
+
+@pytest.mark.parametrize(("table", "column", "type_"), columns())
+def test_a_changed_value_is_found(books: World, table: str, column: str, type_: str) -> None:
+    assert change(books, table, column, type_) != []
+
+
+# What nothing else in the books says: in which order a transaction's lots were taken, an adjustment's reason, and an
+# amount that earns as many points as the true one. The night's seal covers them.
+SEALED_ONLY = {("posting", "seq"), ("txn", "meta"), ("txn", "amount_minor")}
+OF_A_DAY = [c for c in columns() if c[0] not in ("sealed_day", "seal_signature") and c[:2] not in SEALED_ONLY]
+
+
+@pytest.mark.parametrize(("table", "column", "type_"), OF_A_DAY)
+def test_a_changed_value_is_found_while_its_day_is_open(open_books: World, table: str, column: str, type_: str) -> None:
+    assert change(open_books, table, column, type_) != []
+
+
+@pytest.mark.parametrize("table", [table for table in TABLES if table not in ("sealed_day", "seal_signature")])
+def test_a_row_that_was_taken_away_is_found_while_its_day_is_open(open_books: World, table: str) -> None:
+    owner = Database(str(open_books.settings.database_url), owner=True)
+    with owner.transaction() as session:
+        rows = session.scalars(text(f"SELECT ctid::text FROM coalition.{table}")).all()
+    assert rows
+    for row in rows:
+        with owner.trial() as session:
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            session.execute(text(f"DELETE FROM coalition.{table} WHERE ctid = CAST(:row AS tid)"), {"row": row})
+            assert found(session, open_books.keyring) != []
     owner.close()
