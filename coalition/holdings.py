@@ -14,16 +14,22 @@ from kit.secrets import Keyring
 
 _PARTS = {
     "transactions": """
-        SELECT t.txn_id AS transaction_id, t.kind::text, t.partner_id, t.points, t.repaid, t.uncovered,
+        SELECT t.txn_id AS transaction_id, t.member_seq, t.kind::text, t.partner_id, t.points, t.repaid, t.uncovered,
                t.available_after, t.held_after, t.pending_after, t.owed_after, t.reference,
-               t.reverses_txn_id AS reverses_transaction_id, t.amount_minor, t.currency, t.hold_id,
-               t.due_at, t.expires_on, t.effective_at, t.booked_at, t.business_date, t.meta
+               t.reverses_txn_id AS reverses_transaction_id, t.amount_minor, t.currency, t.points_per_unit,
+               t.minor_per_unit, t.hold_id, t.due_at, t.expires_on, t.effective_at, t.booked_at, t.business_date,
+               t.original_business_date, t.meta
         FROM coalition.txn t WHERE t.member_id = :member_id ORDER BY t.member_seq
     """,
     "lots": """
         SELECT l.lot_id AS transaction_id, l.issuer_id AS partner_id, l.issued, l.remaining, l.held, l.issued_on,
-               l.expires_on, l.vests_at
+               l.expires_on, l.vests_at, l.is_open
         FROM coalition.lot l WHERE l.member_id = :member_id ORDER BY l.expires_on, l.lot_id
+    """,
+    "postings": """
+        SELECT p.txn_id AS transaction_id, p.seq, p.debit::text, p.credit::text, p.points,
+               p.lot_id AS lot_transaction_id, p.issuer_id, p.partner_id, p.business_date, p.issued_on
+        FROM coalition.posting p WHERE p.member_id = :member_id ORDER BY p.txn_id, p.seq
     """,
     "holds": """
         SELECT h.hold_id, h.partner_id, h.points, h.captured, h.status::text, h.expires_at
@@ -47,8 +53,10 @@ def of_member(session: Session, *, member_id: UUID, keyring: Keyring) -> dict[st
     """
     person = session.execute(
         text("""
-            SELECT m.member_id, m.enrolled_by AS partner_id, m.enrolled_at, m.erased_at, w.state::text, w.available,
-                   w.held, w.pending, w.owed, s.pin_hash IS NOT NULL AS has_pin, s.handle IS NOT NULL AS has_code
+            SELECT m.member_id, m.enrolled_by AS partner_id, m.enrolled_at, m.is_claimed, m.erased_at, w.state::text,
+                   w.merged_into, w.available, w.held, w.pending, w.owed, s.pin_hash IS NOT NULL AS has_pin,
+                   s.handle IS NOT NULL AS has_code, coalesce(s.failures, 0) AS pin_failures,
+                   s.locked_until AS pin_locked_until
             FROM coalition.member m JOIN coalition.wallet w USING (member_id)
             LEFT JOIN coalition.member_secret s USING (member_id) WHERE m.member_id = :member_id
         """),
@@ -69,7 +77,7 @@ def of_member(session: Session, *, member_id: UUID, keyring: Keyring) -> dict[st
 def _identifiers(session: Session, member_id: UUID, keyring: Keyring) -> list[dict[str, Any]]:
     rows = session.execute(
         text("""
-            SELECT i.kind, i.masked, i.sealed, i.partner_id, i.created_at, i.verified_at
+            SELECT i.identifier_id, i.kind, i.masked, i.sealed, i.partner_id, i.created_at, i.verified_at
             FROM coalition.member_identifier i WHERE i.member_id = :member_id ORDER BY i.created_at, i.identifier_id
         """),
         {"member_id": member_id},

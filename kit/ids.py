@@ -45,9 +45,12 @@ AGREEMENT = "agr"
 # How the fields of events and responses that hold an id are shown.
 PREFIX_OF_FIELD = {
     "member_id": MEMBER,
+    "merged_into": MEMBER,
     "transaction_id": TRANSACTION,
     "reverses_transaction_id": TRANSACTION,
+    "lot_transaction_id": TRANSACTION,
     "partner_id": PARTNER,
+    "issuer_id": PARTNER,
     "event_id": EVENT,
     "endpoint_id": ENDPOINT,
     "delivery_id": DELIVERY,

@@ -15,10 +15,11 @@ from partners.sign_in import upkeep
 
 
 def everything(session: Session, member_id: UUID, keyring: Keyring) -> dict[str, Any]:
-    """The member's identifiers in clear, its wallet and all behind it, events, consents; raises MemberNotFound."""
+    """Identifiers in clear, the wallet and all behind it, events, consents, sign-ins; raises MemberNotFound."""
     return {
         **holdings.of_member(session, member_id=member_id, keyring=keyring),
         "consents": consents.of_member(session, member_id=member_id),
+        **upkeep.held(session, kind="member", subject_id=member_id),
     }
 
 

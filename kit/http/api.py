@@ -17,11 +17,25 @@ from kit.http import choices, description, problems
 from kit.http.requests import StrictParser
 
 _PAGE_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
-_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>{{ title }}</title>
 <link rel="stylesheet" href="{{ root }}/docs/assets/swagger-ui.css"></head><body><div id="swagger-ui"></div>
 <script src="{{ root }}/docs/assets/swagger-ui-bundle.js"></script>
 <script src="{{ root }}/docs/start.js"></script></body></html>"""
+_HOME = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>{{ title }}</title></head><body>
+<h1>{{ title }}</h1><p>{{ introduction }}</p><ul>
+<li><a href="{{ root }}/docs">The API, route by route</a> (<a href="{{ root }}/openapi.json">OpenAPI 3.1</a>)</li>
+<li><a href="{{ root }}/problems/">What can go wrong, and what to do about it</a></li>
+</ul></body></html>"""
+INTRODUCTION = (
+    "Members collect points at one partner and spend them at another. Get a token at /oauth/token with your client's "
+    "id and secret, find or enrol a member, and post earns and burns; each carries an Idempotency-Key of your own "
+    "making, so that a retry never posts twice. Amounts are whole minor units, points whole numbers. Errors are "
+    "problem details (RFC 9457) with a code you can rely on; webhooks tell you what happens."
+)
 _START = 'window.ui = SwaggerUIBundle({url: "%s/openapi.json", dom_id: "#swagger-ui", deepLinking: true});'
+_LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 _ASSETS = {"swagger-ui.css", "swagger-ui-bundle.js"}
 
 
@@ -95,7 +109,7 @@ def create(
             "scopes": member_scopes,
         },
     }
-    api = Api(app, spec_kwargs={"info": {"license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}}})
+    api = Api(app, spec_kwargs={"info": {"description": INTRODUCTION, "license": _LICENSE}})
     api.spec.components.security_scheme("oauth2", {"type": "oauth2", "flows": flows})
     api.finish = partial(description.complete, app=app, **more)
     _serve_page(app, title)
@@ -104,6 +118,10 @@ def create(
 
 def _serve_page(app: Flask, title: str) -> None:
     assets = str(importlib.resources.files("swagger_ui") / "static")
+
+    @app.get("/")
+    def home() -> str:
+        return render_template_string(_HOME, title=title, introduction=INTRODUCTION, root=request.script_root)
 
     @app.get("/docs")
     def docs() -> Response:

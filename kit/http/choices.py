@@ -57,6 +57,10 @@ class ChoosingSchema(ma.Schema):
 
 
 def describe(schema: dict[str, Any], kind: type[ma.Schema]) -> None:
-    """Write into the JSON schema of `kind` what it chooses."""
+    """Write into the JSON schema of `kind` what it chooses: always below `allOf`.
+
+    A generator that finds `oneOf` or `anyOf` beside `properties` takes the schema for a union and drops its fields.
+    """
     found = [choice.as_json_schema() for choice in kind.choices] if issubclass(kind, ChoosingSchema) else []
-    schema.update(found[0] if len(found) == 1 else {"allOf": found} if found else {})
+    if found:
+        schema["allOf"] = found

@@ -59,7 +59,7 @@ _EVERY_REQUEST: dict[str, dict[str, Any]] = {
     },
     "CoalitionVersion": {
         "in": "header", "name": versions.HEADER,
-        "schema": {"type": "string", "enum": [version.date for version in versions.VERSIONS]},
+        "schema": {"$ref": "#/components/schemas/ApiVersion"},
         "description": "The version to be served in; if left out, your client's own, that of its first request.",
     },
     "Traceparent": {
@@ -99,6 +99,11 @@ def complete(
     components["headers"] = {
         name: {"description": text, "schema": {"type": "string"}, "example": example}
         for name, (text, example) in _HEADERS.items()
+    }
+    components["schemas"]["ApiVersion"] = {
+        "type": "string",
+        "enum": [version.date for version in versions.VERSIONS],
+        "description": "A version of the API, by its date.",
     }
     components["parameters"] = {**components.get("parameters", {}), **_EVERY_REQUEST}
     met: set[type[CoalitionError]] = set()
@@ -228,9 +233,8 @@ def _complete_responses(operation: dict[str, Any], kinds: Problems, examples: Ex
     dries = any(parameter.get("name") == "dry_run" for parameter in operation["parameters"])
     for status in [status for status in responses if status.startswith("2")]:
         response = responses[status]
-        for media, content in response.get("content", {}).items():
-            schema = content.get("schema", {})
-            content.setdefault("example", examples.make(schema) if media == JSON else "one JSON document a line\n")
+        for content in response.get("content", {}).values():
+            content.setdefault("example", examples.make(content.get("schema", {})))
         names = [*_EVERY_ANSWER, *(["Idempotent-Replay"] * posts), *(["Dry-Run"] * dries)]
         response["headers"] = {**response.get("headers", {}), **_headers(names)}
     by_status: dict[int, list[type[CoalitionError]]] = {}

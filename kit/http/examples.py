@@ -42,7 +42,7 @@ class Examples:
 
     def _by_shape(self, schema: Mapping[str, Any], name: str, depth: int) -> Any:
         for several in ("anyOf", "oneOf", "allOf"):
-            if several in schema:
+            if several in schema and "properties" not in schema:
                 return self.make(schema[several][0], name=name, depth=depth + 1)
         kind = _kind(schema)
         if kind == "object" and "properties" in schema:

@@ -203,8 +203,10 @@ def _fault(error: Exception) -> Response:
     return respond(InternalError("something went wrong on our side"))
 
 
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Problems</title>
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>Problems</title>
 <h1>{{ "Problem: " ~ entries[0].title if entries|length == 1 else "Problems" }}</h1>
+<p>An error is a problem document (RFC 9457). Its `code` names one of these and never changes its meaning.</p>
 <dl>{% for entry in entries %}<dt id="{{ entry.code }}">
 <a href="{{ root }}/problems/{{ entry.code }}">{{ entry.code }}</a>
 ({{ entry.status }}{{ ", may be retried" if entry.retryable }})</dt><dd>{{ entry.text }}

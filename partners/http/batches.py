@@ -81,7 +81,33 @@ PARTS_PER_READ = 20
 _FORMATS = {"text/csv": "csv", "application/jsonl": "jsonl", "application/x-ndjson": "jsonl"}
 
 
-_JSON_LINES = {"description": "One answer a line", "content": {"application/jsonl": {"schema": {"type": "string"}}}}
+_CSV_SCHEMA = {
+    "type": "string",
+    "format": "binary",
+    "description": f"A header and lines (RFC 4180, UTF-8). Columns: {', '.join(batch_files.COLUMNS)}",
+}
+_LINES_SCHEMA = {"type": "string", "format": "binary", "description": "One JSON document a line (JSON Lines, UTF-8)"}
+_EXAMPLES = {
+    "csv": "kind,card,reference,points\r\nearn,7001000000178503,R-2001,10\r\n",
+    "jsonl": '{"kind": "earn", "card": "7001000000178503", "points": 10, "reference": "R-2001"}\n',
+}
+_BODY = {
+    "required": True,
+    "description": "The postings, as the media type says.",
+    "content": {
+        media: {"schema": _CSV_SCHEMA if kind == "csv" else _LINES_SCHEMA, "example": _EXAMPLES[kind]}
+        for media, kind in _FORMATS.items()
+    },
+}
+_ANSWERS = {
+    "description": "One answer a line, in the order of the file's lines",
+    "content": {
+        "application/jsonl": {
+            "schema": _LINES_SCHEMA,
+            "example": '{"line": 1, "status": 409, "problem": {"code": "insufficient_points"}}\n',
+        }
+    },
+}
 
 
 class BatchFileSchema(ma.Schema):
@@ -109,7 +135,7 @@ class BatchFileSchema(ma.Schema):
 @fails_with(batch_files.MalformedFile, batch_files.FileKeyReused, batch_files.TooManyFiles)
 @batches_api.doc(
     parameters=[idempotency.PARAMETER],
-    requestBody={"required": True, "content": {name: {"schema": {"type": "string"}} for name in _FORMATS}},
+    requestBody=_BODY,
 )
 @accepts_up_to(LARGEST_FILE_BYTES)
 @batches_api.response(202, BatchFileSchema)
@@ -157,9 +183,7 @@ def cancel(batch_id: str) -> batch_files.BatchFile:
 @batches_api.get("/<batch_id>/results")
 @requires(batches_api, "batches:write")
 @fails_with(batch_files.BatchNotFound)
-@batches_api.doc(
-    responses={"200": {"description": "JSON Lines", "content": {"application/jsonl": {"schema": {"type": "string"}}}}}
-)
+@batches_api.doc(responses={"200": _ANSWERS})
 def results(batch_id: str) -> Response:
     """The answers so far as JSON Lines, one for each line of the file, as a batch gives them."""
     wanted = ids.parse(ids.BATCH, batch_id)

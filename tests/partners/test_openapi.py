@@ -30,7 +30,7 @@ OAUTH = {f"POST {path}": item["post"] for path, item in DOCUMENT["paths"].items(
 WEBHOOKS = {name: item["post"] for name, item in DOCUMENT["webhooks"].items()}
 # Served to whoever asks, and no part of the API: how to sign in, its pages, what the operator watches.
 WITHOUT_TOKEN = re.compile(
-    r"/(healthz|readyz|openapi\.json|docs(/.*)?|problems/.*|\.well-known/.*|"
+    r"/(|healthz|readyz|openapi\.json|docs(/.*)?|problems/.*|\.well-known/.*|"
     r"oauth/.*|sign-in/.*|sign-out|passkeys(/.*)?|proofs(/.*)?|pages/.*|consents(/.*)?|device(/.*)?)"
 )
 

@@ -33,7 +33,7 @@ WITHOUT_TOKEN = {
     "passkeys": "somebody's session", "devices": "a staff member's session", "oauth": "clients' credentials",
     "pages": "what pages load", "problems": "documentation", "health": "the operator's", "api-docs": "documentation",
 }  # fmt: skip
-ALONE = {"docs", "docs_start", "docs_asset"}  # documentation
+ALONE = {"home", "docs", "docs_start", "docs_asset"}  # documentation
 NEEDS_SESSION = ("consents", "proofs", "passkeys", "devices")
 
 
