@@ -93,8 +93,7 @@ class Sender:
         except TimeoutError:
             answer.error = f"no complete answer within {self._timeout.total:.0f} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            cause = error.__cause__ if isinstance(error.__cause__, AddressRefused) else error
-            answer.error = f"{type(cause).__name__}: {cause}"[:500]
+            answer.error = _in_our_words(error)
         answer.duration_ms = round((time.perf_counter() - began) * 1000)
         return answer
 
@@ -125,6 +124,33 @@ class Answer:
     def succeeded(self) -> bool:
         """Whether it was taken, and the answer came whole."""
         return self.error is None and 200 <= (self.status or 0) < 300
+
+
+# What a library says of a fault may hold an address inside our network, or whatever a foreign server answered. That a
+# name is not known and that it leads inside are told alike, or partners could ask which names there are.
+_NO_ADDRESS = "the host's name leads to no address that webhooks go to"
+_IN_OUR_WORDS: tuple[tuple[type[BaseException], str], ...] = (
+    (AddressRefused, _NO_ADDRESS),
+    (socket.gaierror, _NO_ADDRESS),
+    (aiohttp.ClientConnectorDNSError, _NO_ADDRESS),
+    (aiohttp.ClientConnectorCertificateError, "the host's certificate is not valid"),
+    (aiohttp.ClientSSLError, "no TLS could be agreed on"),
+    (ConnectionRefusedError, "the connection was refused"),
+    (aiohttp.ClientConnectorError, "no connection could be made"),
+    (aiohttp.ServerDisconnectedError, "the connection ended before the answer"),
+    (aiohttp.ClientPayloadError, "the connection ended within the answer"),
+    (aiohttp.ClientResponseError, "the answer is not HTTP"),
+    (ValueError, "the URL can't be used"),
+    (OSError, "the connection broke off"),
+)
+
+
+def _in_our_words(error: BaseException) -> str:
+    causes = [error, *(cause for cause in (error.__cause__, getattr(error, "os_error", None)) if cause is not None)]
+    for kind, words in _IN_OUR_WORDS:
+        if any(isinstance(cause, kind) for cause in causes):
+            return words
+    return "the request failed"
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

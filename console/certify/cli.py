@@ -76,7 +76,7 @@ async def _certify(at: Desk, partner_code: str, *, since: datetime | None, given
     parts = [Part("What its clients did", conduct.judge(done))]
     allowed = at.settings.webhook_allowed_networks + (LOOPBACK if is_demo else ())
     for url, _ in places:
-        check_url(url, allow_http=at.settings.webhook_allow_http or is_demo)
+        check_url(url, allow_http=at.settings.webhook_allow_http or is_demo, allowed=allowed)
     async with Sender(keyring=at.keyring, timeout_s=at.settings.webhook_timeout_s, allowed=lambda: allowed) as sender:
         for url, secret in places:
             found = await receiver.try_out(receiver.Endpoint(url, secret, sender))

@@ -185,7 +185,40 @@ def test_private_addresses_are_refused_at_the_connection(world, partner, receive
     world.earn(partner.partner_id, world.member(), 10)
     pump(world, allowed=())
     assert receiver.bodies == []
-    assert "AddressRefused" in str(one(world, partner, endpoint).attempts[0].error)
+    assert one(world, partner, endpoint).attempts[0].error == "the host's name leads to no address that webhooks go to"
+
+
+def garbage(listener: socket.socket) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(b"SSH-2.0-secret\x00 inside\r\n" * 40)
+
+
+def test_an_error_tells_neither_addresses_nor_what_a_foreign_server_said(world, partner) -> None:
+    closed = socket.create_server(("127.0.0.1", 0))
+    odd = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=garbage, args=(odd,), daemon=True).start()
+    told = {}
+    for url in (
+        "http://localhost:{closed}/", "http://localhost:{odd}/", "https://localhost:{odd}/", "http://no-such.invalid/"
+    ):  # fmt: skip
+        url = url.format(closed=closed.getsockname()[1], odd=odd.getsockname()[1])
+        told[register(world, partner, url)[0].endpoint_id] = url
+    closed.close()
+    world.earn(partner.partner_id, world.member(), 1)
+    pump(world, timeout_s=3)
+    odd.close()
+    with world.transaction() as session:
+        errors = session.scalars(text("SELECT error FROM webhooks.attempt")).all()
+    assert set(errors) == {
+        "the connection was refused", "the answer is not HTTP", "no TLS could be agreed on",
+        "the host's name leads to no address that webhooks go to",
+    }  # fmt: skip
 
 
 def test_what_a_killed_pump_had_claimed_is_sent_by_the_next(world, partner, receiver) -> None:

@@ -81,7 +81,9 @@ def test_retry_after_lengthens_the_wait_up_to_a_day_and_never_shortens_it() -> N
     "address",
     ["127.0.0.1", "10.1.2.3", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "224.0.0.1", "255.255.255.255",
      "::1", "::", "fe80::1%eth0", "fd00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "2002:a00:1::",
-     "64:ff9b::7f00:1", "64:ff9b::a00:1", "ff02::1"],
+     "64:ff9b::7f00:1", "64:ff9b::a00:1", "ff02::1", "64:ff9b:1::5db8:d822", "::127.0.0.1", "::93.184.216.34",
+     "::ffff:0:93.184.216.34", "fec0::1", "3fff::1", "5f00::1", "100::1", "2001:db8::1", "2001::1", "2002:5db8:d822::1",
+     "3ffe::1", "192.88.99.1", "192.0.0.9", "198.18.0.1", "4000::1", "fe80::1", "nobody's"],
 )  # fmt: skip
 def test_webhooks_do_not_go_to_private_addresses_in_any_spelling(address: str) -> None:
     with pytest.raises(AddressRefused):
@@ -91,7 +93,11 @@ def test_webhooks_do_not_go_to_private_addresses_in_any_spelling(address: str) -
 def test_webhooks_go_to_the_public_internet_and_to_what_the_operator_allows() -> None:
     check_address("93.184.216.34", allowed=())
     check_address("2606:2800:220:1:248:1893:25c8:1946", allowed=())
+    check_address("64:ff9b::5db8:d822", allowed=())
+    check_address("::ffff:93.184.216.34", allowed=())
     check_address("127.0.0.1", allowed=LOOPBACK)
+    check_address("::ffff:127.0.0.1", allowed=LOOPBACK)
+    check_address("64:ff9b:1::1", allowed=[ipaddress.ip_network("64:ff9b:1::/48")])
     check_address("10.1.2.3", allowed=[ipaddress.ip_network("10.0.0.0/8")])
     with pytest.raises(AddressRefused):
         check_address("10.1.2.3", allowed=LOOPBACK)
@@ -104,7 +110,24 @@ def test_webhooks_go_to_the_public_internet_and_to_what_the_operator_allows() ->
 )  # fmt: skip
 def test_a_url_that_is_not_plain_https_is_refused(url: str) -> None:
     with pytest.raises(EndpointUrlRefused):
-        check_url(url, allow_http=False)
+        check_url(url, allow_http=False, allowed=())
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "127.1", "0x7f.1", "2130706433", "0177.0.0.1", "10.0.0.1", "169.254.169.254", "localhost",
+     "LOCALHOST.", "a.localhost", "[::1]", "[::ffff:127.0.0.1]", "[fe80::1%25eth0]", "[64:ff9b:1::1]", "0"],
+)  # fmt: skip
+def test_an_address_that_webhooks_never_reach_is_refused_when_it_is_registered(host: str) -> None:
+    with pytest.raises(EndpointUrlRefused, match="public addresses"):
+        check_url(f"https://{host}/hook", allow_http=False, allowed=())
+
+
+def test_names_public_addresses_and_allowed_ones_are_registered() -> None:
+    for host in ("hooks.example.com", "93.184.216.34", "[2606:2800:220:1::1]", "localhost.example", "1.2.3.4.example"):
+        check_url(f"https://{host}/hook", allow_http=False, allowed=())
+    for host in ("127.0.0.1:8443", "localhost", "[::1]"):
+        check_url(f"https://{host}/hook", allow_http=False, allowed=LOOPBACK)
 
 
 def test_patterns_match_a_name_a_family_or_everything() -> None:

@@ -16,7 +16,7 @@ from kit.http.services import services
 from partners.http.admission import write_down
 from partners.http.auth import principal, requires
 from webhooks import endpoints
-from webhooks.addresses import EndpointUrlRefused, check_url
+from webhooks.addresses import LOOPBACK, EndpointUrlRefused, check_url
 from webhooks.event_types import patterns
 
 endpoints_api = Blueprint(
@@ -69,11 +69,12 @@ def register(body: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]
     """Register an endpoint; keep the secret, it is shown this once."""
     parts = services()
     with parts.writing() as session:
-        allow_http = parts.settings.webhook_allow_http or programme.get(session).is_demo
+        is_demo = programme.get(session).is_demo
+        allowed = parts.settings.webhook_allowed_networks + (LOOPBACK if is_demo else ())
         endpoint, secret = endpoints.register(
             session,
             partner_id=principal().partner_id,
-            url=check_url(body["url"], allow_http=allow_http),
+            url=check_url(body["url"], allow_http=parts.settings.webhook_allow_http or is_demo, allowed=allowed),
             event_types=body["event_types"],
             now=clock.now(),
             keyring=parts.keyring,
