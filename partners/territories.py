@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import re
+from functools import cache
+
+import pycountry
 
 EVERYWHERE = "*"
-_FORM = re.compile(r"([A-Z]{2})(-[A-Z0-9]{1,3})?")
 
-_CODES = """
-    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
-    CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR
-    GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO
-    JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR
-    MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO
-    RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV
-    TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
-"""
-# A mistyped country, such as UK for GB, would overlap with nothing and make an exclusive clause void.
-COUNTRIES = frozenset(_CODES.split())
+
+@cache
+def countries() -> frozenset[str]:
+    """The countries there are, by their two letters."""
+    return frozenset(country.alpha_2 for country in pycountry.countries)
+
+
+@cache
+def _parts() -> frozenset[str]:
+    return frozenset(part.code for part in pycountry.subdivisions)
 
 
 def is_territory(code: str) -> bool:
-    """Whether `code` is a territory: `*`, a country such as GB, or a part of one such as GB-SCT."""
-    found = _FORM.fullmatch(code)
-    return code == EVERYWHERE or (found is not None and found[1] in COUNTRIES)
+    """Whether `code` is a territory: `*`, a country such as GB, or a part of one such as GB-SCT.
+
+    A mistyped one, such as UK for GB or GB-SCO for GB-SCT, would meet nothing and make an exclusive clause void.
+    """
+    return code == EVERYWHERE or code in countries() or code in _parts()
 
 
 def is_place(code: str) -> bool:

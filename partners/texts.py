@@ -9,7 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from coalition.identifiers import MalformedEmail, MalformedPhone
 from kit.errors import Invalid
-from partners.territories import COUNTRIES
+from partners.territories import countries
 
 LONGEST_NAME = 100
 _E164 = re.compile(r"\+[1-9][0-9]{4,14}")
@@ -60,6 +60,6 @@ def phone(value: str) -> str:
 
 def country(value: str) -> str:
     """The country's code; raises UnknownCountry."""
-    if value not in COUNTRIES:
+    if value not in countries():
         raise UnknownCountry("name the country by its two letters of ISO 3166-1, such as GB")
     return value
