@@ -9,13 +9,14 @@ tables (docs/decisions/0002-one-write-path.md).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from coalition.refusals import ConcurrentRequest, refusal_of
 from kit import ids
@@ -132,11 +133,13 @@ class Void(Command):
 class Reversal(Command):
     """Reverse `points` of `original_id`, or what `amount_minor` of its purchase earned, or (both None) all the rest.
 
-    The original is an earn, burn or capture of the same partner, and never reversed by more than it was. A burn's
-    points return to the lots they came from with their expiry, or, when that has passed, with the programme's days of
-    grace. An earn's points leave its own lot first, then the partner's other lots, newest first; what is spent already
-    the programme's policy decides. Event `points.reversed`. Refusals: transaction_not_found, not_reversible,
-    more_than_reversible, amount_not_comparable, points_spent.
+    The original is an earn, burn or capture of the same partner, and never reversed by more than it was; all the rest
+    may be nothing. A burn's points return to the lots they came from with their expiry, or, when that has passed, as a
+    lot of their own for the programme's days of grace. An earn's points leave its own lot first, then the partner's
+    other lots, last issued first, and never exceed what the partner issued to the member and has not taken back; what
+    is spent already the programme's policy decides. Where that lets the wallet owe it, only a partner that `may_owe`
+    makes the debt; for another it is written off. Event `points.reversed`. Refusals: transaction_not_found,
+    not_reversible, more_than_reversible, amount_not_comparable, points_spent.
     """
 
     kind = "reversal"
@@ -144,28 +147,45 @@ class Reversal(Command):
     points: int | None = None
     amount_minor: int | None = None
     currency: str | None = None
+    may_owe: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clawback(Command):
-    """Take back what `amount_minor` earns, for a return whose purchase is not known: newest lots of the partner first.
+    """Take back what `amount_minor` earns, for a return whose purchase is not known: the partner's last lots first.
 
-    Event `points.reversed`. Refusals: no_earning_rate, points_spent.
+    At most what the partner issued to the member and has not taken back; that may be nothing. What is spent already is
+    dealt with as in a reversal. Event `points.reversed`. Refusals: no_earning_rate, points_spent.
     """
 
     kind = "clawback"
     member_id: UUID
     amount_minor: int
     currency: str
+    may_owe: bool = True
+
+
+MOST_REVERSED = 20  # transactions of one purchase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Return:
+    """Reverse the transactions of one purchase, all or none: what it spent comes back, what it earned is taken back.
+
+    `parts` are 1 to MOST_REVERSED reversals of different transactions of one member, under one reference. Refusals:
+    several_members, and those of a reversal, with the `transaction_id` of the part.
+    """
+
+    parts: tuple[Reversal, ...]
 
 
 @dataclass(frozen=True)
 class Transaction:
     """One entry of a member's history; fields as in `coalition.txn`.
 
-    `points` moved, the kind says which way. Of an earn, `repaid` of them went to debts at once. Of a return, `repaid`
-    were taken from other issuers' points, and `uncovered` were spent already: written off, or owed from then on. The
-    `*_after` are the wallet right after it. `member_seq` counts a member's transactions from 1 without gaps. `due_at`
+    `points` moved, the kind says which way. Of an earn, `repaid` of them went to debts at once. Of a return,
+    `uncovered` were spent already: written off, or owed from then on; `expires_on` is how long points live that came
+    back after their expiry. The `*_after` are the wallet right after it. `member_seq` counts a member's transactions from 1 without gaps. `due_at`
     is when a hold lapses or an earn's points can be spent.
     """
 
@@ -297,6 +317,27 @@ def post_many(
         raise ConcurrentRequest("one of the references is being posted at this moment") from error
 
 
+_RETURN = (
+    f"{_COLUMNS} coalition.ledger_return({_REQUEST}, ARRAY(SELECT ROW({', '.join(f'r.{name}' for name in _FIELDS)})"
+    f"::coalition.request FROM unnest({', '.join(f'%({name}s)s::{type_}[]' for name, type_ in _TYPES.items())}) "
+    f"AS r ({', '.join(_FIELDS)}))) o"
+)
+
+
+def post_return(session: Session, request: Request, command: Return) -> list[Outcome]:
+    """Post a return of a purchase: the outcome of each part in the order given, or one refusal for all of them."""
+    keyless = replace(request, key=None, request_hash=None)
+    rows = [_parameters(keyless, part) for part in command.parts]
+    whole = {**rows[0], "key": request.key, "request_hash": request.request_hash}
+    columns = {f"{name}s": [row[name] for row in rows] for name in _FIELDS}
+    try:
+        outcomes = [_outcome(row) for row in fetch(session, _RETURN, {**whole, **columns})]
+    except psycopg.errors.UniqueViolation as error:
+        raise ConcurrentRequest("one of the references is being posted at this moment") from error
+    order = {part.original_id: number for number, part in enumerate(command.parts)}
+    return sorted(outcomes, key=lambda each: order[each.unwrap().reverses_transaction_id] if not each.refusal else 0)
+
+
 def _call(session: Session, function: str, request: Request, command: Command) -> Outcome:
     statement = f"{_COLUMNS}{function}({_REQUEST}) o"
     try:
@@ -308,7 +349,10 @@ def _call(session: Session, function: str, request: Request, command: Command) -
 
 def _parameters(request: Request, command: Command) -> dict[str, Any]:
     ours = {"kind": command.kind, "txn_id": ids.new(), "event_id": ids.new()}
-    return {**_NOTHING, **vars(request), **vars(command), **ours}
+    said = {**_NOTHING, **vars(request), **vars(command), **ours}
+    if not said.pop("may_owe", True):
+        said["meta"] = Jsonb({"may_owe": False})
+    return said
 
 
 def _outcome(row: tuple[Any, ...]) -> Outcome:

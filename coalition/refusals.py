@@ -202,6 +202,14 @@ class MoreThanReversible(Conflict):
     remedy = "Reverse at most `reversible` points."
 
 
+class SeveralMembers(Conflict):
+    """The transactions belong to more than one member; a return is of one purchase of one member."""
+
+    code = "several_members"
+    title = "Several members"
+    remedy = "Send one return for each member."
+
+
 class AmountNotComparable(Conflict):
     """A reversal by amount needs an earn that was made by amount, in the same currency."""
 
@@ -278,5 +286,6 @@ _REFUSALS: dict[str, tuple[type[CoalitionError], str]] = {
     "holds_open": (HoldsOpen, "{held} points are on hold"),
     "nothing_to_vest": (NothingDue, "nothing of this lot is due to vest"),
     "nothing_to_expire": (NothingDue, "nothing of the member's is due to expire"),
+    "several_members": (SeveralMembers, "the transactions belong to more than one member"),
     "amount_not_comparable": (AmountNotComparable, "the original was not made by an amount in this currency"),
 }

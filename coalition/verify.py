@@ -57,15 +57,24 @@ _INVARIANTS: dict[str, str] = {
         ORDER BY l.lot_id
     """,
     "a lot's fields agree with each other and with its earn": """
-        SELECT 'lot ' || l.lot_id || ': its dates, its issuer or whether it is open don''t fit'
-        FROM coalition.lot l LEFT JOIN coalition.txn t ON t.member_id = l.member_id AND t.txn_id = l.lot_id
+        WITH graced AS (
+            -- Points that came back after their expiry became lots of their own: of which earn, and until when they live.
+            SELECT DISTINCT coalesce(l.origin_id, l.lot_id) AS origin_id, t.expires_on
+            FROM coalition.txn t
+            JOIN coalition.posting p ON p.member_id = t.member_id AND p.txn_id = t.txn_id AND p.debit = 'redemption'
+            JOIN coalition.lot l ON l.member_id = p.member_id AND l.lot_id = p.lot_id
+            WHERE t.kind = 'reversal' AND t.expires_on IS NOT NULL
+        )
+        SELECT 'lot ' || l.lot_id || ': its dates, its issuer, its origin or whether it is open don''t fit'
+        FROM coalition.lot l
+        LEFT JOIN coalition.txn t ON t.txn_id = coalesce(l.origin_id, l.lot_id) AND t.kind IN ('earn', 'adjustment')
+        LEFT JOIN graced g ON g.origin_id = l.origin_id AND g.expires_on = l.expires_on
         WHERE l.issued <= 0 OR l.held < 0 OR l.remaining NOT BETWEEN l.held AND l.issued
            OR l.is_open <> (l.remaining > l.held AND l.vests_at IS NULL)
-           OR (t.txn_id IS NOT NULL AND (l.issuer_id <> t.partner_id OR l.issued_on <> t.business_date
-               OR l.expires_on < t.expires_on OR l.vests_at <> t.due_at
-               OR (l.expires_on > t.expires_on AND NOT EXISTS (
-                       SELECT FROM coalition.posting p
-                       WHERE p.member_id = l.member_id AND p.lot_id = l.lot_id AND p.debit = 'redemption'))))
+           OR t.txn_id IS NULL OR l.issuer_id <> t.partner_id
+           OR l.issued_on <> t.business_date OR l.vests_at <> t.due_at
+           OR (l.origin_id IS NULL AND l.member_id <> t.member_id)
+           OR (l.expires_on <> t.expires_on AND g.origin_id IS NULL)
         ORDER BY l.lot_id
     """,
     "every posting stands on its lot and its transaction": """
@@ -137,6 +146,23 @@ _INVARIANTS: dict[str, str] = {
                || sum(r.points + r.repaid + r.uncovered)
         FROM coalition.txn r JOIN coalition.txn o ON o.txn_id = r.reverses_txn_id
         GROUP BY o.txn_id, o.points HAVING sum(r.points + r.repaid + r.uncovered) > o.points ORDER BY o.txn_id
+    """,
+    "no partner takes back more than it issued to a member and those merged into it": """
+        WITH RECURSIVE living AS (
+            SELECT w.member_id, w.member_id AS living_id FROM coalition.wallet w WHERE w.merged_into IS NULL
+            UNION ALL
+            SELECT w.member_id, l.living_id FROM coalition.wallet w JOIN living l ON w.merged_into = l.member_id
+        ), issued AS (
+            SELECT l.living_id, t.partner_id,
+                   sum(t.points) FILTER (WHERE t.kind = 'earn' OR t.meta ->> 'direction' = 'credit') AS issued,
+                   sum(t.points + t.repaid + t.uncovered) FILTER (WHERE t.kind = 'clawback' OR o.kind = 'earn') AS taken
+            FROM coalition.txn t JOIN living l USING (member_id)
+            LEFT JOIN coalition.txn o ON o.txn_id = t.reverses_txn_id
+            WHERE t.kind IN ('earn', 'adjustment', 'clawback', 'reversal') GROUP BY 1, 2
+        )
+        SELECT 'member ' || living_id || ': partner ' || partner_id || ' issued ' || coalesce(issued, 0)
+               || ' and took back ' || taken
+        FROM issued WHERE taken > coalesce(issued, 0) ORDER BY 1
     """,
     "a hold is what its transactions say": """
         SELECT 'hold ' || coalesce(h.hold_id, t.txn_id) || ': ' || coalesce(h.status::text, 'missing')

@@ -153,14 +153,14 @@ def request(partner_id: UUID, *, key: str | None = None, content: bytes | None =
     )
 
 
-def found(engines: Settings, url: str, data_dir: Path) -> World:
+def found(engines: Settings, url: str, data_dir: Path, *, time_zone: str = "UTC") -> World:
     """Open the books in the database at `url`."""
     settings = replace(engines, database_url=url, data_dir=data_dir, secret_key=secrets.token_hex(32))
     logins.make(settings)
     _founded.append(settings)
     world = World(settings, Database(url, pool_size=10), Keyring(bytes.fromhex(str(settings.secret_key))))
     with world.transaction() as session:
-        programme.ensure(session, now=NOW, currency="GBP", time_zone="UTC", keyring=world.keyring)
+        programme.ensure(session, now=NOW, currency="GBP", time_zone=time_zone, keyring=world.keyring)
     return world
 
 

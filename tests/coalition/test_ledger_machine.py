@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule, run_state_machine_as_test
 from sqlalchemy import text
 
-from coalition import adjustments, business_days, ledger, merges, upkeep, verify
+from coalition import adjustments, business_days, ledger, merges, rates, upkeep, verify
 from coalition.cards import with_check_digit
 from coalition.ledger import Command, Outcome, Request
 from kit import ids
@@ -74,8 +75,12 @@ class Ledger(RuleBasedStateMachine):
         self.everybody.append(member)
         return member
 
-    @rule(target=transactions, member=members, partner=partners, points=points, age=ages, vests=vestings)
-    def earn(self, member: model.Member, partner: UUID, points: int, age: int, vests: int | None) -> Any:
+    @rule(
+        target=transactions, member=members, partner=partners, points=points, age=ages, vests=vestings, paid=st.booleans()
+    )
+    def earn(
+        self, member: model.Member, partner: UUID, points: int, age: int, vests: int | None, paid: bool = False
+    ) -> Any:
         at = self.books.now - timedelta(days=age)
         vests_at = self.books.now + timedelta(hours=vests) if vests else None
         expires_on = _plus_two_years(at.date())
@@ -86,12 +91,14 @@ class Ledger(RuleBasedStateMachine):
                 raise model.Refused("effective_too_old")
             if vests_at and vests_at.date() >= expires_on:
                 raise model.Refused("vests_out_of_range")
-            lot = model.Lot(UUID(int=0), partner, expires_on, points, points, 0, vests_at)
-            return model.earn(member, partner, lot)
+            issued = model.points_of(points) if paid else points
+            lot = model.Lot(UUID(int=0), partner, expires_on, issued, issued, 0, vests_at)
+            return model.earn(member, partner, lot, points if paid else None)
 
         command = ledger.Earn(
-            member_id=member.member_id, reference=self.reference(), points=points, effective_at=at, due_at=vests_at
-        )
+            member_id=member.member_id, reference=self.reference(), effective_at=at, due_at=vests_at,
+            **(_money(points) if paid else {"points": points}),
+        )  # fmt: skip
         return self.both(partner, command, plain)
 
     @rule(target=transactions, member=members, partner=partners, points=points)
@@ -102,14 +109,14 @@ class Ledger(RuleBasedStateMachine):
     def burn(self, member: model.Member, partner: UUID, share: int) -> Any:
         points = 1 + member.available * share // 100
         command = ledger.Burn(member_id=member.member_id, reference=self.reference(), points=points)
-        return self.both(partner, command, lambda: model.burn(member, partner, points))
+        return self.both(partner, command, lambda: model.burn(member, partner, points, self.books.now))
 
     @rule(target=holds, member=members, partner=partners, share=shares, hours=st.integers(1, 40))
     def hold(self, member: model.Member, partner: UUID, share: int, hours: int) -> Any:
         points = 1 + member.available * share // 200
         until = self.books.now + timedelta(hours=hours)
         command = ledger.Hold(member_id=member.member_id, reference=self.reference(), points=points, due_at=until)
-        return self.both(partner, command, lambda: model.hold(member, partner, points, until))
+        return self.both(partner, command, lambda: model.hold(member, partner, points, until, self.books.now))
 
     @rule(target=transactions, kept=consumes(holds), share=st.one_of(st.none(), shares))
     def capture(self, kept: Any, share: int | None) -> Any:
@@ -119,7 +126,7 @@ class Ledger(RuleBasedStateMachine):
         points = None if share is None else 1 + held.points * share // 100
         command = ledger.Capture(original_id=hold_id, reference=self.reference(), points=points)
         wanted = held.points if points is None else points
-        return self.both(held.partner, command, lambda: model.end_hold(held, wanted, now=self.books.now))
+        return self.both(held.partner, command, lambda: model.end_hold(held, wanted, now=self.books.now, capture=True))
 
     @rule(kept=holds)
     def void(self, kept: Any) -> None:
@@ -128,17 +135,45 @@ class Ledger(RuleBasedStateMachine):
             command = ledger.Void(original_id=hold_id, reference=self.reference())
             self.both(held.partner, command, lambda: model.end_hold(held, 0, now=self.books.now))
 
-    @rule(done=transactions, share=st.one_of(shares, st.none()))
-    def reverse(self, done: Any, share: int | None) -> None:
+    @rule(done=transactions, share=st.one_of(shares, st.none()), money=st.booleans(), may_owe=st.booleans())
+    def reverse(self, done: Any, share: int | None, money: bool = False, may_owe: bool = True) -> None:
         if done is not None:
             txn_id, txn = done
-            points = None if share is None else 1 + txn.points * share // 200
-            command = ledger.Reversal(original_id=txn_id, reference=self.reference(), points=points)
-            self.both(
-                txn.partner,
-                command,
-                lambda: model.reverse(txn, points, policy=self.policy, today=self.books.open_day),
-            )
+            points = None if share is None or money else 1 + txn.points * share // 200
+            amount = (txn.amount or 10) * share // 200 if share is not None and money else None
+            command = ledger.Reversal(
+                original_id=txn_id, reference=self.reference(), may_owe=may_owe,
+                **({"points": points} if amount is None else _money(amount)),
+            )  # fmt: skip
+            rules = {"policy": self.policy, "today": self.today, "may_owe": may_owe}
+            self.both(txn.partner, command, lambda: model.reverse(txn, points, amount=amount, **rules))
+
+    @rule(member=members, partner=partners, amount=st.integers(0, 900), may_owe=st.booleans())
+    def claw_back(self, member: model.Member, partner: UUID, amount: int, may_owe: bool = True) -> None:
+        command = ledger.Clawback(
+            member_id=member.member_id, reference=self.reference(), may_owe=may_owe, **_money(amount)
+        )
+        rules = {"policy": self.policy, "may_owe": may_owe}
+        self.both(partner, command, lambda: model.claw_back(member, partner, amount, **rules))
+
+    @rule(one=transactions, other=transactions)
+    def return_a_purchase(self, one: Any, other: Any) -> None:
+        if one is None or other is None or one[0] == other[0] or self.policy == "refuse":
+            return
+        if one[1].partner != other[1].partner or one[1].member.living is not other[1].member.living:
+            return
+        reference = self.reference()
+        parts = tuple(ledger.Reversal(original_id=txn_id, reference=reference) for txn_id, _ in (one, other))
+        request = self.request(one[1].partner)
+        for _ in range(2):
+            with self.books.world.transaction() as session:
+                outcomes = ledger.post_return(session, request, ledger.Return(parts=parts))
+            asked_for = [part.original_id for part in parts]
+            assert [each.unwrap().reverses_transaction_id for each in outcomes] == asked_for
+        assert all(outcome.replayed for outcome in outcomes)
+        for _, txn in sorted((one, other), key=lambda each: each[1].kind == "earn"):
+            model.reverse(txn, None, policy=self.policy, today=self.today)
+        self.same_as_model()
 
     @rule(member=members, partner=partners, points=points, credit=st.booleans())
     def adjust(self, member: model.Member, partner: UUID, points: int, credit: bool) -> None:
@@ -147,7 +182,7 @@ class Ledger(RuleBasedStateMachine):
             member_id=member.member_id, reference=self.reference(), points=points, credit=credit,
             reason="as the machine likes", made_by="machine",
         )  # fmt: skip
-        self.both(partner, command, lambda: model.adjust(member, points, lot if credit else None))
+        self.both(partner, command, lambda: model.adjust(member, points, lot if credit else None, self.today))
 
     @rule(target=members, member=members, into=members, really=rarely)
     def merge(self, member: model.Member, into: model.Member, really: bool) -> model.Member:
@@ -179,16 +214,24 @@ class Ledger(RuleBasedStateMachine):
 
     @rule()
     def post_again_under_a_new_key(self) -> None:
-        if self.last is not None and self.last[2].refusal is None and not isinstance(self.last[1], ledger.Reversal):
+        if self.last is not None and self.last[2].refusal is None:
             request, command, before = self.last
             after = self.post(self.request(request.partner_id), command)
             assert after.replayed
             assert after.transaction == before.transaction
             self.same_as_model()
 
-    @rule(hours=st.integers(1, 30))
-    def let_time_pass(self, hours: int) -> None:
+    @property
+    def today(self) -> date:
+        """The calendar's day, whatever day is open."""
+        return max(self.books.open_day, self.books.now.date())
+
+    @rule(hours=st.integers(1, 30), late=rarely)
+    def let_time_pass(self, hours: int, late: bool = False) -> None:
+        """And do what falls due by then, unless that is `late`."""
         self.books.now += timedelta(hours=hours)
+        if late:
+            return
         upkeep.lapse_holds(self.books.world.database, now=self.books.now)
         upkeep.vest(self.books.world.database, now=self.books.now)
         for kept in self.all_holds:
@@ -228,7 +271,8 @@ class Ledger(RuleBasedStateMachine):
         """Post in the ledger and in the model; the transaction's id and the model's entry, or None when both refuse."""
         request = self.request(partner)
         outcome = self.post(request, command)
-        self.last = (request, command, outcome)
+        # What can pass is not remembered, and may go through when it is asked again.
+        self.last = None if outcome.refusal and outcome.refusal.code == "member_blocked" else (request, command, outcome)
         done = self.compare(outcome, plain)
         if isinstance(done, model.Hold):
             self.all_holds.append(done)
@@ -243,7 +287,8 @@ class Ledger(RuleBasedStateMachine):
             refused = str(error)
         assert (outcome.refusal and outcome.refusal.code) == refused
         if isinstance(done, model.Txn) and done.kind == "earn" and outcome.transaction is not None:
-            done.lot_id = outcome.transaction.transaction_id
+            assert done.lot is not None
+            done.lot.lot_id = outcome.transaction.transaction_id
         self.same_as_model()
         return done
 
@@ -285,9 +330,14 @@ _LOTS = text("SELECT * FROM coalition.lot WHERE member_id = ANY(:m) ORDER BY lot
 
 
 def _alike(row: Any, lot: model.Lot) -> bool:
-    return (row.issuer_id, row.expires_on, row.issued, row.remaining, row.held, row.vests_at) == (
-        lot.issuer, lot.expires_on, lot.issued, lot.remaining, lot.held, lot.vests_at
+    return (row.issuer_id, row.expires_on, row.issued, row.remaining, row.held, row.vests_at, row.origin_id) == (
+        lot.issuer, lot.expires_on, lot.issued, lot.remaining, lot.held, lot.vests_at,
+        lot.origin and lot.origin.lot_id,
     )  # fmt: skip
+
+
+def _money(amount: int) -> dict[str, Any]:
+    return {"amount_minor": amount, "currency": "GBP"}
 
 
 def _plus_two_years(day: date) -> date:
@@ -297,8 +347,19 @@ def _plus_two_years(day: date) -> date:
         return day.replace(year=day.year + 2, day=28)
 
 
+def set_rates(world: World) -> None:
+    """Every partner issues a point for MINOR_PER_POINT pence."""
+    with world.transaction() as session:
+        for partner in PARTNERS:
+            rates.set_rate(
+                session, partner_id=partner, points_per_unit=Decimal(1), minor_per_unit=model.MINOR_PER_POINT,
+                currency="GBP", since=date(2020, 1, 1),
+            )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def books(shared_world: World) -> Books:
+    set_rates(shared_world)
     return Books(shared_world, NOW, NOW.date())
 
 

@@ -368,7 +368,7 @@ PAIRS = [
     Pair(give_back("burned"), burn(90), WAITS, End("posted", 0, 30, 50), End("insufficient_points", 70, 30, 50)),
     Pair(burn(70), give_back("burned"), WAITS, End("posted", 20, 30, 50), End("posted", 90, 30, 50)),
     Pair(give_back("burned"), give_back("burned"), WAITS,
-         End("more_than_reversible", 90, 30, 50), End("posted", 90, 30, 50)),
+         End("posted", 90, 30, 50), End("posted", 90, 30, 50)),
     Pair(burn(70), take_back("soon", by="a"), WAITS, End("posted", 0, 30, 50), End("posted", 60, 30, 50)),
     Pair(take_back("soon", by="a"), burn(70), WAITS,
          End("insufficient_points", 60, 30, 50), End("posted", 0, 30, 50)),
