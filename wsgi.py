@@ -42,6 +42,7 @@ from partners.http.magic_references import magic_references_api
 from partners.http.me import me_api
 from partners.http.members import members_api
 from partners.http.requests import requests_api
+from partners.http.returns import returns_api
 from partners.http.reversals import reversals_api
 from partners.http.test_clock import test_clock_api
 from partners.http.transactions import transactions_api
@@ -72,6 +73,7 @@ API = (
     holds_api,
     batches_api,
     reversals_api,
+    returns_api,
     transactions_api,
     explanations_api,
     me_api,

@@ -185,8 +185,8 @@ class Transaction:
 
     `points` moved, the kind says which way. Of an earn, `repaid` of them went to debts at once. Of a return,
     `uncovered` were spent already: written off, or owed from then on; `expires_on` is how long points live that came
-    back after their expiry. The `*_after` are the wallet right after it. `member_seq` counts a member's transactions from 1 without gaps. `due_at`
-    is when a hold lapses or an earn's points can be spent.
+    back after their expiry. The `*_after` are the wallet right after it. `member_seq` counts a member's transactions
+    from 1 without gaps. `due_at` is when a hold lapses or an earn's points can be spent.
     """
 
     member_id: UUID
@@ -257,12 +257,15 @@ _FIELDS = tuple(_TYPES)
 _NOTHING = dict.fromkeys(_FIELDS)
 _COLUMNS = "SELECT o.replayed, o.refusal, o.detail, (o.txn).* FROM "
 _REQUEST = f"ROW({', '.join(f'%({name})s' for name in _FIELDS)})::coalition.request"
+_NAMES = ", ".join(_FIELDS)
+_ARRAYS = f"unnest({', '.join(f'%({name}s)s::{type_}[]' for name, type_ in _TYPES.items())})"
+_EACH = f"ROW({', '.join(f'r.{name}' for name in _FIELDS)})::coalition.request"
 _MANY = (
-    f"{_COLUMNS} unnest({', '.join(f'%({name})s::{type_}[]' for name, type_ in _TYPES.items())}) "
-    f"WITH ORDINALITY AS r ({', '.join(_FIELDS)}, n) CROSS JOIN LATERAL "
+    f"{_COLUMNS} {_ARRAYS} WITH ORDINALITY AS r ({_NAMES}, n) CROSS JOIN LATERAL "
     "{door}"
-    f"(ROW({', '.join(f'r.{name}' for name in _FIELDS)})::coalition.request) o ORDER BY r.n"
+    f"({_EACH}) o ORDER BY r.n"
 )
+_RETURN = f"{_COLUMNS} coalition.ledger_return({_REQUEST}, ARRAY(SELECT {_EACH} FROM {_ARRAYS} AS r ({_NAMES}))) o"  # noqa: S608
 
 
 DOOR = "coalition.ledger_post"  # the dispatcher inside the database, which knows every kind
@@ -310,18 +313,11 @@ def post_many(
     if len(wanted) > MOST_AT_ONCE:
         raise ValueError(f"{len(wanted)} postings at once, {MOST_AT_ONCE} at most")
     rows = [_parameters(request, command) for request, command in wanted]
-    columns = {name: [row[name] for row in rows] for name in _FIELDS}
+    columns = {f"{name}s": [row[name] for row in rows] for name in _FIELDS}
     try:
         return [_outcome(row) for row in fetch(session, _MANY.replace("{door}", through or DOOR), columns)]
     except psycopg.errors.UniqueViolation as error:
         raise ConcurrentRequest("one of the references is being posted at this moment") from error
-
-
-_RETURN = (
-    f"{_COLUMNS} coalition.ledger_return({_REQUEST}, ARRAY(SELECT ROW({', '.join(f'r.{name}' for name in _FIELDS)})"
-    f"::coalition.request FROM unnest({', '.join(f'%({name}s)s::{type_}[]' for name, type_ in _TYPES.items())}) "
-    f"AS r ({', '.join(_FIELDS)}))) o"
-)
 
 
 def post_return(session: Session, request: Request, command: Return) -> list[Outcome]:

@@ -64,6 +64,10 @@ class Programme:
         """The coalition's time: the test clock of a demo coalition, otherwise `now`."""
         return self.test_now or now
 
+    def day(self, at: datetime) -> date:
+        """Which business day the instant `at` lies in, by the calendar of the coalition's zone."""
+        return at.astimezone(self.zone).date()
+
     def ends_at(self, day: date) -> datetime:
         """The instant `day` is over: midnight in the coalition's zone (days of 23 and 25 hours included)."""
         return datetime.combine(day + timedelta(days=1), time.min, self.zone)

@@ -6,7 +6,7 @@ often it is tried: a hold ends once, a lot vests once, an emptied lot has nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
@@ -115,13 +115,31 @@ def warn_of_expiry(database: Database, *, day: date, now: datetime) -> int:
         since = session.scalar(text("SELECT coalition.claim_warnings(:day)"), {"day": until})
         if since is None:
             return 0
-        return _warn(session, since=since, until=until, at=programme.get(session).time(now))
+        at = programme.get(session).time(now)
+        return _warn(session, since=since, until=until, at=at) + _warn_late(session, day=day, since=since, at=at)
 
 
 def warn_issuer(session: Session, *, partner_id: UUID, since: date, until: date, now: datetime) -> int:
     """Tell one issuer, of which points it would have heard between two days; returns how many events."""
     warning = timedelta(days=programme.rules(session).warn_days)
     return _warn(session, since=since + warning, until=until + warning, at=now, partner_id=partner_id)
+
+
+# What was issued, vested, given back or moved on the day to lots whose warning would have come before it.
+_CAME_LATE = """
+    SELECT l.member_id, l.issuer_id, l.expires_on, sum(l.remaining - l.held)::bigint AS points
+    FROM (SELECT DISTINCT p.member_id, p.lot_id FROM coalition.posting p
+          WHERE p.business_date = :day AND p.credit = 'wallet') c
+    JOIN coalition.lot l ON l.member_id = c.member_id AND l.lot_id = c.lot_id
+    WHERE l.is_open AND l.expires_on > :next_day AND l.expires_on <= :since
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""
+
+
+def _warn_late(session: Session, *, day: date, since: date, at: datetime) -> int:
+    """Tell of points that came, or came back, on `day` to expire before its warning: nobody was told of them."""
+    late = {"day": day, "next_day": day + timedelta(days=1), "since": since}
+    return _tell(session, stream(session, _CAME_LATE, late), at=at)
 
 
 def _warn(session: Session, *, since: date, until: date, at: datetime, partner_id: UUID | None = None) -> int:
@@ -131,8 +149,12 @@ def _warn(session: Session, *, since: date, until: date, at: datetime, partner_i
         WHERE l.is_open AND l.expires_on > :since AND l.expires_on <= :until {_only(partner_id, "l.issuer_id")}
         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
     """  # noqa: S608
+    return _tell(session, stream(session, statement, {"since": since, "until": until, "partner_id": partner_id}), at=at)
+
+
+def _tell(session: Session, expiring: Iterable[Row[Any]], *, at: datetime) -> int:
     warned = 0
-    for row in stream(session, statement, {"since": since, "until": until, "partner_id": partner_id}):
+    for row in expiring:
         warned += 1
         outbox.append(
             session,

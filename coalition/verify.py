@@ -58,7 +58,7 @@ _INVARIANTS: dict[str, str] = {
     """,
     "a lot's fields agree with each other and with its earn": """
         WITH graced AS (
-            -- Points that came back after their expiry became lots of their own: of which earn, and until when they live.
+            -- What came back after its expiry became a lot of its own: of which earn, and until when it lives.
             SELECT DISTINCT coalesce(l.origin_id, l.lot_id) AS origin_id, t.expires_on
             FROM coalition.txn t
             JOIN coalition.posting p ON p.member_id = t.member_id AND p.txn_id = t.txn_id AND p.debit = 'redemption'

@@ -86,7 +86,7 @@ class Desk:
     @property
     def since(self) -> date:
         """The day from which papers and prices hold: a business day that is over need not be closed yet."""
-        return min(self.programme.open_day, self.now.date())
+        return min(self.programme.open_day, self.programme.day(self.now))
 
 
 def code_of(name: str) -> str:

@@ -103,7 +103,7 @@ def _post_all(transactions: Transactions, batch: Batch, items: Sequence[tuple[in
                 member_id = owners.get(about, about)  # one that isn't there is refused before it locks a wallet
             else:
                 about = member_id = whom.among(found, body, partner_id=batch.principal.partner_id)
-            ready.append(_item(batch, number, raw, operation.command(body, about), member_id))
+            ready.append(_item(batch, number, raw, operation.command_of(batch.principal, body, about), member_id))
         except CoalitionError as error:
             answers[number] = _refused(number, error)
     # Wallets are locked in one order, whoever posts them; a member's items stay in the order given, also those that

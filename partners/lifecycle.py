@@ -6,11 +6,12 @@ Every step is written down with its reason, and told to the partner.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
 
+from coalition import programme
 from kit import ids, outbox
 from kit.db import Session
 from kit.errors import Conflict, Invalid
@@ -82,7 +83,11 @@ _COMPLETE = text("""
 
 def missing(session: Session, *, partner_id: UUID, now: datetime) -> list[str]:
     """What a partner lacks to be active; it always has a role, which its account demands."""
-    found = session.execute(_COMPLETE, {"partner_id": partner_id, "today": now.date()}).mappings().one()
+    found = (
+        session.execute(_COMPLETE, {"partner_id": partner_id, "today": programme.get(session).day(now)})
+        .mappings()
+        .one()
+    )
     return [name for name, there in found.items() if not there]
 
 
@@ -206,5 +211,5 @@ def _do(session: Session, verb: str, before: Partner, step: Step, times: Leaving
 
 def _clear(session: Session, partner_id: UUID, now: datetime) -> None:
     clients.revoke_all(session, partner_id=partner_id, now=now)
-    presences.end_all(session, partner_id=partner_id, on=now.astimezone(UTC).date(), now=now)
+    presences.end_all(session, partner_id=partner_id, on=programme.get(session).day(now), now=now)
     staff.end_all(session, partner_id=partner_id, now=now)

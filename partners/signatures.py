@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from coalition import programme
 from kit import ids
 from kit.db import Session
 from kit.errors import Invalid
@@ -51,7 +52,7 @@ def record(
     Raises PartnerNotFound, PartnerGone, MalformedText, SignedInFuture.
     """
     accounts.present(session, partner_id)
-    if signed_on > now.date():
+    if signed_on > programme.get(session).day(now):
         raise SignedInFuture("an agreement can't have been signed after today")
     signature = Signature(
         ids.new(),

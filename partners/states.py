@@ -47,6 +47,11 @@ class Standing:
     earns_until: datetime | None = None
     burns_until: datetime | None = None
 
+    @property
+    def makes_debts(self) -> bool:
+        """Whether its returns may leave a member in debt, where the programme lets members owe."""
+        return self.status in ("active", "leaving")
+
     def stops(self, role: Role | None, *, now: datetime) -> bool:
         """Whether a posting that takes `role` is stopped at `now`; one that takes none stops when the partner has left.
 

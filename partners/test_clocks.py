@@ -7,7 +7,7 @@ books of all partners close together.
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
@@ -62,8 +62,8 @@ def put_forward(session: Session, *, partner_id: UUID, to: datetime, now: dateti
             """),
             {"partner_id": partner_id, "ahead": to - now, "now": now},
         )
-    days = [_day(session, at) for at in (stands, to)]
-    upkeep.warn_issuer(session, partner_id=partner_id, since=days[0], until=days[1], now=to)
+    day = programme.get(session).day
+    upkeep.warn_issuer(session, partner_id=partner_id, since=day(stands), until=day(to), now=to)
     return to - now
 
 
@@ -83,7 +83,7 @@ def catch_up(database: Database, *, partner_id: UUID, now: datetime) -> int:
     """
     with database.transaction() as session:
         at = now + ahead(session, partner_id)
-        today = _day(session, at)
+        today = programme.get(session).day(at)
     return (
         upkeep.lapse_holds(database, now=at, partner_id=partner_id)
         + upkeep.vest(database, now=at, partner_id=partner_id)
@@ -96,7 +96,3 @@ def catch_up_all(database: Database, *, now: datetime) -> int:
     with database.transaction() as session:
         found = session.scalars(text("SELECT partner_id FROM partners.test_clock ORDER BY partner_id")).all()
     return sum(catch_up(database, partner_id=partner_id, now=now) for partner_id in found)
-
-
-def _day(session: Session, at: datetime) -> date:
-    return at.astimezone(programme.get(session).zone).date()

@@ -139,7 +139,7 @@ async def _all_days(
 
 def _days(founded: Programme, receipts: list[Receipt]) -> Iterator[tuple[date, list[Receipt]]]:
     # A day is over when the clock in the coalition's zone says so.
-    for day, group in groupby(receipts, lambda receipt: receipt.at.astimezone(founded.zone).date()):
+    for day, group in groupby(receipts, lambda receipt: founded.day(receipt.at)):
         yield day, list(group)
 
 

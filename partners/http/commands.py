@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -67,6 +67,13 @@ class Operation:
             if principal.standing.status == "leaving":
                 raise PartnerLeaving("your partner leaves the coalition and begins no more of this", role=self.role)
             raise PartnerSuspended(f"your partner account is not active ({principal.standing.status})")
+
+    def command_of(self, principal: Principal, body: dict[str, Any], about: UUID) -> Command:
+        """The command that `body` asks for, about a member or the target `about`."""
+        command = self.command(body, about)
+        if isinstance(command, ledger.Reversal | ledger.Clawback):
+            return replace(command, may_owe=principal.standing.makes_debts)
+        return command
 
 
 def measure(body: dict[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class MagicReferenceListSchema(ma.Schema):
 def listed() -> dict[str, Any]:
     """Which references make a posting be refused, or something go wrong with it.
 
-    Give one as the `reference` of an earn, burn, hold, capture, void, reversal or clawback.
+    Give one as the `reference` of an earn, burn, hold, capture, void, reversal, return or clawback.
     """
     require_sandbox()
     return {"data": list(_all())}

@@ -48,23 +48,46 @@ def post(kind: str, body: dict[str, Any], target: str | None = None) -> Response
     PartnerLeaving, MalformedId, UnknownMagic, what `whom` and `step_up` raise, and the ledger's refusals.
     """
     operation = OPERATIONS[kind]
+    request = asked_by(operation)
+    fault = magic_references.foretell(body["reference"], request)
+    outcome = _post(operation, request, body, target)
+    mark(replayed=outcome.replayed)
+    transaction = outcome.unwrap()
+    note(transaction_id=transaction.transaction_id)
+    return magic_references.play(fault, created(show_transaction(transaction)))
+
+
+def asked_by(operation: Operation) -> Request:
+    """The ledger's request behind this one, of a partner that may ask it.
+
+    Raises RoleMissing, PartnerSuspended, PartnerLeaving, IdempotencyKeyMissing.
+    """
     now = principal().time(clock.now())
     operation.check_partner(principal(), now=now)
-    request = ledger.Request(
+    return ledger.Request(
         partner_id=principal().partner_id,
         key=idempotency.key(),
         request_hash=idempotency.request_hash(step_up.without_proofs(read_json(flask.request))),
         now=now,
     )
-    fault = magic_references.foretell(body["reference"], request)
-    outcome = _post(operation, request, body, target)
-    transaction = outcome.unwrap()
-    note(transaction_id=transaction.transaction_id)
-    response = jsonify(show_transaction(transaction))
+
+
+def mark(*, replayed: bool) -> None:
+    """Say on the answer, a refusal too, that it was given before."""
+    if replayed:
+        flask.after_this_request(_replayed)
+
+
+def _replayed(response: Response) -> Response:
+    response.headers["Idempotent-Replay"] = "true"
+    return response
+
+
+def created(shown: dict[str, Any]) -> Response:
+    """The answer to a posting that was made."""
+    response = jsonify(shown)
     response.status_code = 201
-    if outcome.replayed:
-        response.headers["Idempotent-Replay"] = "true"
-    return magic_references.play(fault, response)
+    return response
 
 
 def _post(operation: Operation, request: Request, body: dict[str, Any], target: str | None) -> Outcome:
@@ -72,10 +95,10 @@ def _post(operation: Operation, request: Request, body: dict[str, Any], target: 
     # A partner's own ids of members are its rows, so they are looked for in a transaction of the partner's.
     with parts.writing() if "external_id" in body else parts.posting() as session:
         if operation.target:
-            command = operation.command(body, ids.parse(operation.target[1], target or ""))
+            command = operation.command_of(principal(), body, ids.parse(operation.target[1], target or ""))
             return step_up.post_unproved(session, request, command)
         member_id = whom.find(session, body, partner_id=request.partner_id, keyring=parts.keyring)
-        command = operation.command(body, member_id)
+        command = operation.command_of(principal(), body, member_id)
         proof = step_up.shown(session, request, command, body, now=clock.now())
         if proof is None:
             return step_up.post_unproved(session, request, command)

@@ -15,10 +15,8 @@ from partners.http.schemas import ClawbackSchema, ReversalSchema, TransactionSch
 
 reversals_api = Blueprint("reversals", __name__, url_prefix="/v1", description="Returns")
 
-
-@reversals_api.post("/transactions/<transaction_id>/reversals")
-@requires(reversals_api, "reversals:write")
-@fails_with(
+# What reversing a transaction can meet.
+REVERSING = (
     *COUNTERING,
     refusals.ReversedUnknown,
     refusals.NotReversible,
@@ -26,11 +24,19 @@ reversals_api = Blueprint("reversals", __name__, url_prefix="/v1", description="
     refusals.AmountNotComparable,
     refusals.PointsSpent,
 )
+
+
+@reversals_api.post("/transactions/<transaction_id>/reversals")
+@requires(reversals_api, "reversals:write")
+@fails_with(*REVERSING)
 @reversals_api.doc(parameters=PARAMETERS)
 @reversals_api.arguments(ReversalSchema())
 @reversals_api.response(201, TransactionSchema)
 def reverse(body: dict[str, Any], transaction_id: str) -> Response:
-    """Reverse an earn, a burn or a capture of yours, whole or in part, never more in sum than the original."""
+    """Reverse an earn, a burn or a capture of yours, whole or in part, never more in sum than the original.
+
+    Where a purchase both earned and spent points, use `POST /v1/returns`: it reverses both with one outcome.
+    """
     return post("reversal", body, transaction_id)
 
 
@@ -41,5 +47,8 @@ def reverse(body: dict[str, Any], transaction_id: str) -> Response:
 @reversals_api.arguments(ClawbackSchema())
 @reversals_api.response(201, TransactionSchema)
 def claw_back(body: dict[str, Any]) -> Response:
-    """Take back what an amount earns at your rate, from your own points, the newest first, as far as they go."""
+    """Take back what an amount earns at your rate, from your own points, the last issued first.
+
+    You take back at most what you issued to the member and have not taken back yet; that may be no points at all.
+    """
     return post("clawback", body)

@@ -242,9 +242,7 @@ class TransactionSchema(ma.Schema):
     member_id = member()
     partner_id = Id(ids.PARTNER)
     points = ma.fields.Integer(metadata={"description": "moved; the kind gives the direction"})
-    repaid = ma.fields.Integer(
-        metadata={"description": "of an earn: what went to debts; of a return: other issuers' points"}
-    )
+    repaid = ma.fields.Integer(metadata={"description": "of an earn: what went to debts at once"})
     uncovered = ma.fields.Integer(metadata={"description": "of a return: spent already, written off or owed"})
     available_after = ma.fields.Integer()
     held_after = ma.fields.Integer()

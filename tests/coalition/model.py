@@ -270,7 +270,9 @@ def merge(member: Member, into: Member) -> None:
         raise Refused("holds_open")
     for lot in member.lots:
         if lot.remaining:
-            moved = Lot(UUID(int=0), lot.issuer, lot.expires_on, lot.remaining, lot.remaining, 0, lot.vests_at, lot.root)
+            moved = Lot(
+                UUID(int=0), lot.issuer, lot.expires_on, lot.remaining, lot.remaining, 0, lot.vests_at, lot.root
+            )
             into.lots.append(moved)
             lot.remaining, lot.vests_at = 0, None
     into.debts += member.debts

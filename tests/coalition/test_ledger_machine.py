@@ -76,7 +76,13 @@ class Ledger(RuleBasedStateMachine):
         return member
 
     @rule(
-        target=transactions, member=members, partner=partners, points=points, age=ages, vests=vestings, paid=st.booleans()
+        target=transactions,
+        member=members,
+        partner=partners,
+        points=points,
+        age=ages,
+        vests=vestings,
+        paid=st.booleans(),
     )
     def earn(
         self, member: model.Member, partner: UUID, points: int, age: int, vests: int | None, paid: bool = False
@@ -272,7 +278,9 @@ class Ledger(RuleBasedStateMachine):
         request = self.request(partner)
         outcome = self.post(request, command)
         # What can pass is not remembered, and may go through when it is asked again.
-        self.last = None if outcome.refusal and outcome.refusal.code == "member_blocked" else (request, command, outcome)
+        self.last = (
+            None if outcome.refusal and outcome.refusal.code == "member_blocked" else (request, command, outcome)
+        )
         done = self.compare(outcome, plain)
         if isinstance(done, model.Hold):
             self.all_holds.append(done)

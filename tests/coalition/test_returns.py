@@ -1,4 +1,4 @@
-"""Returns: bounded by what the partner issued, following their lots, with one outcome, and keeping no other points alive."""
+"""Returns: bounded by what the partner issued, following their lots, with one outcome, keeping nothing else alive."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 from uuid import UUID
 
@@ -32,7 +32,12 @@ def books(world: World) -> World:
     """A partner A that issues a point for each 1.00, and a B."""
     with world.transaction() as session:
         rates.set_rate(
-            session, partner_id=A, points_per_unit=Decimal(1), minor_per_unit=100, currency="GBP", since=date(2020, 1, 1)
+            session,
+            partner_id=A,
+            points_per_unit=Decimal(1),
+            minor_per_unit=100,
+            currency="GBP",
+            since=date(2020, 1, 1),
         )
     return world
 
@@ -72,7 +77,9 @@ def is_clean(world: World) -> bool:
 
 
 def at(now: datetime, partner_id: UUID) -> ledger.Request:
-    return ledger.Request(partner_id=partner_id, key=secrets.token_hex(8), request_hash=secrets.token_bytes(32), now=now)
+    return ledger.Request(
+        partner_id=partner_id, key=secrets.token_hex(8), request_hash=secrets.token_bytes(32), now=now
+    )
 
 
 class TestWhatAPartnerTakesBack:
@@ -165,7 +172,8 @@ class TestWhatAPartnerTakesBack:
         member = books.member()
         for _ in range(5):
             wanted = [
-                (request(A), ledger.Earn(member_id=member, reference=secrets.token_hex(8), points=1)) for _ in range(250)
+                (request(A), ledger.Earn(member_id=member, reference=secrets.token_hex(8), points=1))
+                for _ in range(250)
             ]
             with books.transaction() as session:
                 ledger.post_many(session, wanted)
@@ -256,7 +264,11 @@ class TestABurn:
         member = books.member()
         books.earn(A, member, 100)
         held = [
-            post(books, A, ledger.Hold(member_id=member, reference=f"h{n}", points=40, due_at=NOW + timedelta(hours=1 + n)))
+            post(
+                books,
+                A,
+                ledger.Hold(member_id=member, reference=f"h{n}", points=40, due_at=NOW + timedelta(hours=1 + n)),
+            )
             for n in range(2)
         ]
         later = NOW + timedelta(minutes=61)
@@ -312,7 +324,7 @@ class TestAfterAMerge:
         chain = [books.member(card) for card in ("7001000000178503", OTHER_CARD, "7001000000171789")]
         first = books.earn(A, chain[0], 40)
         books.earn(A, chain[0], 30)
-        for one, into in zip(chain, chain[1:], strict=False):
+        for one, into in pairwise(chain):
             merge(books, one, into)
         reverse(books, first)
         with books.transaction() as session:
@@ -394,7 +406,9 @@ class TestAReferenceThatWasPosted:
         earn["reference"] = "S"
         assert self.same(books, ledger.Earn(**earn, due_at=soon), ledger.Earn(**earn)) == "reference_reused"
         hold = {"member_id": member, "reference": "H", "points": 5}
-        assert self.same(books, ledger.Hold(**hold, due_at=soon), ledger.Hold(**hold, due_at=later)) == "reference_reused"
+        assert (
+            self.same(books, ledger.Hold(**hold, due_at=soon), ledger.Hold(**hold, due_at=later)) == "reference_reused"
+        )
 
     def test_tells_amounts_and_points_of_an_earn_apart(self, books: World) -> None:
         earn = {"member_id": books.member(), "reference": "R"}

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from kit import ids
+from kit.errors import CoalitionError
 from tests.coalition import test_pairs
 from tests.coalition.test_ledger_machine import PARTNERS, Books, Ledger, set_rates
 from tests.coalition.test_pairs import (
@@ -30,6 +31,8 @@ from tests.coalition.test_pairs import (
     take_back,
     vest,
 )
+from tests.coalition.test_returns import TestABurn as Burns
+from tests.coalition.test_returns import TestAfterAMerge as AfterAMerge
 from tests.conftest import NOW, World
 
 Means = Callable[[World], str | None]  # what is wrong with a world's ledger, or None
@@ -53,9 +56,9 @@ class Walk:
         self.transactions: list[Any] = []
         self.holds: list[Any] = []
         self.ways: dict[Callable[[], None], int] = {
-            self.earn: 14, self.burn: 9, self.hold: 5, self.capture: 5, self.void: 1, self.reverse: 12, self.adjust: 2, self.claw_back: 5, self.return_a_purchase: 4,
-            self.merge: 1, self.block: 2, self.machine.retry: 2, self.machine.post_again_under_a_new_key: 2,
-            self.let_time_pass: 3,
+            self.earn: 14, self.burn: 9, self.hold: 5, self.capture: 5, self.void: 1, self.reverse: 12, self.adjust: 2,
+            self.claw_back: 5, self.return_a_purchase: 4, self.merge: 1, self.block: 2,
+            self.machine.retry: 2, self.machine.post_again_under_a_new_key: 2, self.let_time_pass: 3,
         }  # fmt: skip
 
     def go(self, steps: int) -> None:
@@ -166,6 +169,19 @@ def the_pair(name: str) -> Means:
             test_pairs.play(world, pair, commits=True)
         except NOTICED as error:
             return f"{name}: {error}"
+        return None
+
+    return look
+
+
+def the_test(test: Callable[[World], None]) -> Means:
+    """A test of `test_returns`."""
+
+    def look(world: World) -> str | None:
+        try:
+            test(world)
+        except (*NOTICED, CoalitionError) as error:
+            return str(error)
         return None
 
     return look
@@ -286,8 +302,25 @@ FAULTS = [
     Fault("a return gives back the first taken first", "ledger_give_back", "ORDER BY p.seq DESC", "ORDER BY p.seq", {
         "model": the_plain_model,
     }),
-    Fault("a return takes from other lots before its own", "ledger_take", "ORDER BY coalesce(l.origin_id, l.lot_id) = p_first_lot DESC,", "ORDER BY", {
+    Fault("a return takes from other lots before its own", "ledger_take",
+          "ORDER BY coalesce(l.origin_id, l.lot_id) = p_first_lot DESC,", "ORDER BY", {
         "model": the_plain_model,
+    }),
+    Fault("a return does not find pending points behind a merge", "ledger_take_back",
+          "coalesce(l.origin_id, l.lot_id) = p_first_lot ORDER", "l.lot_id = p_first_lot ORDER", {
+        "test": the_test(AfterAMerge().test_pending_points_of_a_returned_purchase_are_cancelled),
+    }),
+    Fault("a return forgets the clawbacks before it", "ledger_reclaimable", "'clawback' OR", "'lapse' OR", {
+        "model": the_plain_model,
+    }),
+    Fault("what comes back late keeps its old lot alive", "ledger_give_back", " AND NOT graced", "", {
+        "model": the_plain_model,
+    }),
+    Fault("a burn spends what has expired", "ledger_spendable", "l.expires_on <= t.original_business_date", "false", {
+        "test": the_test(Burns().test_passes_over_what_has_expired_though_the_night_is_late),
+    }),
+    Fault("a hold that is overdue keeps its points from a burn", "ledger_lapse_overdue", "h.status = 'open'", "false", {
+        "test": the_test(Burns().test_frees_what_holds_keep_beyond_their_time_where_it_needs_it),
     }),
     Fault("vested points stay pending", "ledger_vest", "vests_at = NULL", "vests_at = x.vests_at", {
         "verify": verify_finds(WALLETS, vest),

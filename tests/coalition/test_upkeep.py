@@ -116,6 +116,26 @@ def test_an_issuer_is_warned_once_of_points_that_will_expire(world: World) -> No
     assert clean(world)
 
 
+def test_points_that_come_when_their_warning_is_over_are_warned_of_that_night(world: World) -> None:
+    member = world.member()
+    world.earn(A, member, 40, effective_at=OLD + timedelta(days=10))
+    burned = world.burn(B, member, 30)
+    held = post(world, ledger.Hold(member_id=member, reference="h", points=10, due_at=NOW + timedelta(days=9))).unwrap()
+    upkeep.warn_of_expiry(world.database, day=date(2026, 3, 1), now=NOW - timedelta(days=1))
+    assert events(world, "points.expiring") == []  # they are spent or held, so nobody is warned
+    post(world, ledger.Reversal(original_id=burned.transaction_id, reference="x", points=5), partner=B).unwrap()
+    world.earn(A, member, 7, effective_at=OLD + timedelta(days=12))
+    upkeep.warn_of_expiry(world.database, day=date(2026, 3, 2), now=NOW)
+    told = [(each["points"], each["expires_on"]) for each in events(world, "points.expiring")]
+    assert told == [(5, "2026-03-14"), (7, "2026-03-16")]
+    closing.close_day(world.database, day=date(2026, 3, 2), now=NOW + timedelta(days=1))
+    post(world, ledger.Void(original_id=held.transaction_id, reference="v")).unwrap()
+    upkeep.warn_of_expiry(world.database, day=date(2026, 3, 3), now=NOW + timedelta(days=1))
+    told = [(each["points"], each["expires_on"]) for each in events(world, "points.expiring")]
+    assert told[2:] == [(15, "2026-03-14")]
+    assert clean(world)
+
+
 def test_under_the_policy_owed_the_next_earn_repays_and_its_issuer_pays(world: World) -> None:
     policy(world, "owed")
     member = world.member()

@@ -201,3 +201,14 @@ def test_tokens_live_as_long_as_ever(world: World, grocer: Caller) -> None:
     with world.transaction() as session:
         left = session.scalar(text("SELECT max(expires_at) FROM partners.access_token"))
     assert left - datetime.now(UTC) <= timedelta(seconds=world.settings.access_token_lifetime_s)
+
+
+def test_points_that_come_back_after_their_expiry_live_for_the_grace_by_the_partners_clock(grocer: Caller) -> None:
+    grocer.post("/v1/members", {"card": CARD})
+    grocer.post("/v1/earns", {"card": CARD, "points": 50, "reference": "E"})
+    burned = grocer.post("/v1/burns", {"card": CARD, "points": 20, "reference": "B"}).json["transaction_id"]
+    to = forward(grocer, 2 * YEAR + timedelta(days=2))
+    back = grocer.post(f"/v1/transactions/{burned}/reversals", {"reference": "X"})
+    assert (back.status_code, back.json["expires_on"]) == (201, (to + timedelta(days=30)).date().isoformat())
+    forward(grocer, 2 * YEAR + timedelta(days=20))
+    assert grocer.post("/v1/burns", {"card": CARD, "points": 20, "reference": "B2"}).status_code == 201

@@ -25,6 +25,7 @@ from coalition_client.resources.magic_references import MagicReferences
 from coalition_client.resources.me import Me
 from coalition_client.resources.members import Members
 from coalition_client.resources.requests import Requests
+from coalition_client.resources.returns import Returns
 from coalition_client.resources.reversals import Reversals
 from coalition_client.resources.test_clock import TestClock
 from coalition_client.resources.transactions import Transactions
@@ -64,6 +65,7 @@ class Api:
         self.holds = Holds(transport)
         self.batches = Batches(transport)
         self.reversals = Reversals(transport)
+        self.returns = Returns(transport)
         self.transactions = Transactions(transport)
         self.explanations = Explanations(transport)
         self.me = Me(transport)

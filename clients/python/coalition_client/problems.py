@@ -388,6 +388,10 @@ class SecretsLocked(Forbidden):
     """PIN and code locked."""
 
 
+class SeveralMembers(Conflict):
+    """Several members."""
+
+
 class SignedInFuture(Invalid):
     """Signed in the future."""
 
@@ -582,6 +586,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "role_missing": RoleMissing,
     "sandbox_only": SandboxOnly,
     "secrets_locked": SecretsLocked,
+    "several_members": SeveralMembers,
     "signed_in_future": SignedInFuture,
     "staff_email_taken": StaffEmailTaken,
     "staff_not_found": StaffNotFound,

@@ -21,6 +21,7 @@ from coalition_client.models.identifiers import KeptIdentifier
 from coalition_client.models.magic_references import MagicReference
 from coalition_client.models.members import Balance, Expiring, Member, Transaction
 from coalition_client.models.requests import Request
+from coalition_client.models.returns import Returned, ReturnShown
 from coalition_client.models.test_clock import Clock
 from coalition_client.models.webhook_deliveries import Attempt, Delivery, DeliveryWithAttempts
 from coalition_client.models.webhook_endpoints import Endpoint
@@ -58,6 +59,8 @@ __all__ = [
     "Rate",
     "Readiness",
     "Request",
+    "ReturnShown",
+    "Returned",
     "Signature",
     "StateChange",
     "Till",

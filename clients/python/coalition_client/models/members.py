@@ -59,7 +59,7 @@ class Transaction(Answer):
     partner_id: str
     # moved; the kind gives the direction
     points: int
-    # of an earn: what went to debts; of a return: other issuers' points
+    # of an earn: what went to debts at once
     repaid: int
     # of a return: spent already, written off or owed
     uncovered: int

@@ -15,7 +15,7 @@ class MagicReferences:
     def listed(self) -> tuple[MagicReference, ...]:
         """Which references make a posting be refused, or something go wrong with it.
 
-        Give one as the `reference` of an earn, burn, hold, capture, void, reversal or clawback.
+        Give one as the `reference` of an earn, burn, hold, capture, void, reversal, return or clawback.
 
         Needs the scope `transactions:read`.
         """

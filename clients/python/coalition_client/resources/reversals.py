@@ -29,6 +29,8 @@ class Reversals:
     ) -> Transaction:
         """Reverse an earn, a burn or a capture of yours, whole or in part, never more in sum than the original.
 
+        Where a purchase both earned and spent points, use `POST /v1/returns`: it reverses both with one outcome.
+
         Needs the scope `reversals:write`.
 
         transaction_id: An id that begins with `txn_`.
@@ -60,7 +62,10 @@ class Reversals:
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> Transaction:
-        """Take back what an amount earns at your rate, from your own points, the newest first, as far as they go.
+        """Take back what an amount earns at your rate, from your own points, the last issued first.
+
+        You take back at most what you issued to the member and have not taken back yet; that may be no points at
+        all.
 
         Needs the scope `reversals:write`.
 

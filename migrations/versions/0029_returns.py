@@ -1,9 +1,9 @@
-"""Returns: bounded by what the partner issued, one operation for a purchase, and lots that know which earn issued them."""
+"""Returns: bounded by what the partner issued, one operation for a purchase; lots know which earn issued them."""
 
 from migrations.steps import LOCK_TIMEOUT, SQL, run, run_file
 
-revision = "0021"
-down_revision = "0020"
+revision = "0029"
+down_revision = "0028"
 
 
 def upgrade() -> None:
@@ -14,7 +14,7 @@ def upgrade() -> None:
         ALTER TABLE coalition.lot ADD origin_id uuid;
         CREATE INDEX wallet_merged_into ON coalition.wallet (merged_into) WHERE merged_into IS NOT NULL;
     """)
-    run_file("0021_returns.sql")
+    run_file("0029_returns.sql")
 
 
 def downgrade() -> None:
