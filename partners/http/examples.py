@@ -86,6 +86,7 @@ OF_SCHEMA: dict[str, Any] = {
     "Capture": {"reference": "R-1004", "points": 60},
     "Void": {"reference": "R-1005"},
     "Reversal": {"reference": "R-1006", "points": 10},
+    "Returned": {"transaction_id": "txn_01h45ytscbebyvny4gc8cr8ma2"},
     "Clawback": {"card": CARD, "amount": {"minor": 500, "currency": "GBP"}, "reference": "R-1007"},
     "Batch": {
         "items": [

@@ -199,7 +199,7 @@ class TestPointsThatComeBackAfterTheirExpiry:
             ).refusal
         assert spent is not None
         assert spent.fields["available"] == 1
-        closing.close_day(books.database, day=now.date(), now=now + timedelta(days=1))
+        closing.close_day(books.database, keyring=books.keyring, day=now.date(), now=now + timedelta(days=1))
         assert books.available(member) == 1
         assert is_clean(books)
 
@@ -223,7 +223,9 @@ class TestPointsThatComeBackAfterTheirExpiry:
 def pass_nights(world: World, nights: int) -> datetime:
     """Close so many days; returns the time by then."""
     for n in range(nights):
-        closing.close_day(world.database, day=(NOW + timedelta(days=n)).date(), now=NOW + timedelta(days=n + 1))
+        closing.close_day(
+            world.database, keyring=world.keyring, day=(NOW + timedelta(days=n)).date(), now=NOW + timedelta(days=n + 1)
+        )
     return NOW + timedelta(days=nights)
 
 

@@ -128,7 +128,7 @@ def test_points_that_come_when_their_warning_is_over_are_warned_of_that_night(wo
     upkeep.warn_of_expiry(world.database, day=date(2026, 3, 2), now=NOW)
     told = [(each["points"], each["expires_on"]) for each in events(world, "points.expiring")]
     assert told == [(5, "2026-03-14"), (7, "2026-03-16")]
-    closing.close_day(world.database, day=date(2026, 3, 2), now=NOW + timedelta(days=1))
+    closing.close_day(world.database, keyring=world.keyring, day=date(2026, 3, 2), now=NOW + timedelta(days=1))
     post(world, ledger.Void(original_id=held.transaction_id, reference="v")).unwrap()
     upkeep.warn_of_expiry(world.database, day=date(2026, 3, 3), now=NOW + timedelta(days=1))
     told = [(each["points"], each["expires_on"]) for each in events(world, "points.expiring")]

@@ -48,6 +48,9 @@ def grocer(caller: Callable[..., Caller]) -> Caller:
     return made
 
 
+TRANSACTION = "txn_01h45ytscbebyvny4gc8cr8ma2"
+
+
 def bodies(reference: str) -> dict[str, dict]:
     return {
         "POST /v1/earns": {"card": CARD, "points": 5, "reference": reference},
@@ -56,6 +59,7 @@ def bodies(reference: str) -> dict[str, dict]:
         "POST /v1/holds/{hold_id}/capture": {"reference": reference},
         "POST /v1/holds/{hold_id}/void": {"reference": reference},
         "POST /v1/transactions/{transaction_id}/reversals": {"reference": reference},
+        "POST /v1/returns": {"reference": reference, "transactions": [{"transaction_id": TRANSACTION}]},
         "POST /v1/clawbacks": {"card": CARD, "amount": {"minor": 5, "currency": "GBP"}, "reference": reference},
     }
 

@@ -105,6 +105,8 @@ def walk(world: World, caller: Caller, member_id: UUID) -> dict[str, str]:
         at.get("/v1/holds/{hold_id}", path)
     back = f"/v1/transactions/{burned['transaction_id']}/reversals"
     at.post("/v1/transactions/{transaction_id}/reversals", {"reference": f"X-{name}"}, back)
+    part = {"transaction_id": earned["transaction_id"], "points": 1}
+    at.post("/v1/returns", {"reference": f"R-{name}", "transactions": [part]})
     amount = {"minor": 100, "currency": "GBP"}
     clawed = caller.post("/v1/clawbacks", {"member_id": own, "amount": amount, "reference": f"C-{name}"})
     assert clawed.json["code"] == "no_earning_rate", "known, and its answer is shaped like any posting's"
