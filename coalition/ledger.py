@@ -260,11 +260,7 @@ _REQUEST = f"ROW({', '.join(f'%({name})s' for name in _FIELDS)})::coalition.requ
 _NAMES = ", ".join(_FIELDS)
 _ARRAYS = f"unnest({', '.join(f'%({name}s)s::{type_}[]' for name, type_ in _TYPES.items())})"
 _EACH = f"ROW({', '.join(f'r.{name}' for name in _FIELDS)})::coalition.request"
-_MANY = (
-    f"{_COLUMNS} {_ARRAYS} WITH ORDINALITY AS r ({_NAMES}, n) CROSS JOIN LATERAL "
-    "{door}"
-    f"({_EACH}) o ORDER BY r.n"
-)
+_MANY = f"{_COLUMNS} {_ARRAYS} WITH ORDINALITY AS r ({_NAMES}, n) CROSS JOIN LATERAL {{door}}({_EACH}) o ORDER BY r.n"
 _RETURN = f"{_COLUMNS} coalition.ledger_return({_REQUEST}, ARRAY(SELECT {_EACH} FROM {_ARRAYS} AS r ({_NAMES}))) o"  # noqa: S608
 
 
@@ -330,7 +326,7 @@ def post_return(session: Session, request: Request, command: Return) -> list[Out
         outcomes = [_outcome(row) for row in fetch(session, _RETURN, {**whole, **columns})]
     except psycopg.errors.UniqueViolation as error:
         raise ConcurrentRequest("one of the references is being posted at this moment") from error
-    order = {part.original_id: number for number, part in enumerate(command.parts)}
+    order: dict[UUID | None, int] = {part.original_id: number for number, part in enumerate(command.parts)}
     return sorted(outcomes, key=lambda each: order[each.unwrap().reverses_transaction_id] if not each.refusal else 0)
 
 

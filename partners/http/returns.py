@@ -17,7 +17,7 @@ from kit.http.requests import note
 from kit.http.services import services
 from partners.http import magic_references
 from partners.http.auth import principal, requires
-from partners.http.commands import OPERATIONS
+from partners.http.commands import OPERATIONS, measure
 from partners.http.postings import PARAMETERS, asked_by, created, mark
 from partners.http.reversals import REVERSING
 from partners.http.schemas import LARGEST_POSTING, AmountSchema, TransactionSchema, show_transaction
@@ -74,12 +74,17 @@ def give_back(body: dict[str, Any]) -> Response:
     The points it spent come back first, then the points it earned are taken back, so the outcome is the same whatever
     the order of `transactions`. A refusal names the transaction it is about in `transaction_id`.
     """
-    operation = OPERATIONS["reversal"]
-    request = asked_by(operation)
+    request = asked_by(OPERATIONS["reversal"])
     fault = magic_references.foretell(body["reference"], request)
-    said = {"reference": body["reference"], "effective_at": body.get("effective_at")}
     parts = tuple(
-        operation.command_of(principal(), {**part, **said}, part["transaction_id"]) for part in body["transactions"]
+        ledger.Reversal(
+            original_id=part["transaction_id"],
+            reference=body["reference"],
+            effective_at=body.get("effective_at"),
+            may_owe=principal().standing.makes_debts,
+            **measure(part),
+        )
+        for part in body["transactions"]
     )
     with services().posting() as session:
         outcomes = ledger.post_return(session, request, ledger.Return(parts=parts))
