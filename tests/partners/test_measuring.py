@@ -88,7 +88,7 @@ def test_a_night_that_is_late_is_told_while_requests_are_served(http, world: Wor
     assert told(midnight + timedelta(minutes=59)) == (200, "ready", "ok")
     assert told(midnight + timedelta(hours=1)) == (200, "degraded", "late")
     # Closed, but not settled: as a night that stopped half-way leaves it.
-    closing.close_day(world.database, day=NOW.date(), now=midnight)
+    closing.close_day(world.database, day=NOW.date(), now=midnight, keyring=world.keyring)
     assert told(midnight + timedelta(hours=1)) == (200, "degraded", "late")
-    nights.run(world.database, day=NOW.date(), now=midnight)
+    nights.run(world.database, day=NOW.date(), now=midnight, keyring=world.keyring)
     assert told(midnight + timedelta(hours=1)) == (200, "ready", "ok")

@@ -25,7 +25,7 @@ def test_how_far_the_nights_are_is_told_in_figures(world: World) -> None:
     late = told(midnight + timedelta(hours=49))
     assert late["coalition_unsettled_days"] == 3
     assert late["coalition_night_late_seconds"] == 49 * 3600
-    nights.run(world.database, day=NOW.date(), now=midnight)
+    nights.run(world.database, day=NOW.date(), now=midnight, keyring=world.keyring)
     assert told(midnight + timedelta(hours=49)) == {
         "coalition_open_day_start_timestamp_seconds": midnight.timestamp(),
         "coalition_settled_until_timestamp_seconds": midnight.timestamp(),
