@@ -74,7 +74,12 @@ _INVARIANTS: dict[str, str] = {
            OR t.txn_id IS NULL OR l.issuer_id <> t.partner_id
            OR l.issued_on <> t.business_date OR l.vests_at <> t.due_at
            OR (l.origin_id IS NULL AND l.member_id <> t.member_id)
-           OR (l.expires_on <> t.expires_on AND g.origin_id IS NULL)
+           -- Before, what came back after its expiry kept the whole lot alive, for at most ten years from that day.
+           OR (l.expires_on <> t.expires_on AND g.origin_id IS NULL AND NOT EXISTS (
+                   SELECT FROM coalition.posting p JOIN coalition.txn r ON r.txn_id = p.txn_id AND r.expires_on IS NULL
+                   WHERE p.member_id = l.member_id AND p.lot_id = l.lot_id AND p.debit = 'redemption'
+                     AND p.business_date >= t.expires_on
+                     AND l.expires_on BETWEEN p.business_date + 1 AND p.business_date + 3650))
         ORDER BY l.lot_id
     """,
     "every posting stands on its lot and its transaction": """
