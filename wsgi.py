@@ -13,6 +13,7 @@ from kit.http import api, health, measuring, problems, rate_limits, requests, ve
 from kit.http import services as http_services
 from kit.http.gateway import Gateway, Lane
 from kit.http.mount import Mount
+from kit.http.proxies import BehindProxies
 from kit.http.rate_limits import Limiter
 from kit.http.services import Services
 from kit.metrics import Meter
@@ -46,7 +47,7 @@ from partners.http.returns import returns_api
 from partners.http.reversals import reversals_api
 from partners.http.test_clock import test_clock_api
 from partners.http.transactions import transactions_api
-from partners.oauth import description
+from partners.oauth import browser_apps, description
 from partners.oauth import server as oauth_server
 from partners.oauth.consent_pages import consent_pages
 from partners.oauth.device_pages import device_pages
@@ -115,6 +116,7 @@ def create_app(chosen: Settings) -> Flask:
     oauth_limits.install(app)
     health.install(app, {"nights": watch.state})
     oauth_server.install(app)
+    browser_apps.install(app, parts)
     postman.install(app, chosen)
     pages.install(app)
     for page in (sign_in_pages, passkey_pages, proof_pages, consent_pages, device_pages):
@@ -133,6 +135,8 @@ def create_app(chosen: Settings) -> Flask:
     )
     for blueprint in API:
         frame.register_blueprint(blueprint)
+    # Always: from a proxy that nobody trusts the header is dropped.
+    app.wsgi_app = BehindProxies(app.wsgi_app, chosen.trusted_proxies)  # type: ignore[method-assign]
     return app
 
 

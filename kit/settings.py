@@ -49,6 +49,7 @@ class Settings:
     webhook_timeout_s: int = 15
     webhook_allow_http: bool = False
     webhook_allowed_networks: tuple[Network, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
     smtp_url: str | None = field(default=None, repr=False)
     mail_from: str = "coalition@localhost"
     log_format: str = "text"
@@ -191,6 +192,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "webhook_timeout_s": _integer(1, 60),
     "webhook_allow_http": _boolean,
     "webhook_allowed_networks": _networks,
+    "trusted_proxies": _networks,
     "smtp_url": _url("smtp", "smtps"),
     "mail_from": _mail_address,
     "log_format": _choice("text", "json"),
