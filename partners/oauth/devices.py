@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -21,6 +24,8 @@ LIFETIME = timedelta(minutes=10)
 INTERVAL_S = 5
 SLOWEST_S = 60
 PREFIX = "co_dc"
+REPEATED_FOR = timedelta(seconds=60)
+_PURPOSE = "device answer"
 # No vowels and no look-alikes, so that codes form no words and can be read out (RFC 8628 §6.1).
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 HALF = 4
@@ -146,10 +151,18 @@ def deny(session: Session, *, user_code: str, partner_id: UUID, now: datetime, k
         raise UserCodeUnknown("somebody else answered this code just now")
 
 
-def poll(session: Session, *, device_code: str, client_id: str, now: datetime, keyring: Keyring) -> Grant | Poll:
-    """The grant of a till that was let in, once; otherwise what to tell it. Asking too fast makes it wait longer.
+def poll(
+    session: Session,
+    *,
+    device_code: str,
+    client_id: str,
+    now: datetime,
+    keyring: Keyring,
+    answer: Callable[[Grant], dict[str, Any]],
+) -> dict[str, Any] | Poll:
+    """The `answer` to a till that was let in, the same for a minute; otherwise what to tell it.
 
-    A code that is brought again after its tokens were given was copied: the grant ends.
+    Asking too fast makes it wait longer. A code that is brought again later than that was copied: the grant ends.
     """
     row = None
     if token_is_wellformed(PREFIX, device_code):
@@ -160,6 +173,8 @@ def poll(session: Session, *, device_code: str, client_id: str, now: datetime, k
     if row is None:
         return Poll.EXPIRED
     if row.used_at is not None:
+        if row.answer and now - row.used_at <= REPEATED_FOR and grants.get(session, row.grant_id):
+            return dict(json.loads(keyring.unseal(bytes(row.answer), purpose=_PURPOSE)))
         grants.revoke(session, grant_id=row.grant_id, because="a device code was used twice", now=now)
         return Poll.EXPIRED
     if row.denied:
@@ -169,21 +184,24 @@ def poll(session: Session, *, device_code: str, client_id: str, now: datetime, k
     too_soon = now < row.poll_after
     interval_s = min(row.interval_s + INTERVAL_S * too_soon, SLOWEST_S)
     grant = grants.get(session, row.grant_id) if row.grant_id and not too_soon else None
+    made = answer(grant) if grant else None
     session.execute(
         text("""
-            UPDATE partners.device_code SET poll_after = :after, interval_s = :interval, used_at = :used
+            UPDATE partners.device_code
+            SET poll_after = :after, interval_s = :interval, used_at = :used, answer = :answer
             WHERE device_hash = :hash
         """),
         {
             "after": now + timedelta(seconds=interval_s - 0.5),  # half a second for the way here
             "interval": interval_s,
-            "used": now if grant else None,
+            "used": now if made else None,
+            "answer": keyring.seal(json.dumps(made).encode(), purpose=_PURPOSE) if made else None,
             "hash": row.device_hash,
         },
     )
     if too_soon:
         return Poll.SLOW_DOWN
-    return grant or (Poll.DENIED if row.grant_id else Poll.PENDING)
+    return made or (Poll.DENIED if row.grant_id else Poll.PENDING)
 
 
 def normalised(user_code: str) -> str:

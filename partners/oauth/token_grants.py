@@ -200,19 +200,20 @@ class DeviceCode(TokenGrant):
     TOKEN_ENDPOINT_AUTH_METHODS = (NONE,)
 
     def answer(self) -> dict[str, Any]:
-        """Tokens once staff have confirmed it; until then RFC 8628's errors."""
+        """Tokens once staff have confirmed it, the same for a minute; until then RFC 8628's errors."""
         found = devices.poll(
             session(),
             device_code=self.one("device_code"),
             client_id=self.party.client_id,
             now=clock.now(),
             keyring=services().keyring,
+            answer=lambda grant: {**self.access(grant.scopes, grant), "refresh_token": self.refresh_token(grant)},
         )
         if isinstance(found, Poll):
             error = Bad(found.name.lower().replace("_", " "))
             error.error = found.value
             raise error
-        return {**self.access(found.scopes, found), "refresh_token": self.refresh_token(found)}
+        return found
 
 
 ALL = (ClientCredentials, AuthorizationCode, RefreshToken, DeviceCode)

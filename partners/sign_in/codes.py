@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
+from typing import Any
 
 from sqlalchemy import text
 
@@ -22,39 +24,55 @@ DIGITS = 8  # five tries at six digits, at all addresses in turn, would hit some
 LIFETIME = timedelta(minutes=10)
 MOST_TRIES = 5
 KEPT = timedelta(days=1)
-# How many codes may be asked for in how long: for one address, and sent in all.
-MOST_FOR_AN_ADDRESS = ((5, timedelta(minutes=15)), (20, timedelta(days=1)))
-MOST_IN_ALL = (300, timedelta(minutes=1))
+# How many codes may be asked for in how long, whether the address is anybody's or not. The narrowest bounds come first:
+# who asks for many meets their own, and the last, by kind, is only reached from many networks at once.
+MOST_FOR_A_BROWSER = ((10, timedelta(minutes=15)),)
+MOST_FOR_AN_ADDRESS_FROM_A_NETWORK = ((5, timedelta(minutes=15)), (20, timedelta(days=1)))
+MOST_FROM_A_NETWORK = ((30, timedelta(minutes=1)), (1_000, timedelta(hours=1)))
+MOST_FOR_AN_ADDRESS = ((60, timedelta(days=1)),)
+MOST_OF_A_KIND: dict[Kind, tuple[int, timedelta]] = {
+    "member": (600, timedelta(minutes=1)),
+    "staff": (300, timedelta(minutes=1)),
+}
+# What one household or company has: the whole of an IPv6 network, and few addresses of IPv4.
+NETWORK_BITS = {4: 24, 6: 48}
 _ADDRESS = "sign-in address"
 
 
 class TooManyCodes(HttpError):
-    """More codes were asked for than are sent in that time, to one address or in all; `retry_after_s` says how long."""
+    """More codes were asked for than may be in that time; `retry_after_s` says how long."""
 
     code, title, status, retryable = "too_many_codes", "Too many codes", 429, True
 
 
-def ask(session: Session, *, kind: Kind, address: str, browser: str, now: datetime, keyring: Keyring) -> str | None:
+def ask(
+    session: Session, *, kind: Kind, address: str, browser: str, peer: str, now: datetime, keyring: Keyring
+) -> str | None:
     """A code for whoever the normalised `address` signs in, to be sent there; None when that is nobody.
 
-    Raises TooManyCodes.
+    `peer` is the IP address of whoever asks. Raises TooManyCodes.
     """
     address_hash = keyring.fingerprint(purpose=_ADDRESS, value=f"{kind} {address}")
+    asked = {
+        "kind": kind,
+        "browser_hash": browser_hash(keyring, browser),
+        "address_hash": address_hash,
+        "network_hash": keyring.fingerprint(purpose="sign-in network", value=f"{kind} {network_of(peer)}"),
+    }
     wait_for_lock(session, f"sign-in code {address_hash.hex()}")
-    _check_rates(session, address_hash, now)
+    _check_rates(session, asked, now)
     subject = subjects.find(session, kind, address, keyring)
     code_id, code = ids.new(), "".join(secrets.choice("0123456789") for _ in range(DIGITS))
     session.execute(
         text("""
-            INSERT INTO partners.sign_in_code (code_id, kind, browser_hash, address_hash, address, code_hash, was_sent,
-                                               asked_at, expires_at)
-            VALUES (:id, :kind, :browser_hash, :address_hash, :address, :code_hash, :was_sent, :now, :expires_at)
+            INSERT INTO partners.sign_in_code (code_id, kind, browser_hash, address_hash, network_hash, address,
+                                               code_hash, was_sent, asked_at, expires_at)
+            VALUES (:id, :kind, :browser_hash, :address_hash, :network_hash, :address, :code_hash, :was_sent, :now,
+                    :expires_at)
         """),
         {
+            **asked,
             "id": code_id,
-            "kind": kind,
-            "browser_hash": browser_hash(keyring, browser),
-            "address_hash": address_hash,
             "address": keyring.seal(address.encode(), purpose=_ADDRESS),
             "code_hash": _hash(keyring, code_id, code),
             "was_sent": subject is not None,
@@ -107,24 +125,40 @@ def browser_hash(keyring: Keyring, browser: str) -> bytes:
     return keyring.fingerprint(purpose="sign-in browser", value=browser)
 
 
-def _check_rates(session: Session, address_hash: bytes, now: datetime) -> None:
-    for most, within in MOST_FOR_AN_ADDRESS:
-        asked = session.scalar(
-            text("SELECT count(*) FROM partners.sign_in_code WHERE address_hash = :hash AND asked_at > :since"),
-            {"hash": address_hash, "since": now - within},
-        )
-        if (asked or 0) >= most:
-            raise TooManyCodes("this address has had many codes lately; wait a while", retry_after_s=_seconds(within))
-    most, within = MOST_IN_ALL
-    sent = session.scalar(
-        text("SELECT count(*) FROM partners.sign_in_code WHERE asked_at > :since AND was_sent"), {"since": now - within}
+def network_of(peer: str) -> str:
+    """The network that is counted as one sender with the IP address `peer`."""
+    try:
+        found = ip_address(peer)
+    except ValueError:
+        return ""
+    return str(ip_network((found, NETWORK_BITS[found.version]), strict=False))
+
+
+_OF_BROWSER = "kind = :kind AND browser_hash = :browser_hash"
+_OF_ADDRESS = "address_hash = :address_hash"
+_OF_NETWORK = "network_hash = :network_hash"
+
+
+def _check_rates(session: Session, asked: dict[str, Any], now: datetime) -> None:
+    bounds = (
+        (_OF_BROWSER, MOST_FOR_A_BROWSER, "this browser has asked for many codes lately; wait a while"),
+        (
+            f"{_OF_ADDRESS} AND {_OF_NETWORK}",
+            MOST_FOR_AN_ADDRESS_FROM_A_NETWORK,
+            "this address has had many codes lately; wait a while",
+        ),
+        (_OF_NETWORK, MOST_FROM_A_NETWORK, "many codes were asked for from your network; wait a while"),
+        (_OF_ADDRESS, MOST_FOR_AN_ADDRESS, "this address has had many codes lately; wait a while"),
+        ("kind = :kind", (MOST_OF_A_KIND[asked["kind"]],), "many people sign in just now; wait a while"),
     )
-    if (sent or 0) >= most:
-        raise TooManyCodes("many people sign in just now; wait a while", retry_after_s=_seconds(within))
-
-
-def _seconds(within: timedelta) -> int:
-    return int(within.total_seconds())
+    for which, limits, detail in bounds:
+        for most, within in limits:
+            found = session.scalar(
+                text(f"SELECT count(*) FROM partners.sign_in_code WHERE {which} AND asked_at > :since"),  # noqa: S608
+                {**asked, "since": now - within},
+            )
+            if (found or 0) >= most:
+                raise TooManyCodes(detail, retry_after_s=int(within.total_seconds()))
 
 
 def _hash(keyring: Keyring, code_id: object, code: str) -> bytes:

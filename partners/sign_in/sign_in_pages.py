@@ -60,7 +60,13 @@ def send_code(kind: Kind) -> Response:
         return _start_page(kind, then, wrong=error.detail, email=given["email"])
     with parts.reading() as session:
         code = codes.ask(
-            session, kind=kind, address=address, browser=cookies.browser(), now=clock.now(), keyring=parts.keyring
+            session,
+            kind=kind,
+            address=address,
+            browser=cookies.browser(),
+            peer=request.remote_addr or "",
+            now=clock.now(),
+            keyring=parts.keyring,
         )
     if code is not None:
         minutes = int(codes.LIFETIME.total_seconds()) // 60

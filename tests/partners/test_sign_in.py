@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from dataclasses import replace
@@ -248,7 +249,15 @@ def test_at_once_only_five_codes_leave_for_one_address(world) -> None:
         try:
             with world.transaction() as session:
                 sent.append(
-                    codes.ask(session, kind="staff", address=ANN, browser="b", now=clock.now(), keyring=world.keyring)
+                    codes.ask(
+                        session,
+                        kind="staff",
+                        address=ANN,
+                        browser="b",
+                        peer="192.0.2.1",
+                        now=clock.now(),
+                        keyring=world.keyring,
+                    )
                 )
         except codes.TooManyCodes:
             sent.append(None)
@@ -262,12 +271,58 @@ def test_at_once_only_five_codes_leave_for_one_address(world) -> None:
     assert len(sent) == 9
 
 
-def test_mail_in_all_is_bounded(world, site, monkeypatch) -> None:
-    monkeypatch.setattr(codes, "MOST_IN_ALL", (2, timedelta(minutes=1)))
-    for name in "abc":
-        staff(world, f"{name}@example.com")
-    asked = [Browser(site).ask("staff", f"{name}@example.com").status_code for name in ("a", "x", "y", "b", "c", "z")]
-    assert asked == [303, 303, 303, 303, 429, 429]
+class Asking:
+    """Codes asked for from here and there; whether each was let through."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.browsers = world, 0
+
+    def __call__(self, address: str, *, peer: str = "192.0.2.1", kind: str = "member", browser: str = "") -> bool:
+        self.browsers += 1
+        who = {"kind": kind, "address": address, "browser": browser or f"b{self.browsers}", "peer": peer}
+        with contextlib.suppress(codes.TooManyCodes), self.world.transaction() as session:
+            codes.ask(session, **who, now=clock.now(), keyring=self.world.keyring)
+            return True
+        return False
+
+
+def test_who_asks_for_many_codes_shuts_out_nobody_else(world) -> None:
+    ask = Asking(world)
+    asked = [ask(f"a{n}@example.com", peer=f"192.0.2.{n % 250}") for n in range(40)]
+    assert asked == [True] * 30 + [False] * 10, "a network is one sender, whether anybody has the addresses or not"
+    assert ask("ann@example.com", peer="198.51.100.1")
+    assert ask("ann@example.com", kind="staff"), "staff are counted apart"
+    assert [ask(f"{n}@example.com", peer=f"2001:db8:1:{n:x}::1") for n in range(31)] == [True] * 30 + [False]
+    assert ask("ann@example.com", peer="2001:db8:2::1")
+
+
+def test_nobody_is_shut_out_by_who_asks_for_their_address_elsewhere(world) -> None:
+    ask = Asking(world)
+    assert [ask(ANN, peer="192.0.2.1") for _ in range(6)] == [True] * 5 + [False]
+    assert ask(ANN, peer="198.51.100.1")
+
+
+def test_a_browser_asks_for_few_codes(world) -> None:
+    ask = Asking(world)
+    asked = [ask(f"a{n}@example.com", peer=f"10.0.{n}.1", browser="one") for n in range(11)]
+    assert asked == [True] * 10 + [False]
+    assert ask("a11@example.com", browser="another")
+
+
+def test_members_who_ask_from_everywhere_leave_staff_alone(world, monkeypatch) -> None:
+    monkeypatch.setitem(codes.MOST_OF_A_KIND, "member", (3, timedelta(minutes=1)))
+    ask = Asking(world)
+    assert [ask(f"{n}@example.com", peer=f"10.{n}.0.1") for n in range(4)] == [True] * 3 + [False]
+    assert ask(ANN, peer="10.9.0.1", kind="staff")
+
+
+def test_how_many_may_be_asked_for_tells_nobody_which_addresses_are_known(world) -> None:
+    staff(world, ANN)
+    asked = {}
+    for n, address in enumerate((ANN, "nobody@example.com")):
+        ask = Asking(world)
+        asked[address] = [ask(address, kind="staff", peer=f"10.{n}.0.1") for _ in range(7)]
+    assert asked[ANN] == asked["nobody@example.com"]
 
 
 def test_a_mail_server_that_is_away_does_not_show(world, mailbox, caplog) -> None:

@@ -1,9 +1,9 @@
-"""A till's tokens are answered alike for a minute; codes to sign in are counted by the network they are asked for from."""
+"""A till's tokens are answered alike for a minute; codes to sign in are counted by the network that asks for them."""
 
 from migrations.steps import LOCK_TIMEOUT, run
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 
 
 def upgrade() -> None:
