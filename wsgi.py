@@ -106,7 +106,7 @@ def create_app(chosen: Settings) -> Flask:
     app = Flask("coalition", static_folder=None)
     parts = _services(chosen, redis_url=chosen.redis_url)
     http_services.install(app, parts)
-    requests.install(app)
+    requests.install(app, is_https=chosen.issuer.startswith("https://"))
     measuring.install(app)
     versions.install(app)
     problems.install(app)

@@ -54,7 +54,7 @@ def _may_redirect_to(uri: str) -> bool:
     if parts is None or "#" in uri or parts.username is not None or parts.password is not None:
         return False
     if parts.scheme in ("https", "http"):
-        return bool(parts.hostname) and (parts.scheme == "https" or _is_loopback(parts))
+        return _is_host(parts.hostname or "") and (parts.scheme == "https" or _is_loopback(parts))
     return "." in parts.scheme and not parts.netloc
 
 
@@ -64,7 +64,7 @@ def redirect_matches(registered: Sequence[str], asked: str) -> bool:
     RFC 8252 §7.3: an app on the member's own device listens where there is a free port.
     """
     if asked in registered:
-        return True
+        return _may_redirect_to(asked)
     parts = _split(asked) if len(asked) <= LONGEST_REDIRECT_URI else None
     if parts is None or parts.scheme != "http" or not _is_loopback(parts) or not _may_redirect_to(asked):
         return False
@@ -79,6 +79,16 @@ def _split(uri: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
+
+
+def _is_host(name: str) -> bool:
+    # Whatever else a host could be written with would mean something in the page's policy (CSP), or to another parser.
+    if ":" not in name:
+        return re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", name) is not None
+    try:
+        return ip_address(name) is not None and "%" not in name
+    except ValueError:
+        return False
 
 
 def _is_loopback(parts: SplitResult) -> bool:

@@ -13,18 +13,26 @@ DEEPEST = 12
 MASK = "[redacted]"
 # Words of a field's name: `card_number` and `cardNumber` are both about a card.
 _HIDDEN = frozenset({
-    "account", "address", "assertion", "authorization", "birth", "birthday", "birthdate", "card", "challenge", "code",
-    "credential", "cvv", "dob", "email", "external", "first", "iban", "identifier", "key", "last", "mail", "mobile",
-    "msisdn", "name", "number", "otp", "pan", "passphrase", "password", "phone", "pin", "postcode", "proof", "secret",
-    "signature", "street", "surname", "tel", "token", "totp",
+    "account", "address", "assertion", "auth", "authorization", "bearer", "birth", "birthdate", "birthday", "card",
+    "challenge", "code", "contact", "cookie", "credential", "customer", "cvc", "cvv", "dob", "email", "external",
+    "first", "iban", "identifier", "jwt", "key", "last", "mail", "mobile", "msisdn", "name", "number", "otp", "pan",
+    "passphrase", "passport", "password", "phone", "pin", "postal", "postcode", "proof", "pwd", "secret", "session",
+    "signature", "ssn", "street", "surname", "tel", "telefon", "telephone", "token", "totp", "zip",
 })  # fmt: skip
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_ANYWHERE = re.compile(r"card|phone|mail|secret|passw|token", re.IGNORECASE)
+_ANYWHERE = re.compile(
+    r"card|phone|mail|secret|passw|passc|token|mobile|iban|birth|address|credential|postcode|zipcode"
+    r"|(first|last|sur|full|user|family|given|middle|holder|customer|member)_?name",
+    re.IGNORECASE,
+)
 _SHOWN = frozenset(("idempotency_key", "key_id"))
 # A partner's own names for things may look like anything, and are what it searches by.
 _OWN_NAMES = frozenset(("reference",))
 # What looks like a card or phone number or an address of mail, wherever it stands: fields are misspelt, too.
-_TELLING = re.compile(r"\d{11,}|\+\d{8,}|\d{4}[ -]\d{4}[ -]\d{4}|[^\s@]@[^\s@]")
+# People write numbers in groups: nine digits or more, with what stands between groups, but no date.
+_TELLING = re.compile(
+    r"(?<![\w-])(?!\d{4}-\d\d-\d\d)\+?\(?\d(?:[\s().\u2010-\u2015/-]{0,2}\d){8,}(?!\w)|\d{11,}|[^\s@]@[^\s@]"
+)
 _LARGEST_NUMBER = 10**10
 
 
@@ -53,6 +61,8 @@ def is_hidden(name: str) -> bool:
     """Whether a field of this name may hold what nobody may read again."""
     if name in _SHOWN:
         return False
+    if not name.isascii():
+        return True  # no field of ours: what stands in it nobody knows
     words = {word.lower() for word in _WORD.findall(name)}
     return not _HIDDEN.isdisjoint(words) or _ANYWHERE.search(name) is not None
 

@@ -11,6 +11,7 @@ from datetime import date
 from sqlalchemy import text
 
 from kit import money
+from kit.cells import plain
 from kit.db import Session
 from kit.errors import NotFound
 
@@ -112,11 +113,13 @@ def as_csv(report: Report) -> str:
     writer = csv.writer(out)
     writer.writerow(["record", "day", "payer", "payee", "points", "amount_minor", "currency"])
     for o in report.obligations:
-        writer.writerow(["obligation", report.day, o.payer, o.payee, o.points, o.amount_minor, o.currency])
+        writer.writerow(
+            ["obligation", report.day, plain(o.payer), plain(o.payee), o.points, o.amount_minor, o.currency]
+        )
     for n in report.net_positions:
-        writer.writerow(["net_position", report.day, "", n.partner, "", n.amount_minor, n.currency])
+        writer.writerow(["net_position", report.day, "", plain(n.partner), "", n.amount_minor, n.currency])
     for p in report.payments:
-        writer.writerow(["payment", report.day, p.payer, p.payee, "", p.amount_minor, p.currency])
+        writer.writerow(["payment", report.day, plain(p.payer), plain(p.payee), "", p.amount_minor, p.currency])
     return out.getvalue().rstrip("\r\n")
 
 

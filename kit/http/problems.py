@@ -216,7 +216,7 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
 def _pages() -> Blueprint:
     pages = Blueprint("problems", __name__)
 
-    @pages.get("/problems/")
+    @pages.get("/problems/", strict_slashes=False)
     def catalogue() -> str:
         return _page(errors.catalogue().values())
 

@@ -20,6 +20,7 @@ from kit.strict_json import MalformedJson, UnwritableText
 log = logging.getLogger("http")
 View = TypeVar("View", bound=Callable[..., Any])
 
+A_YEAR_S = 31_536_000
 LARGEST_BODY_BYTES = exchange.SMALL_BODY_BYTES
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 DRY_RUN = {
@@ -31,11 +32,15 @@ DRY_RUN = {
 _SILENT = ("/healthz", "/readyz")
 
 
-def install(app: Flask) -> None:
-    """Give every request of `app` its id, its bounds and its log line."""
+def install(app: Flask, *, is_https: bool = False) -> None:
+    """Give every request of `app` its id, its bounds and its log line; `is_https`: browsers come over TLS only."""
+    # An address is right or there is nothing at it: a redirect would go to whatever host the sender named.
+    app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
     app.before_request(_begin)
     app.after_request(_end)
+    if is_https:
+        app.after_request(_over_https_only)
     app.teardown_request(_forget)
 
 
@@ -82,6 +87,12 @@ def _end(response: Response) -> Response:
             trace_id=g.trace.trace_id,
             **g.get("log_facts", {}),
         )
+    return response
+
+
+def _over_https_only(response: Response) -> Response:
+    # RFC 6797. Not for subdomains: what else is served below this host is not ours to say.
+    response.headers["Strict-Transport-Security"] = f"max-age={A_YEAR_S}"
     return response
 
 

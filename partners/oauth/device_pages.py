@@ -14,10 +14,11 @@ from kit import clock
 from kit.db import Session
 from kit.errors import Forbidden
 from kit.http.services import services
-from partners import locations, pages
+from partners import locations, pages, permissions
 from partners.locations import TillNotFound
 from partners.oauth import devices, grants
 from partners.oauth.devices import UserCodeUnknown
+from partners.permissions import LET_TILLS_IN, TURN_TILLS_OUT
 from partners.scopes import SCOPES
 from partners.sign_in import sessions
 from partners.sign_in.sessions import Visitor
@@ -74,6 +75,7 @@ def decide() -> Response:
     sessions.check_csrf()
     given, parts = pages.form("user_code", "till", "decision"), services()
     with parts.writing() as session:
+        permissions.require(session, visitor, LET_TILLS_IN)
         if given["decision"] == "allow":
             till, till_id = _named(session, partner_id, given["till"].strip())
             grant = devices.confirm(
@@ -101,18 +103,20 @@ def decide() -> Response:
 @device_pages.get("/device/tills")
 def show_tills() -> Response:
     """The partner's tills that are in."""
-    _, partner_id = _staff()
+    visitor, partner_id = _staff()
     with services().reading() as session:
         tills = grants.tills_of(session, partner_id=partner_id)
-    return pages.page("tills.html", title="Your tills", tills=tills)
+        may_end = permissions.may(session, visitor, TURN_TILLS_OUT)
+    return pages.page("tills.html", title="Your tills", tills=tills, may_end=may_end)
 
 
 @device_pages.post("/device/tills/<uuid:grant_id>/end")
 def end(grant_id: UUID) -> Response:
-    """Turn one till out; its tokens are refused from now on."""
+    """Turn one till out; its tokens are refused from now on. Raises RoleNotAllowed."""
     visitor, partner_id = _staff()
     sessions.check_csrf()
     with services().writing() as session:
+        permissions.require(session, visitor, TURN_TILLS_OUT)
         grants.revoke_till(session, grant_id=grant_id, partner_id=partner_id, now=clock.now())
         write_down(session, visitor, "till.turned_out", f"grant {grant_id}")
     return pages.see("/device/tills")

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from kit import clock, ids
-from partners import audit, clients, locations
+from partners import audit, clients, locations, staff
 from partners.clients import Client
 from partners.oauth import codes
 from partners.sign_in import cookies, records
@@ -494,3 +494,28 @@ def test_a_till_can_be_turned_away_on_the_page(browser, world, http) -> None:
 
 def test_the_coalitions_own_staff_let_no_till_in(browser) -> None:
     assert browser(Subject("staff", ids.new(), None)).get("/device").status_code == 403
+
+
+def test_a_cashier_lets_tills_in_and_turns_none_out(world: World, browser, http) -> None:
+    partner = world.partner("greengrocer")
+    with world.transaction() as session:
+        client = clients.create_tills(
+            session, partner_id=partner.partner_id, name="Tills", scopes=None, now=clock.now()
+        )
+    begun = http.post("/oauth/device_authorization", data={"client_id": client.client_id}).json
+    office, cashier = (Subject("staff", ids.new(), partner.partner_id) for _ in range(2))
+    boss, at = browser(office), browser(cashier)
+    with world.transaction() as session:
+        staff.change(session, staff_id=cashier.subject_id, role="cashier")
+    seen = at.submit(at.get("/device"), user_code=begun["user_code"])
+    assert at.submit(seen, till="Till 4", decision="allow").status_code == 303
+    page = boss.get("/device/tills")
+    assert "Turn it out" in page.text
+    assert "Turn it out" not in at.get("/device/tills").text
+    path = re.search(r"/device/tills/[^/]+/end", page.text)[0]
+    token = re.search(r'name="csrf_token" value="([^"]+)"', at.get("/device").text)[1]
+    refused = at.http.post(path, data={"csrf_token": token}, base_url=HERE)
+    assert (refused.status_code, "admin, manager" in refused.text) == (403, True)
+    assert world.count("partners.oauth_grant WHERE revoked_at IS NULL") == 1
+    assert boss.submit(page).status_code == 303
+    assert world.count("partners.oauth_grant WHERE revoked_at IS NULL") == 0

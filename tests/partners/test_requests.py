@@ -93,11 +93,28 @@ def test_telling_fields_are_masked(grocer, name) -> None:
         ("a@example.com", "[redacted]"), ("7001 0000 0017 8503", "[redacted]"), ("R-1001", "R-1001"), (True, True),
         ("2026-03-02T12:00:00+00:00", "2026-03-02T12:00:00+00:00"), (12, 12), (None, None),
         ("https://u:p@hooks.example.com/x?token=1#f", "https://hooks.example.com/x?[redacted]"),
+        ("07700 900 123", "[redacted]"), ("(020) 7946-0958", "[redacted]"), ("+44 20.7946.0958", "[redacted]"),
+        ("7001-0000 00178503", "[redacted]"), ("call 212 555 1234 now", "[redacted]"), ("12 345", "12 345"),
+        ("2026-03-02 12:00:00", "2026-03-02 12:00:00"), ("2026-03-02", "2026-03-02"),
         ("http://[", "[redacted]"), ("mbr_01h45ytscbebyvny4gc8cr8ma2", "mbr_01h45ytscbebyvny4gc8cr8ma2"),
     ],
 )  # fmt: skip
 def test_values_that_look_like_somebodys_are_masked_wherever_they_stand(value, kept) -> None:
     assert redaction.redact({"crad": value}) == {"crad": kept}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["firstname", "LASTNAME", "cardno", "mobileno", "zip", "postal_code", "телефон", "имя", "telephone", "pwd",
+     "customerName", "iban_de", "dateofbirth", "jwt", "Auth"],
+)  # fmt: skip
+def test_fields_are_masked_by_whatever_people_call_them(name: str) -> None:
+    assert redaction.redact({name: "Ann"}) == {name: "[redacted]"}
+
+
+@pytest.mark.parametrize("name", ["reference", "points", "effective_at", "amount", "idempotency_key", "kind", "status"])
+def test_our_own_fields_are_kept(name: str) -> None:
+    assert redaction.redact({name: "x"}) == {name: "x"}
 
 
 def test_deep_and_large_bodies_are_kept_as_a_word_about_them(grocer) -> None:
