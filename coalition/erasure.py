@@ -43,7 +43,7 @@ def erase(session: Session, *, member_id: UUID, forfeit: bool, now: datetime) ->
     """Take identifiers, PIN and rotating code from the member and close its wallet for good: event `member.erased`.
 
     Points that can be spent expire now if `forfeit`, in their issuers' names like those of any expiry. Raises
-    MemberNotFound (merged into another or erased before, too), HoldsOpen, WalletNotEmpty.
+    MemberNotFound (erased before, too), MemberMerged, HoldsOpen, WalletNotEmpty.
     """
     enrolled_by = members.lock(session, member_id)
     attempts.drop(session, member_id)

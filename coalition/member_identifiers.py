@@ -10,7 +10,6 @@ from sqlalchemy import text
 
 from coalition import members
 from coalition.identifiers import Identifier
-from coalition.refusals import refusal_of
 from kit.db import Session
 from kit.errors import Conflict, NotFound
 from kit.secrets import Keyring
@@ -85,10 +84,9 @@ def add(
 ) -> KeptIdentifier:
     """Let the member be found by `identifier` too; what it has already is answered as it is.
 
-    Raises MemberNotFound, CardInUse, IdentifierInUse, TooManyIdentifiers. Refusals: member_merged.
+    Raises MemberNotFound, MemberMerged, CardInUse, IdentifierInUse, TooManyIdentifiers.
     """
     members.lock(session, member_id)
-    _refuse_merged(session, member_id)
     known = members.find_many(session, [identifier], keyring)
     if known.get(identifier) != member_id:
         if _count(session, member_id, owner=identifier.partner_id) >= MOST_PER_MEMBER:
@@ -128,11 +126,3 @@ def _count(session: Session, member_id: UUID, *, owner: UUID | None) -> int:
         )
         or 0
     )
-
-
-def _refuse_merged(session: Session, member_id: UUID) -> None:
-    into = session.scalar(
-        text("SELECT merged_into FROM coalition.wallet WHERE member_id = :member_id"), {"member_id": member_id}
-    )
-    if into is not None:
-        raise refusal_of("member_merged", {"member_id": into})

@@ -30,6 +30,14 @@ class MemberNotFound(NotFound):
     title = "Member not found"
 
 
+class MemberMerged(Conflict):
+    """The member was merged into another, whom `member_id` names."""
+
+    code = "member_merged"
+    title = "Member merged"
+    remedy = "Send it again for the member in `member_id`, and keep that id from now on."
+
+
 class CardInUse(Conflict):
     """The card belongs to a member already; look the member up instead."""
 
@@ -139,7 +147,8 @@ _BY_IDENTIFIER = text(f"""
     WHERE i.kind = :kind AND i.fingerprint = :fingerprint
 """)  # noqa: S608 -- made of constants
 _BY_ID = text(f"""
-    SELECT m.member_id, m.enrolled_at, {_LAST_CARD} FROM coalition.member m
+    SELECT m.member_id, m.enrolled_at, {_LAST_CARD}, w.merged_into
+    FROM coalition.member m LEFT JOIN coalition.wallet w USING (member_id)
     WHERE m.member_id = :member_id AND m.erased_at IS NULL
 """)  # noqa: S608
 
@@ -150,8 +159,19 @@ def find(session: Session, identifier: Identifier, keyring: Keyring) -> Member:
 
 
 def by_id(session: Session, member_id: UUID) -> Member:
-    """The member with this id; raises MemberNotFound, for an erased one too."""
-    return _one(session, _BY_ID, member_id=member_id)
+    """The member with this id; raises MemberNotFound, for an erased one too, and MemberMerged."""
+    row = session.execute(_BY_ID, {"member_id": member_id}).first()
+    if row is None:
+        raise MemberNotFound("no such member")
+    refuse_merged(row.merged_into)
+    return Member(*row[:3])
+
+
+def refuse_merged(into: UUID | None) -> None:
+    """Raise MemberMerged if the member was merged into `into`: wherever its id is given, that is the answer."""
+    if into is not None:
+        shown = ids.show(ids.MEMBER, into)
+        raise MemberMerged(f"the member was merged into {shown}", member_id=shown)
 
 
 def find_many(session: Session, wanted: Collection[Identifier], keyring: Keyring) -> dict[Identifier, UUID]:
@@ -171,8 +191,18 @@ def find_many(session: Session, wanted: Collection[Identifier], keyring: Keyring
 def lock(session: Session, member_id: UUID) -> UUID:
     """Keep others from changing what the member is found by until the end of the transaction; who enrolled it.
 
-    Raises MemberNotFound, for an erased one too.
+    Raises MemberNotFound, for an erased one too, and MemberMerged.
     """
+    enrolled_by = lock_even_merged(session, member_id)
+    into = session.scalar(
+        text("SELECT merged_into FROM coalition.wallet WHERE member_id = :member_id"), {"member_id": member_id}
+    )
+    refuse_merged(into)
+    return enrolled_by
+
+
+def lock_even_merged(session: Session, member_id: UUID) -> UUID:
+    """Like `lock`, for what has an answer of its own for a merged member; raises MemberNotFound."""
     enrolled_by = session.scalar(
         text("""
             SELECT enrolled_by FROM coalition.member WHERE member_id = :member_id AND erased_at IS NULL

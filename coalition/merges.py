@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import text
 
 from coalition import attempts, ledger, members, verifications
+from coalition.approvals import Approval
 from coalition.ledger import Command, Outcome, Request
 from coalition.members import MemberNotFound
 from kit import ids, outbox
@@ -24,15 +25,19 @@ class _Merge(Command):
     meta: Jsonb
 
 
-def merge(session: Session, *, member_id: UUID, into: UUID, reference: str, now: datetime) -> Outcome:
+def merge(
+    session: Session, *, member_id: UUID, into: UUID, reference: str, approval: Approval, now: datetime
+) -> Outcome:
     """Make two members one: points, pending points, debts and cards of `member_id` become those of `into`.
 
     The emptied member stays, closed, and says whom it was merged into; its transactions can still be reversed.
-    Two transactions of the partner that enrolled it, and two events `points.merged`. Raises MemberNotFound.
+    Two transactions of the partner that enrolled it, and two events `points.merged`. Who did it and why belongs into
+    the audit. Raises MemberNotFound, ReasonMissing, SecondPersonNeeded.
     Refusals: same_member, holds_open, member_merged, member_not_found, reference_reused.
     """
+    approval.check()
     # In the order of their ids, so that two merges can't wait for each other.
-    enrolled_by = {one: members.lock(session, one) for one in sorted({member_id, into})}
+    enrolled_by = {one: members.lock_even_merged(session, one) for one in sorted({member_id, into})}
     partner_id = enrolled_by[member_id]
     outcome = ledger.post(
         session,
@@ -45,6 +50,8 @@ def merge(session: Session, *, member_id: UUID, into: UUID, reference: str, now:
         ),
     )
     if outcome.refusal is None:
+        # Known only now that the wallet is locked; raised, it takes everything back.
+        approval.require_second(session, points=outcome.unwrap().points)
         # Codes on their way were asked for by who might then: for neither of the two as they were.
         for one in (member_id, into):
             verifications.drop(session, one)

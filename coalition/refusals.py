@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from coalition.members import MemberNotFound
+from coalition.members import MemberMerged, MemberNotFound
 from kit import ids
 from kit.errors import CoalitionError, Conflict, Forbidden, Invalid, NotFound
 
@@ -79,14 +79,6 @@ class MemberBlocked(Conflict):
     code = "member_blocked"
     title = "Member blocked"
     remedy = "Tell the member to ask the coalition; don't try again by yourself."
-
-
-class MemberMerged(Conflict):
-    """The member was merged into another, whom `member_id` names."""
-
-    code = "member_merged"
-    title = "Member merged"
-    remedy = "Send it again for the member in `member_id`, and keep that id from now on."
 
 
 class EffectiveTooOld(Invalid):

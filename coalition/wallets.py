@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from coalition import members
 from coalition.ledger import Transaction
 from coalition.refusals import refusal_of
 from kit.db import Session, fetch
@@ -50,23 +51,27 @@ class Balance:
 
 _BALANCE = """
     SELECT w.available, w.held, w.pending, w.owed, l.expires_on, l.issuer_id = %(partner_id)s AS own,
-           sum(l.remaining - l.held)::bigint AS points
+           sum(l.remaining - l.held)::bigint AS points, w.merged_into
     FROM coalition.wallet w
     LEFT JOIN coalition.lot l ON l.member_id = w.member_id AND l.is_open
     WHERE w.member_id = %(member_id)s
-    GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 5
+    GROUP BY 1, 2, 3, 4, 5, 6, 8 ORDER BY 5
 """
 
 
 def balance(session: Session, *, member_id: UUID, partner_id: UUID) -> Balance:
-    """The balance and when it expires, soonest first, as one consistent picture; raises MemberNotFound."""
+    """The balance and when it expires, soonest first, as one consistent picture.
+
+    Raises MemberNotFound, MemberMerged.
+    """
     rows = fetch(session, _BALANCE, {"member_id": member_id, "partner_id": partner_id})
     if not rows:
         raise refusal_of("member_not_found", {})
+    members.refuse_merged(rows[0][-1])
     available, held, pending, owed = rows[0][:4]
     schedule: dict[date, int] = {}
     own = 0
-    for *_, expires_on, is_own, points in rows:
+    for *_, expires_on, is_own, points, _ in rows:
         if expires_on is not None:
             schedule[expires_on] = schedule.get(expires_on, 0) + points
             own += points if is_own else 0
@@ -122,14 +127,21 @@ class PastBalance:
 
 
 def balance_at(session: Session, *, member_id: UUID, at: datetime) -> PastBalance:
-    """What the member's last transaction booked up to `at` left in the wallet; raises MemberNotFound."""
+    """What the member's last transaction booked up to `at` left in the wallet.
+
+    Raises MemberNotFound, MemberMerged.
+    """
     row = session.execute(
-        text("SELECT available, held, pending, owed FROM coalition.wallet_at(:member_id, :at)"),
+        text("""
+            SELECT p.available, p.held, p.pending, p.owed, w.merged_into
+            FROM coalition.wallet w, coalition.wallet_at(:member_id, :at) p WHERE w.member_id = :member_id
+        """),
         {"member_id": member_id, "at": at},
     ).first()
     if row is None:
         raise refusal_of("member_not_found", {})
-    return PastBalance(member_id, at, *row)
+    members.refuse_merged(row.merged_into)
+    return PastBalance(member_id, at, *row[:4])
 
 
 _TRANSACTION = text("SELECT t.* FROM coalition.txn t WHERE t.txn_id = :txn_id AND t.partner_id = :partner_id")

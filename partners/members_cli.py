@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
 
 import click
 
 from coalition import adjustments, attempts, ledger, members, merges, pins, rotating_codes
+from coalition.approvals import Approval
 from kit import clock, ids, pairwise
-from kit.terminal import answer, desk, json_option, one_line_errors, say
+from kit.db import Session
+from kit.terminal import Desk, answer, desk, json_option, one_line_errors, say
 from partners import accounts, members_export
 from partners.audit_cli import write_down
+
+
+def _approval_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What is done to a wallet by hand says why and by whom, and can be tried."""
+    for option in (
+        click.option("--dry-run", is_flag=True, help="Say what would come of it, and do nothing."),
+        click.option("--approved-by", help="The second person, needed above the programme's limit."),
+        click.option("--by", "made_by", required=True, help="Who makes it."),
+        click.option("--reason", required=True),
+    ):
+        command = option(command)
+    return command
+
+
+def _writing(at: Desk, *, dry_run: bool) -> AbstractContextManager[Session]:
+    return at.database.trial() if dry_run else at.database.transaction()
 
 
 @click.group()
@@ -56,23 +77,26 @@ def unblock(*, member_id: str, as_json: bool) -> None:
 @click.argument("member_id")
 @click.argument("into")
 @click.option("--reference", required=True, help="Your number for it; the same merge again does nothing.")
+@_approval_options
 @json_option
 @one_line_errors
-def merge(*, member_id: str, into: str, reference: str, as_json: bool) -> None:
+def merge(*, member_id: str, into: str, reference: str, as_json: bool, dry_run: bool, **approved: str) -> None:
     """Move points, debts and cards of MEMBER_ID to the member INTO, for good."""
-    with desk() as at, at.database.transaction() as session:
+    approval = Approval(**approved)
+    with desk() as at, _writing(at, dry_run=dry_run) as session:
         outcome = merges.merge(
             session,
             member_id=ids.parse(ids.MEMBER, member_id),
             into=ids.parse(ids.MEMBER, into),
             reference=reference,
+            approval=approval,
             now=clock.now(),
         )
         if outcome.refusal is None and not outcome.replayed:
-            write_down(at, session, "member.merged", member_id, into=into)
+            write_down(at, session, "member.merged", member_id, into=into, reference=reference, **approved)
     done = outcome.unwrap()
-    answer({"member_id": member_id, "into": into, "points": done.points},
-           f"{done.points} points moved to {into}", as_json=as_json)  # fmt: skip
+    answer({"member_id": member_id, "into": into, "points": done.points, "dry_run": dry_run},
+           f"{done.points} points {'would move' if dry_run else 'moved'} to {into}", as_json=as_json)  # fmt: skip
 
 
 @member.command("adjust")
@@ -80,9 +104,7 @@ def merge(*, member_id: str, into: str, reference: str, as_json: bool) -> None:
 @click.argument("partner_code")
 @click.argument("points", type=click.IntRange(-1_000_000_000, 1_000_000_000))
 @click.option("--reference", required=True, help="Your number for it; the same again posts nothing.")
-@click.option("--reason", required=True)
-@click.option("--by", "made_by", required=True, help="Who makes it.")
-@click.option("--approved-by", help="The second person, needed above the programme's limit.")
+@_approval_options
 @json_option
 @one_line_errors
 def adjust(
@@ -94,13 +116,14 @@ def adjust(
     reason: str,
     made_by: str,
     approved_by: str | None,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Give MEMBER_ID points PARTNER_CODE stands behind, or (a negative number after --) take some away."""
     if points == 0:
         raise click.BadParameter("an adjustment of 0 points changes nothing")
     with desk() as at:
-        with at.database.transaction() as session:
+        with _writing(at, dry_run=dry_run) as session:
             request = ledger.Request(
                 partner_id=accounts.by_code(session, partner_code).partner_id,
                 key=None,
@@ -121,8 +144,12 @@ def adjust(
                 write_down(at, session, "member.adjusted", member_id, partner=partner_code, points=points)
         done = outcome.unwrap()
     answer(
-        {"transaction_id": ids.show(ids.TRANSACTION, done.transaction_id), "available": done.available_after},
-        f"{done.available_after} points available now",
+        {
+            "transaction_id": ids.show(ids.TRANSACTION, done.transaction_id),
+            "available": done.available_after,
+            "dry_run": dry_run,
+        },
+        f"{done.available_after} points {'would be available' if dry_run else 'available now'}",
         as_json=as_json,
     )
 

@@ -22,6 +22,7 @@ from psycopg import sql
 from sqlalchemy import make_url, text
 
 from coalition import ledger, members, programme, wallets
+from coalition.approvals import Approval
 from kit import embedded, ids, logins, schema
 from kit.db import Database, Session
 from kit.secrets import Keyring
@@ -36,6 +37,7 @@ NIGHT = settings(max_examples=100_000, stateful_step_count=60)
 settings.register_profile("night", NIGHT)
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 CARD = "7001000000178503"
+APPROVED = Approval(reason="one person, two cards", made_by="ann", approved_by="ben")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,8 +9,7 @@ from coalition import identifiers, member_identifiers, members, pins, programme,
 from coalition.attempts import SecretsLocked
 from coalition.identifiers import EMAIL, EXTERNAL
 from coalition.member_identifiers import KeptIdentifier
-from coalition.members import CardInUse, IdentifierInUse, MemberNotFound
-from coalition.refusals import MemberMerged
+from coalition.members import CardInUse, IdentifierInUse, MemberMerged, MemberNotFound
 from coalition.rotating_codes import WrongCode
 from coalition.verifications import ToldBack
 from kit import clock, ids, mail
@@ -36,7 +35,7 @@ identifiers_api = Blueprint(
     "identifiers", __name__, url_prefix="/v1/members/<member_id>/identifiers", description="What members are found by"
 )
 # What a change can meet before it is made.
-CHANGING = (MemberNotFound, MemberProofRequired, pins.WrongPin, WrongCode, SecretsLocked)
+CHANGING = (MemberNotFound, MemberMerged, MemberProofRequired, pins.WrongPin, WrongCode, SecretsLocked)
 _MAIL = """Your code is {code}
 
 It is good for ten minutes. If you did not ask for it, ignore this message: without the code nothing happens.
@@ -45,7 +44,7 @@ It is good for ten minutes. If you did not ask for it, ignore this message: with
 
 @identifiers_api.get("")
 @requires(identifiers_api, "members:identify")
-@fails_with(MemberNotFound)
+@fails_with(MemberNotFound, MemberMerged)
 @identifiers_api.response(200, KeptIdentifierListSchema)
 def list_identifiers(member_id: str) -> Page:
     """All of a member's identifiers, masked, but for other partners' external ids."""
@@ -58,7 +57,7 @@ def list_identifiers(member_id: str) -> Page:
 
 @identifiers_api.post("")
 @requires(identifiers_api, "members:enrol")
-@fails_with(*CHANGING, *whom.MALFORMED, CardInUse, IdentifierInUse, MemberMerged, member_identifiers.TooManyIdentifiers)
+@fails_with(*CHANGING, *whom.MALFORMED, CardInUse, IdentifierInUse, member_identifiers.TooManyIdentifiers)
 @identifiers_api.arguments(OneIdentifierSchema())
 @identifiers_api.response(201, KeptIdentifierSchema)
 def add(body: dict[str, Any], member_id: str) -> KeptIdentifier:
@@ -146,6 +145,7 @@ def send_code(body: dict[str, Any], member_id: str, identifier_id: str) -> None:
 @requires(identifiers_api, "members:enrol")
 @fails_with(
     MemberNotFound,
+    MemberMerged,
     MemberProofRequired,
     member_identifiers.IdentifierNotFound,
     verifications.NotVerifiable,

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Response
 
-from coalition import wallets
-from coalition.members import MemberNotFound
+from coalition import members, wallets
+from coalition.members import MemberMerged, MemberNotFound
 from kit.http import paging
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
@@ -22,7 +22,7 @@ me_api = Blueprint("me", __name__, url_prefix="/v1/me", description="The member 
 
 @me_api.get("/balance")
 @requires(me_api, "balance:read")
-@fails_with(MemberNotFound)
+@fails_with(MemberNotFound, MemberMerged)
 @me_api.arguments(PastBalanceQuery(), location="query")
 @me_api.response(200, BalanceSchema)
 def balance(query: dict[str, Any]) -> Response | wallets.PastBalance:
@@ -32,6 +32,7 @@ def balance(query: dict[str, Any]) -> Response | wallets.PastBalance:
 
 @me_api.get("/transactions")
 @requires(me_api, "history:read")
+@fails_with(MemberNotFound, MemberMerged)
 @me_api.arguments(PageQuery(), location="query")
 @me_api.response(200, TransactionPageSchema)
 def history(query: dict[str, Any]) -> Page:
@@ -40,6 +41,7 @@ def history(query: dict[str, Any]) -> Page:
     bound_to = ["my history", member, principal().client_id]
     before = paging.unseal(parts.keyring, query["cursor"], bound_to=bound_to, start=wallets.FROM_THE_NEWEST)
     with parts.reading() as session:
+        members.by_id(session, member)
         found = wallets.history(session, member_id=member, partner_id=None, before=before, limit=query["limit"] + 1)
     page = found[: query["limit"]]
     more = len(found) > len(page)

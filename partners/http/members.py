@@ -57,7 +57,7 @@ def look_up(body: dict[str, Any]) -> members.Member:
 
 @members_api.get("/<member_id>")
 @requires(members_api, "members:identify")
-@fails_with(members.MemberNotFound)
+@fails_with(members.MemberNotFound, members.MemberMerged)
 @members_api.response(200, MemberSchema)
 def get(member_id: str) -> members.Member:
     """One member."""
@@ -67,7 +67,7 @@ def get(member_id: str) -> members.Member:
 
 @members_api.get("/<member_id>/balance")
 @requires(members_api, "members:identify")
-@fails_with(members.MemberNotFound)
+@fails_with(members.MemberNotFound, members.MemberMerged)
 @members_api.arguments(PastBalanceQuery(), location="query")
 @members_api.response(200, BalanceSchema)
 def balance(query: dict[str, Any], member_id: str) -> Response | wallets.PastBalance:
@@ -77,7 +77,7 @@ def balance(query: dict[str, Any], member_id: str) -> Response | wallets.PastBal
 
 @members_api.get("/<member_id>/transactions")
 @requires(members_api, "transactions:read")
-@fails_with(members.MemberNotFound, paging.InvalidCursor)
+@fails_with(members.MemberNotFound, members.MemberMerged, paging.InvalidCursor)
 @members_api.arguments(PageQuery(), location="query")
 @members_api.response(200, TransactionPageSchema)
 def history(query: dict[str, Any], member_id: str) -> Page:

@@ -7,7 +7,7 @@ from typing import Any
 import flask
 from flask import Response, jsonify
 
-from coalition import ledger, pins, refusals
+from coalition import ledger, members, pins, refusals
 from coalition.ledger import Outcome, Request
 from kit import clock, ids
 from kit.http import idempotency
@@ -26,7 +26,7 @@ COUNTERING = (
     PartnerSuspended,
     PartnerLeaving,
     refusals.MemberBlocked,
-    refusals.MemberMerged,
+    members.MemberMerged,
     refusals.ReferenceReused,
     refusals.ReferenceOfAnotherMember,
     refusals.IdempotencyKeyReused,

@@ -21,12 +21,12 @@ from coalition import (
     verify,
 )
 from coalition.erasure import WalletNotEmpty
-from coalition.members import MemberNotFound
+from coalition.members import MemberMerged, MemberNotFound
 from coalition.refusals import HoldsOpen, MemberBlocked
 from kit import clock, ids
 from kit.db import SERVICE_ROLE
 from partners import members_export
-from tests.conftest import CARD, NOW, World, request
+from tests.conftest import APPROVED, CARD, NOW, World, request
 
 A, B = ids.new(), ids.new()
 PHONE, EMAIL, EXTERNAL, PIN = "+447700900123", "ann@example.com", "CRM-0099-ANN", "83051"
@@ -152,8 +152,8 @@ def test_an_erased_member_is_nobody_for_good(world: World, ann) -> None:
         members.by_id(session, ann)
     for again in (
         lambda session: merges.block(session, member_id=ann, blocked=False, now=NOW),
-        lambda session: merges.merge(session, member_id=other, into=ann, reference="m", now=NOW),
-        lambda session: merges.merge(session, member_id=ann, into=other, reference="m", now=NOW),
+        lambda session: merges.merge(session, member_id=other, into=ann, reference="m", now=NOW, approval=APPROVED),
+        lambda session: merges.merge(session, member_id=ann, into=other, reference="m", now=NOW, approval=APPROVED),
         lambda session: erasure.erase(session, member_id=ann, forfeit=True, now=NOW),
         lambda session: pins.put(session, member_id=ann, pin=PIN, keyring=world.keyring),
     ):
@@ -165,9 +165,9 @@ def test_an_erased_member_is_nobody_for_good(world: World, ann) -> None:
 def test_a_merged_member_leaves_no_secrets_and_is_erased_with_whom_it_became(world: World, ann) -> None:
     kept = world.member("7001000000130470")
     with world.transaction() as session:
-        merges.merge(session, member_id=ann, into=kept, reference="m", now=NOW).unwrap()
+        merges.merge(session, member_id=ann, into=kept, reference="m", now=NOW, approval=APPROVED).unwrap()
     assert world.count("coalition.member_secret") == 0
-    with pytest.raises(MemberNotFound):
+    with pytest.raises(MemberMerged):
         erase(world, ann)
     erase(world, kept)
     assert traces(world) == {}

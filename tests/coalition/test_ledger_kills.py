@@ -45,7 +45,7 @@ from tests.coalition.test_pairs import (
     the_vesting,
     wait_until_blocked,
 )
-from tests.conftest import NOW, World
+from tests.conftest import APPROVED, NOW, World
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__])
@@ -160,7 +160,13 @@ def perform(session: Session, wanted: Wanted) -> list[str]:
         return ["posted" if closed else "closed before"]
     if isinstance(wanted, Merge):
         from_id, into = wanted.member_id, wanted.into
-        return [said(merges.merge(session, member_id=from_id, into=into, reference="merge", now=wanted.now))]
+        return [
+            said(
+                merges.merge(
+                    session, member_id=from_id, into=into, reference="merge", now=wanted.now, approval=APPROVED
+                )
+            )
+        ]
     if len(wanted) == 1:
         return [said(post(session, each.partner_id, each.command, now=each.now, key=each.key)) for each in wanted]
     requests = [Request(partner_id=e.partner_id, key=e.key, request_hash=bytes(32), now=e.now) for e in wanted]

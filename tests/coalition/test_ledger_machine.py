@@ -25,7 +25,7 @@ from coalition.cards import with_check_digit
 from coalition.ledger import Command, Outcome, Request
 from kit import ids
 from tests.coalition import model
-from tests.conftest import NIGHT, NOW, World
+from tests.conftest import APPROVED, NIGHT, NOW, World
 
 PARTNERS = [ids.new() for _ in range(3)]
 CARDS = (with_check_digit(f"7018{n:011d}") for n in count())
@@ -196,7 +196,12 @@ class Ledger(RuleBasedStateMachine):
             return into
         with self.books.world.transaction() as session:
             outcome = merges.merge(
-                session, member_id=member.member_id, into=into.member_id, reference=self.reference(), now=self.books.now
+                session,
+                member_id=member.member_id,
+                into=into.member_id,
+                reference=self.reference(),
+                now=self.books.now,
+                approval=APPROVED,
             )
         self.compare(outcome, lambda: model.merge(member, into))
         return self.enrol()

@@ -32,7 +32,7 @@ from coalition.ledger import Command, Outcome, Request, Transaction
 from kit import ids
 from kit.db import Session
 from kit.errors import CoalitionError
-from tests.conftest import World
+from tests.conftest import APPROVED, World
 
 CARDS = (with_check_digit(f"7021{n:011d}") for n in count())
 PATIENCE_S = 4.0  # less than a statement may wait for a lock
@@ -255,7 +255,11 @@ def merge(member: str, *, into: str) -> Action:
     def run(scene: Scene, session: Session) -> str:
         from_id, into_id = getattr(scene, member), getattr(scene, into)
         reference = f"merge {from_id}"[:40]
-        return said(merges.merge(session, member_id=from_id, into=into_id, reference=reference, now=scene.now))
+        return said(
+            merges.merge(
+                session, member_id=from_id, into=into_id, reference=reference, now=scene.now, approval=APPROVED
+            )
+        )
 
     return Action(f"merge the {member} into the {into}", run)
 

@@ -14,7 +14,7 @@ from kit import ids
 from kit.db import Database, Session
 from kit.secrets import Keyring
 from kit.settings import Settings
-from tests.conftest import NOW, World
+from tests.conftest import APPROVED, NOW, World
 from tests.conftest import found as open_coalition
 
 A, B = ids.new(), ids.new()
@@ -99,7 +99,7 @@ def trade(world: World) -> World:
     )  # fmt: skip
     third = world.member("7001000000171789")
     with world.transaction() as session:
-        merges.merge(session, member_id=other, into=third, reference="m", now=NOW).unwrap()
+        merges.merge(session, member_id=other, into=third, reference="m", now=NOW, approval=APPROVED).unwrap()
     upkeep.lapse_holds(world.database, now=soon)
     return world
 

@@ -10,11 +10,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from coalition import adjustments, business_days, closing, identifiers, ledger, members, merges, upkeep, verify, wallets
-from coalition.adjustments import Adjustment, ReasonMissing, SecondPersonNeeded
-from coalition.members import MemberNotFound
-from coalition.refusals import HoldsOpen, MemberBlocked, MemberMerged, PointsSpent, SameMember
+from coalition.adjustments import Adjustment
+from coalition.approvals import ReasonMissing, SecondPersonNeeded
+from coalition.members import MemberMerged, MemberNotFound
+from coalition.refusals import HoldsOpen, MemberBlocked, PointsSpent, SameMember
 from kit import ids
-from tests.conftest import CARD, NOW, World, request
+from tests.conftest import APPROVED, CARD, NOW, World, request
 
 A, B = ids.new(), ids.new()
 OTHER_CARD = "7001000000130470"
@@ -220,7 +221,7 @@ def test_merged_members_have_one_wallet_and_their_returns_still_work(world: Worl
 
     def merge(member, into, reference="m1"):
         with world.transaction() as session:
-            return merges.merge(session, member_id=member, into=into, reference=reference, now=NOW)
+            return merges.merge(session, member_id=member, into=into, reference=reference, now=NOW, approval=APPROVED)
 
     assert isinstance(merge(old, old).refusal, SameMember)
     assert merge(old, kept).unwrap().points == 70
@@ -243,7 +244,7 @@ def test_a_member_with_points_on_hold_is_not_merged(world: World) -> None:
     world.earn(A, old, 100)
     post(world, ledger.Hold(member_id=old, reference="h", points=1, due_at=NOW + timedelta(hours=1))).unwrap()
     with world.transaction() as session:
-        outcome = merges.merge(session, member_id=old, into=kept, reference="m", now=NOW)
+        outcome = merges.merge(session, member_id=old, into=kept, reference="m", now=NOW, approval=APPROVED)
     assert isinstance(outcome.refusal, HoldsOpen)
 
 

@@ -22,7 +22,7 @@ from coalition import closing, ledger, merges, programme, verify
 from kit import ids, schema
 from kit.db import Database
 from migrations import distribution
-from tests.conftest import NOW, World, request
+from tests.conftest import APPROVED, NOW, World, request
 
 A, B = ids.new(), ids.new()
 
@@ -135,7 +135,7 @@ def test_the_ledger_is_as_right_as_before(distributed: World) -> None:
     other = world.member("7001000000178537")
     world.earn(B, other, 7)
     with world.transaction() as session:
-        merges.merge(session, member_id=other, into=member, reference="M", now=NOW)
+        merges.merge(session, member_id=other, into=member, reference="M", now=NOW, approval=APPROVED)
     assert world.available(member) == 100 - 30 - 15 + 10 - 40 + 7
     closing.close_day(world.database, day=NOW.date(), now=NOW + timedelta(days=1), keyring=world.keyring)
     with world.transaction() as session:

@@ -215,7 +215,7 @@ def test_blocking_adjusting_and_merging_are_written_down_once(world: World, comm
     world.partner("greengrocer")
     first, second = (ids.show(ids.MEMBER, world.member(card)) for card in (CARD, "7001000000130470"))
     adjust = ("member", "adjust", first, "greengrocer", "5", "--reference", "A1", "--reason", "x", "--by", "anna")
-    merge = ("member", "merge", first, second, "--reference", "M1")
+    merge = ("member", "merge", first, second, "--reference", "M1", "--reason", "one person", "--by", "ann")
     for words in (("member", "block", first), ("member", "unblock", first), adjust, merge):
         for _ in range(2):
             assert command(*words)[0] == 0, words

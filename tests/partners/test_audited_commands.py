@@ -84,7 +84,7 @@ CHANGES: list[tuple[str, str]] = [
     ("member code {member}", "member.code_shown"),
     ("member unlock {member}", "member.unlocked"),
     (f"member adjust {{member}} corner 5 {' '.join(BOOKED)}", "member.adjusted"),
-    ("member merge {other} {member} --reference M1", "member.merged"),
+    ("member merge {other} {member} --reference M1 --reason twice --by ann", "member.merged"),
     ("member export {member}", "member.exported"),
     ("member erase {member} --forfeit --yes", "member.erased"),
     ("programme --warn-days 20", "programme.changed"),

@@ -13,7 +13,7 @@ from coalition import merges
 from coalition.cards import with_check_digit
 from kit import clock
 from partners import batches
-from tests.conftest import NOW, World
+from tests.conftest import APPROVED, NOW, World
 from tests.partners.conftest import Caller
 from tests.partners.test_batch_files import hand_in, work
 
@@ -101,7 +101,7 @@ def test_a_merged_members_returns_keep_their_place_among_the_others(world: World
         grocer.inner(grocer.post("/v1/members/lookup", {"card": card}).json["member_id"]) for card in CARDS[:2]
     )
     with world.transaction() as session:
-        merges.merge(session, member_id=away, into=into, reference="m", now=NOW).unwrap()
+        merges.merge(session, member_id=away, into=into, reference="m", now=NOW, approval=APPROVED).unwrap()
     undo = till("reversal", transaction_id=transaction_id(burned))
     for_card = till("burn", card=CARDS[1], points=100)
     assert statuses(grocer, undo, for_card) == [201, 201]

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from coalition import merges
-from tests.conftest import CARD, NOW, World
+from tests.conftest import APPROVED, CARD, NOW, World
 from tests.partners.conftest import Caller
 from tests.partners.sign_in_kit import Browser
 from tests.partners.test_members_api import sent_code
@@ -113,7 +113,7 @@ def test_a_merge_ends_what_was_begun_with_either(world: World, grocer, ann, plan
     set_pin(world, ann if into_ann else bob)
     gone, left = (bob, ann) if into_ann else (ann, bob)
     with world.transaction() as session:
-        merges.merge(session, member_id=gone, into=left, reference="M-1", now=NOW).unwrap()
+        merges.merge(session, member_id=gone, into=left, reference="M-1", now=NOW, approval=APPROVED).unwrap()
     assert world.count("coalition.identifier_verification") == 0
     assert is_wrong(confirm(grocer, left, planted, code))
     assert confirm(grocer, left, planted, start(grocer, left, planted, caplog, pin=PIN)).status_code == 200

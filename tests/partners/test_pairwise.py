@@ -18,7 +18,7 @@ from kit import clock, ids
 from partners import clients
 from partners.http import admission
 from partners.oauth import grants
-from tests.conftest import CARD, NOW, World
+from tests.conftest import APPROVED, CARD, NOW, World
 from tests.partners.conftest import Caller
 from tests.partners.test_batch_files import hand_in, results, work
 from tests.partners.test_members_api import coalition
@@ -208,7 +208,7 @@ def _without_request_id(answer: dict[str, Any]) -> dict[str, Any]:
 def test_a_refusal_names_whom_a_member_was_merged_into_as_the_partner_does(world: World, grocer, station, ann) -> None:
     other = grocer.inner(grocer.post("/v1/members", {"card": OTHER_CARD}).json["member_id"])
     with world.transaction() as session:
-        merges.merge(session, member_id=other, into=ann, reference="M", now=NOW).unwrap()
+        merges.merge(session, member_id=other, into=ann, reference="M", now=NOW, approval=APPROVED).unwrap()
     for caller in (grocer, station):
         body = {"member_id": caller.shown(other), "points": 5, "reference": f"E-{caller.partner_id}"}
         refused = caller.post("/v1/earns", body)

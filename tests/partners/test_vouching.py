@@ -17,7 +17,7 @@ from coalition.verifications import ToldBack
 from kit import clock, ids
 from partners import audit
 from partners.sign_in import subjects
-from tests.conftest import CARD, NOW, World
+from tests.conftest import APPROVED, CARD, NOW, World
 from tests.partners.conftest import Caller
 from tests.partners.sign_in_kit import Browser
 from tests.partners.test_members_api import coalition, remove, sent_code
@@ -247,7 +247,7 @@ def test_a_merge_brings_no_address_that_signs_in_unconfirmed(world: World, groce
     set_pin(world, ann)
     mallory = enrol(grocer, email=MALLORY)
     with world.transaction() as session:
-        merges.merge(session, member_id=mallory, into=ann, reference="M-1", now=NOW).unwrap()
+        merges.merge(session, member_id=mallory, into=ann, reference="M-1", now=NOW, approval=APPROVED).unwrap()
     assert find(world, MALLORY) is None
     refused(add(grocer, ann, phone=PHONE))
     assert add(grocer, mallory, phone=PHONE).json["code"] == "member_merged"

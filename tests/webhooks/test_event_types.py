@@ -14,7 +14,7 @@ from coalition import adjustments, closing, erasure, ledger, members, merges, up
 from kit import ids, outbox
 from partners import lifecycle
 from settlement import nights
-from tests.conftest import NOW, World
+from tests.conftest import APPROVED, NOW, World
 from webhooks.event_types import EVENT_TYPES
 
 
@@ -55,7 +55,7 @@ def make_one_of_each(world: World) -> None:
     with world.transaction() as session:
         for blocked in (True, False):
             merges.block(session, member_id=member, blocked=blocked, now=NOW)
-        merges.merge(session, member_id=other, into=member, reference="m", now=NOW).unwrap()
+        merges.merge(session, member_id=other, into=member, reference="m", now=NOW, approval=APPROVED).unwrap()
         gone = members.enrol(session, external_id="gone", partner_id=partner, now=NOW, keyring=world.keyring)
         erasure.erase(session, member_id=gone.member_id, forfeit=False, now=NOW)
         lifecycle.suspend(session, partner_id=partner, step=lifecycle.Step("a test", "ann", NOW))
