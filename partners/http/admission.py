@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -108,6 +109,21 @@ def admit(principal: Principal | Admin) -> None:
     else:
         policy = limits.reads if request.method in ("GET", "HEAD") else limits.writes
     rate_limits.count(policy, principal.client_id)
+
+
+def count_lookups(number: int) -> None:
+    """Count `number` members this request names against its client's budget for lookups; raises RateLimited."""
+    client = cast(Principal, g.client)
+    policy = _terms(client.client_id)[1].lookups
+    for _ in range(number):
+        rate_limits.count(policy, client.client_id)
+
+
+def looked_up(members: Iterable[UUID | None]) -> None:
+    """Audit whom this request looked for; None: somebody who isn't there, or whom a refusal was about."""
+    for member_id in members:
+        shown = member_id and ids.show_our_own(member_id)
+        _here().lookups.put(_Lookup(actor(), clock.now(), shown))
 
 
 def actor() -> Actor:

@@ -19,6 +19,7 @@ from kit.http.requests import accepts_up_to
 from kit.http.services import services
 from partners import batch_files, batches
 from partners.batches import MOST_ITEMS, Batch
+from partners.http import lookups
 from partners.http.auth import principal, requires
 from partners.http.postings import PARAMETERS
 from partners.http.schemas import TransactionSchema
@@ -72,7 +73,9 @@ def post_batch(body: dict[str, Any]) -> Response:
     """
     parts = services()
     batch = Batch(principal(), idempotency.key(), clock.now(), parts.keyring)
+    lookups.begin_batch(body["items"])
     answers = batches.post(parts.writing, batch, list(enumerate(body["items"], start=1)))
+    lookups.end_batch(body["items"], answers)
     return jsonify({**dict(batches.count(answers)), "data": answers})
 
 

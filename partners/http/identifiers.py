@@ -20,6 +20,7 @@ from kit.http.paging import Page
 from kit.http.requests import is_dry_run
 from kit.http.services import services
 from partners import vouching, whom
+from partners.http import lookups
 from partners.http.admission import write_down
 from partners.http.auth import principal, requires
 from partners.http.schemas import (
@@ -69,7 +70,7 @@ def add(body: dict[str, Any], member_id: str) -> KeptIdentifier:
     parts = services()
     asking = _asking(body, member_id)
     identifier = identifiers.named(body, partner_id=asking.partner_id)[0]
-    with parts.writing() as session:
+    with lookups.naming(body), parts.writing() as session:
         if identifier.kind != EXTERNAL:
             vouching.require(session, asking)
         kept = member_identifiers.add(

@@ -14,7 +14,7 @@ from kit.http.description import fails_with
 from kit.http.paging import Page, PageQuery
 from kit.http.services import services
 from partners import whom
-from partners.http import balances
+from partners.http import balances, lookups
 from partners.http.auth import principal, requires
 from partners.http.schemas import (
     BalanceSchema,
@@ -36,7 +36,7 @@ members_api = Blueprint("members", __name__, url_prefix="/v1/members", descripti
 def enrol(body: dict[str, Any]) -> members.Member:
     """Enrol a member with what it is to be found by: card, phone, e-mail, your own id, or several of them."""
     parts = services()
-    with parts.writing() as session:
+    with lookups.naming(body), parts.writing() as session:
         now = programme.get(session).time(principal().time(clock.now()))
         return members.enrol(session, partner_id=principal().partner_id, now=now, keyring=parts.keyring, **body)
 

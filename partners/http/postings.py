@@ -14,7 +14,7 @@ from kit.http import idempotency
 from kit.http.requests import DRY_RUN, note, read_json
 from kit.http.services import services
 from partners import magic, step_up, whom
-from partners.http import magic_references
+from partners.http import lookups, magic_references
 from partners.http.auth import principal
 from partners.http.commands import OPERATIONS, Operation, PartnerLeaving, PartnerSuspended, RoleMissing
 from partners.http.schemas import show_transaction
@@ -50,9 +50,10 @@ def post(kind: str, body: dict[str, Any], target: str | None = None) -> Response
     operation = OPERATIONS[kind]
     request = asked_by(operation)
     fault = magic_references.foretell(body["reference"], request)
-    outcome = _post(operation, request, body, target)
-    mark(replayed=outcome.replayed)
-    transaction = outcome.unwrap()
+    with lookups.naming(body):
+        outcome = _post(operation, request, body, target)
+        mark(replayed=outcome.replayed)
+        transaction = outcome.unwrap()
     note(transaction_id=transaction.transaction_id)
     return magic_references.play(fault, created(show_transaction(transaction)))
 
