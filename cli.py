@@ -21,6 +21,7 @@ from partners.accounts_cli import partner
 from partners.audit_cli import audit_commands
 from partners.batches_cli import batch
 from partners.cli import client
+from partners.member_desk_cli import explain_member, find_member, show_member
 from partners.members_cli import member
 from partners.oauth.cli import oauth
 from partners.programme_cli import programme_rules
@@ -82,6 +83,9 @@ def distribute() -> None:
         done = schema.distribute(str(chosen.database_owner_url), report=say)
     say("the database is distributed by member" if done else "the database was distributed before")
 
+
+for command in (find_member, show_member, explain_member):
+    member.add_command(command)
 
 for command in (
     ledger,

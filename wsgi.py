@@ -28,6 +28,7 @@ from partners.http.admin_categories import admin_categories_api
 from partners.http.admin_clients import admin_clients_api
 from partners.http.admin_contacts import admin_contacts_api
 from partners.http.admin_locations import admin_locations_api
+from partners.http.admin_members import admin_members_api
 from partners.http.admin_partners import admin_partners_api
 from partners.http.admin_presences import admin_presences_api
 from partners.http.admin_rates import admin_rates_api
@@ -85,6 +86,7 @@ API = (
     deliveries_api,
     event_types_api,
     admin_partners_api,
+    admin_members_api,
     admin_brands_api,
     admin_categories_api,
     admin_presences_api,

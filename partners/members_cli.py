@@ -11,7 +11,7 @@ import click
 
 from coalition import adjustments, attempts, ledger, members, merges, pins, rotating_codes
 from coalition.approvals import Approval
-from kit import clock, ids, pairwise
+from kit import clock, ids
 from kit.db import Session
 from kit.terminal import Desk, answer, desk, json_option, one_line_errors, say
 from partners import accounts, members_export
@@ -37,22 +37,6 @@ def _writing(at: Desk, *, dry_run: bool) -> AbstractContextManager[Session]:
 @click.group()
 def member() -> None:
     """Members, by our own ids of them: find, block, merge, adjust, prove, export, erase."""
-
-
-@member.command("find")
-@click.argument("partner_code")
-@click.argument("member_id")
-@click.option("--shown", is_flag=True, help="The other way: MEMBER_ID is ours, say what the partner calls it.")
-@json_option
-@one_line_errors
-def find(*, partner_code: str, member_id: str, shown: bool, as_json: bool) -> None:
-    """Say whom PARTNER_CODE means by MEMBER_ID (mbr_…): each partner has its own id for each member, and we ours."""
-    with desk() as at, at.database.transaction() as session:
-        view = pairwise.view_of(at.keyring, accounts.by_code(session, partner_code).partner_id)
-        with ids.seen_by(None if shown else view):
-            found = members.by_id(session, ids.parse(ids.MEMBER, member_id)).member_id
-    with ids.seen_by(view if shown else None):
-        answer({"member_id": ids.show(ids.MEMBER, found)}, ids.show(ids.MEMBER, found), as_json=as_json)
 
 
 @member.command("block")

@@ -122,7 +122,7 @@ def count_lookups(number: int) -> None:
 def looked_up(members: Iterable[UUID | None]) -> None:
     """Audit whom this request looked for; None: somebody who isn't there, or whom a refusal was about."""
     for member_id in members:
-        shown = member_id and ids.show_our_own(member_id)
+        shown = ids.show_our_own(member_id) if member_id else None
         _here().lookups.put(_Lookup(actor(), clock.now(), shown))
 
 

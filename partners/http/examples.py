@@ -80,6 +80,7 @@ OF_FIELD: dict[str, Any] = {
 
 # Requests where fields exclude each other, or say more together.
 OF_SCHEMA: dict[str, Any] = {
+    "Find": {"card": CARD},
     "Earn": {"card": CARD, "amount": {"minor": 1066, "currency": "GBP"}, "reference": "R-1001"},
     "Burn": {"member_id": MEMBER, "points": 100, "reference": "R-1002"},
     "Hold": {"card": CARD, "points": 100, "reference": "R-1003", "expires_at": "2026-11-02T12:15:00+00:00"},

@@ -104,7 +104,7 @@ OTHERS = {
     "partner till show", "partner contact show", "partner staff show", "client list", "client show",
     "rate list", "rate show", "agreement list", "agreement show",
     "audit list", "audit verify", "ledger verify", "ledger seal", "settlement report",
-    "batch list", "member find", "certify", "sandbox partner",
+    "batch list", "member find", "member show", "member explain", "certify", "sandbox partner",
     "up", "db migrate", "db distribute", "replay", "demo",
 }  # fmt: skip
 

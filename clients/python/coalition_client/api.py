@@ -8,6 +8,7 @@ from coalition_client.resources.admin_categories import AdminCategories
 from coalition_client.resources.admin_clients import AdminClients
 from coalition_client.resources.admin_contacts import AdminContacts
 from coalition_client.resources.admin_locations import AdminLocations
+from coalition_client.resources.admin_members import AdminMembers
 from coalition_client.resources.admin_partners import AdminPartners
 from coalition_client.resources.admin_presences import AdminPresences
 from coalition_client.resources.admin_rates import AdminRates
@@ -41,6 +42,7 @@ class Admin:
 
     def __init__(self, transport: Transport) -> None:
         self.partners = AdminPartners(transport)
+        self.members = AdminMembers(transport)
         self.brands = AdminBrands(transport)
         self.categories = AdminCategories(transport)
         self.presences = AdminPresences(transport)

@@ -328,6 +328,10 @@ class PartnerLeaving(Forbidden):
     """Partner leaving."""
 
 
+class PartnerMissing(Invalid):
+    """Partner missing."""
+
+
 class PartnerNotActive(Conflict):
     """Partner not active."""
 
@@ -571,6 +575,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "partner_code_taken": PartnerCodeTaken,
     "partner_gone": PartnerGone,
     "partner_leaving": PartnerLeaving,
+    "partner_missing": PartnerMissing,
     "partner_not_active": PartnerNotActive,
     "partner_not_found": PartnerNotFound,
     "partner_suspended": PartnerSuspended,

@@ -6,6 +6,17 @@ from coalition_client.models.admin_categories import Category
 from coalition_client.models.admin_clients import Client
 from coalition_client.models.admin_contacts import Contact
 from coalition_client.models.admin_locations import Location
+from coalition_client.models.admin_members import (
+    BalancePart,
+    DeskHold,
+    DeskIdentifier,
+    DeskTransaction,
+    ExplainedBalance,
+    ExplainedMember,
+    FoundMember,
+    Moved,
+    ShownMember,
+)
 from coalition_client.models.admin_partners import LegalEntity, Partner, Readiness, StateChange
 from coalition_client.models.admin_presences import Presence
 from coalition_client.models.admin_rates import Rate
@@ -31,6 +42,7 @@ __all__ = [
     "Amount",
     "Attempt",
     "Balance",
+    "BalancePart",
     "BatchAnswer",
     "BatchFile",
     "Brand",
@@ -41,10 +53,16 @@ __all__ = [
     "Counter",
     "Delivery",
     "DeliveryWithAttempts",
+    "DeskHold",
+    "DeskIdentifier",
+    "DeskTransaction",
     "Endpoint",
     "EventType",
     "Expiring",
+    "ExplainedBalance",
+    "ExplainedMember",
     "Explanation",
+    "FoundMember",
     "HoldShown",
     "ItemAnswer",
     "KeptIdentifier",
@@ -52,6 +70,7 @@ __all__ = [
     "Location",
     "MagicReference",
     "Member",
+    "Moved",
     "Part",
     "Partner",
     "Person",
@@ -59,8 +78,12 @@ __all__ = [
     "Rate",
     "Readiness",
     "Request",
+<<<<<<< HEAD
     "ReturnShown",
     "Returned",
+=======
+    "ShownMember",
+>>>>>>> 6b7b762 (members: the admin API finds, shows and explains a member, as the terminal does)
     "Signature",
     "StateChange",
     "Till",
