@@ -78,12 +78,9 @@ __all__ = [
     "Rate",
     "Readiness",
     "Request",
-<<<<<<< HEAD
     "ReturnShown",
     "Returned",
-=======
     "ShownMember",
->>>>>>> 6b7b762 (members: the admin API finds, shows and explains a member, as the terminal does)
     "Signature",
     "StateChange",
     "Till",
