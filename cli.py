@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from functools import partial
 
 import click
 
@@ -16,6 +17,7 @@ from console.run import coalition_up, describe
 from console.sandbox_cli import sandbox_commands
 from kit import logins, schema, settings
 from kit.errors import CoalitionError
+from kit.supervisor import print_json, print_line
 from kit.terminal import engines, fail, one_line_errors, say, wants_sandbox
 from partners.accounts_cli import partner
 from partners.audit_cli import audit_commands
@@ -46,10 +48,13 @@ def up() -> None:
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
-    with coalition_up(settings.from_environment(os.environ)) as running:
-        say(describe(running))
+    chosen = settings.from_environment(os.environ)
+    sink = print_json if chosen.log_format == "json" else print_line
+    tell = partial(sink, "up") if chosen.log_format == "json" else say
+    with coalition_up(chosen, sink=sink) as running:
+        tell(describe(running))
         over.wait()
-        say("stopping …")
+        tell("stopping …")
 
 
 @main.group()

@@ -25,7 +25,7 @@ from sqlalchemy import make_url
 from coalition import programme
 from kit import embedded, schema
 from kit import settings as kit_settings
-from kit.db import Database
+from kit.db import Database, shown
 from kit.secrets import Keyring, keyring
 from kit.settings import Settings, to_environment
 
@@ -72,7 +72,7 @@ class Ground:
         self._execute("CREATE DATABASE {} TEMPLATE {}", name, str(copied))
         try:
             url = make_url(str(self.settings.database_url)).set(database=name)
-            yield url.render_as_string(hide_password=False)
+            yield shown(url)
         finally:
             self._execute("DROP DATABASE {} WITH (FORCE)", name)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import shutil
 import socket
 import sys
@@ -25,16 +24,22 @@ from console.replay import generator, receipts, report
 from console.replay.receipts import ReceiptFile
 from console.replay.run import Outcome, insist
 from console.replay.run import replay as run_replay
-from console.run import address, coalition_up, is_ready
-from kit import sandbox, schema, settings
-from kit.db import DatabaseUnavailable
+from console.run import StartFailed, address, coalition_up, is_ready
+from kit import logins, sandbox, schema, settings
+from kit.db import DatabaseUnavailable, shown
 from kit.errors import CoalitionError
+from kit.secrets import keyring
 from kit.settings import Settings
+from kit.supervisor import Supervisor
 from kit.terminal import Desk, desk, fail, json_option, one_line_errors, say, wants_sandbox
 
 DEMO_DAY = date(2026, 3, 2)
 DEMO_MEMBERS, DEMO_RECEIPTS = 60, 400
 DEMO_DATABASE = "coalition_demo"
+# By these the demo knows what it made itself: it drops nothing else.
+DEMO_MARK = "made-by-coalition-demo"
+MARK = "made by `coalition demo`, which drops it"
+_MARK_OF_DATABASE = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
 
 concurrency_option = click.option(
     "--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="Cards served at once."
@@ -54,8 +59,8 @@ def replay(*, file: Path, concurrency: int, as_json: bool) -> None:
     """
     chosen = settings.from_environment(os.environ)
     read = receipts.read(file)
-    with _coalition(chosen) as (at, url):
-        ok = _run(at, url, read, concurrency=concurrency, as_json=as_json)
+    with _coalition(chosen) as (at, url, supervisor):
+        ok = _run(at, url, supervisor, read, concurrency=concurrency, as_json=as_json)
     sys.exit(0 if ok else 1)
 
 
@@ -70,16 +75,16 @@ def demo(*, concurrency: int, as_json: bool) -> None:
     chosen = _fresh_demo(settings.from_environment(os.environ))
     file = chosen.data_dir / "receipts.csv"
     file.write_text(generator.generate(day=DEMO_DAY, members=DEMO_MEMBERS, receipts=DEMO_RECEIPTS), "utf-8")
-    with _started(chosen) as (at, url):
-        ok = _run(at, url, receipts.read(file), concurrency=concurrency, as_json=as_json)
+    with _started(chosen) as (at, url, supervisor):
+        ok = _run(at, url, supervisor, receipts.read(file), concurrency=concurrency, as_json=as_json)
     sys.exit(0 if ok else 1)
 
 
 @contextmanager
-def _coalition(chosen: Settings) -> Iterator[tuple[Desk, str]]:
+def _coalition(chosen: Settings) -> Iterator[tuple[Desk, str, Supervisor | None]]:
     if is_ready(chosen):
         with desk() as at:
-            yield at, address(chosen) + (sandbox.PATH if wants_sandbox() else "")
+            yield at, address(chosen) + (sandbox.PATH if wants_sandbox() else ""), None
     elif wants_sandbox():
         fail("the sandbox is served by `coalition up`; start it first")
     else:
@@ -88,7 +93,7 @@ def _coalition(chosen: Settings) -> Iterator[tuple[Desk, str]]:
 
 
 @contextmanager
-def _started(chosen: Settings) -> Iterator[tuple[Desk, str]]:
+def _started(chosen: Settings) -> Iterator[tuple[Desk, str, Supervisor]]:
     folder = chosen.data_dir / "log"
     folder.mkdir(parents=True, exist_ok=True)
     click.echo(f"starting a coalition for this (its logs are in {folder}) …", err=True)
@@ -100,15 +105,19 @@ def _started(chosen: Settings) -> Iterator[tuple[Desk, str]]:
             log.flush()
 
         with coalition_up(chosen, sink=sink) as running:
-            yield running.desk, running.url
+            yield running.desk, running.url, running.supervisor
 
 
-def _run(at: Desk, url: str, file: ReceiptFile, *, concurrency: int, as_json: bool) -> bool:
+def _run(
+    at: Desk, url: str, supervisor: Supervisor | None, file: ReceiptFile, *, concurrency: int, as_json: bool
+) -> bool:
     with tqdm(total=len(file.receipts), unit=" receipts", file=sys.stderr, disable=None) as bar:
 
         def tick(done: int, what: str) -> None:
             bar.set_description_str(what, refresh=False)
             bar.update(done)
+            if supervisor is not None and (failing := supervisor.failing()):
+                raise StartFailed(f"a part of the coalition doesn't come up: {failing}")
 
         outcome = _complete(lambda: asyncio.run(run_replay(at, url=url, file=file, concurrency=concurrency, tick=tick)))
     books = asyncio.run(insist(lambda: report.read(at)))
@@ -132,16 +141,28 @@ def _complete(run: Callable[[], Outcome]) -> Outcome:
 
 def _fresh_demo(chosen: Settings) -> Settings:
     """The settings of a demo from nothing: a folder, a port and, on a real server, a database of its own."""
-    folder = chosen.data_dir / "demo"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder = _fresh_folder(chosen.data_dir / "demo")
+    owner = chosen.database_url and logins.resolve(chosen).database_owner_url
+    if chosen.database_url is not None and owner is None:
+        fail("the demo makes a database of its own: it needs COALITION_DATABASE_OWNER_URL")
+    # Made of our own key, as the sandbox's is: on a real server the demo's logins are the same ones each time.
+    key = keyring(chosen).fingerprint(purpose="demo", value="secret key").hex()
     chosen = replace(
         chosen, data_dir=folder, http_host="127.0.0.1", http_port=_free_port(), time_zone="UTC", currency="GBP",
-        secret_key=secrets.token_hex(32), sandbox="none",
+        secret_key=key, sandbox="none", database_tenant_url=None, database_owner_url=None,
     )  # fmt: skip
-    if chosen.database_url is None:
-        return chosen
-    return replace(chosen, database_url=_fresh_database(chosen.database_url))
+    return replace(chosen, database_url=_fresh_database(owner)) if owner else chosen
+
+
+def _fresh_folder(folder: Path) -> Path:
+    """An empty folder of the demo's; one that the demo didn't make stays as it is."""
+    mark = folder / DEMO_MARK
+    if folder.exists() and any(folder.iterdir()) and not mark.exists():
+        fail(f"{folder} isn't marked as the demo's ({DEMO_MARK}), so nothing was removed; move it away")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)
+    mark.write_text("What is in this folder, `coalition demo` made and removes.\n", "utf-8")
+    return folder
 
 
 def _fresh_database(url: str) -> str:
@@ -149,13 +170,19 @@ def _fresh_database(url: str) -> str:
     schema.require_server(url)
     try:
         with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+            if (found := connection.execute(_MARK_OF_DATABASE, [DEMO_DATABASE]).fetchone()) is not None:
+                if found != (MARK,):
+                    fail(f"the demo didn't make the database {DEMO_DATABASE}, so nothing was dropped; rename it")
+                connection.execute(sql.SQL("DROP DATABASE {}").format(name))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+            connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, MARK))
+    except psycopg.errors.ObjectInUse:
+        fail(f"the database {DEMO_DATABASE} is in use: another demo runs")
     except psycopg.errors.InsufficientPrivilege:
         fail(f"the demo needs the right to create the database {DEMO_DATABASE}")
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"can't connect to the database: {str(error).splitlines()[0]}") from error
-    return make_url(url).set(database=DEMO_DATABASE).render_as_string(hide_password=False)
+    return shown(make_url(url).set(database=DEMO_DATABASE))
 
 
 def _free_port() -> int:

@@ -86,7 +86,7 @@ def coalition_up(wanted: Settings, *, sink: LogSink = print_line) -> Iterator[Ru
                 supervisor.start(program)
             if test is not None:
                 supervisor.start(_sandbox_program(logins.for_children(test)))
-            _wait_until_ready(chosen)
+            _wait_until_ready(chosen, supervisor)
             try:
                 yield Running(address(chosen), supervisor, desk, about, _about_metrics(chosen))
             finally:
@@ -195,11 +195,13 @@ def _environment(chosen: Settings) -> dict[str, str]:
     return {**to_environment(chosen), "PYTHONUNBUFFERED": "1"}
 
 
-def _wait_until_ready(chosen: Settings) -> None:
+def _wait_until_ready(chosen: Settings, supervisor: Supervisor) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < deadline:
         if is_ready(chosen):
             return
+        if failing := supervisor.failing():
+            raise StartFailed(f"the coalition doesn't come up: {failing}")
         time.sleep(0.05)
     raise StartFailed("the web server did not become ready; its lines above say why")
 

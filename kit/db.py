@@ -16,7 +16,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.pq import ExecStatus
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -47,6 +47,12 @@ _BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 WAITED = Histogram("coalition_db_connection_wait_seconds", "Waiting for a connection of the pool", bounds=_BOUNDS)
 HELD = Histogram("coalition_db_connection_held_seconds", "Connections in use, until each came back", bounds=_BOUNDS)
 FAILED = Counter("coalition_db_failures_total", "Work the database did not take or complete", ("reason",))
+
+
+def shown(url: URL) -> str:
+    """`url` as text with its password, for libpq too: to that a plus sign is no space."""
+    place, mark, query = url.render_as_string(hide_password=False).partition("?")
+    return place + mark + query.replace("+", "%20")
 
 
 class DatabaseUnavailable(Unavailable):

@@ -16,7 +16,7 @@ from psycopg import sql
 from sqlalchemy import URL, make_url
 
 from kit import schema
-from kit.db import CONNECT_TIMEOUT_S, SERVICE_ROLE, TENANT_ROLE, Database, DatabaseUnavailable
+from kit.db import CONNECT_TIMEOUT_S, SERVICE_ROLE, TENANT_ROLE, Database, DatabaseUnavailable, shown
 from kit.errors import Unavailable
 from kit.metrics import Meter
 from kit.secrets import keyring
@@ -56,7 +56,7 @@ def for_children(chosen: Settings) -> Settings:
 def at(login: str, place: str) -> str:
     """The address of `place` for the user of the address `login`."""
     user = make_url(login)
-    return _shown(_without_user(make_url(place)).set(username=user.username, password=user.password))
+    return shown(_without_user(make_url(place)).set(username=user.username, password=user.password))
 
 
 def service_database(chosen: Settings, *, pool_size: int = 5, meter: Meter | None = None) -> Database:
@@ -149,7 +149,7 @@ _MAY = """
 def check(chosen: Settings) -> None:
     """Log in as both; raise LoginsRefused where one can become the owner, or the tenant the service."""
     for url, role in _logins(resolve(chosen)):
-        with _connected(_shown(url)) as login:
+        with _connected(shown(url)) as login:
             found = login.execute(_MAY, {"role": role, "service": SERVICE_ROLE}).fetchone()
         name, becomes_owner, has_role, becomes_service, makes = found or ("", True, False, True, True)
         if becomes_owner:
@@ -177,15 +177,11 @@ def _login(chosen: Settings, role: str) -> str:
     # Named after the key: coalitions on one server have logins of their own, and a new key makes new ones.
     name = f"{role}_{keys.fingerprint(purpose='database login', value=role).hex()[:12]}"
     password = keys.fingerprint(purpose="database password", value=role).hex()
-    return _shown(_without_user(make_url(str(chosen.database_url))).set(username=name, password=password))
+    return shown(_without_user(make_url(str(chosen.database_url))).set(username=name, password=password))
 
 
 def _without_user(url: URL) -> URL:
     return url.difference_update_query(["user", "password", "passfile"])
-
-
-def _shown(url: URL) -> str:
-    return url.render_as_string(hide_password=False)
 
 
 @contextmanager

@@ -7,6 +7,9 @@ import logging
 import sys
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
+
+from kit import ids
 
 _QUIET = ("authlib", "rq", "aiohttp.access", "alembic")  # their debug lines name tokens and secrets
 
@@ -49,6 +52,22 @@ def configure(log_format: str) -> None:
 
 
 def event(logger: logging.Logger, what: str, *, level: int = logging.INFO, **facts: Any) -> None:
-    """Log `what` with its facts."""
+    """Log `what` with its facts; ids in them are shown as people see them, by the names of their fields."""
     if logger.isEnabledFor(level):
-        logger.log(level, what, extra={"facts": facts})
+        logger.log(level, what, extra={"facts": {name: _shown(name, value) for name, value in facts.items()}})
+
+
+def _shown(name: str, value: Any) -> Any:
+    prefix = ids.PREFIX_OF_FIELD.get(name)
+    return ids.show(prefix, value) if prefix and isinstance(value, UUID) else value
+
+
+def relayed(part: str, line: str) -> str:
+    """A line that the program `part` wrote, as one JSON object: its own where it is one, otherwise an event."""
+    try:
+        facts = json.loads(line)
+    except (ValueError, RecursionError):
+        facts = None
+    if not isinstance(facts, dict):
+        facts = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": "info", "event": line}
+    return json.dumps({"part": part, **facts}, ensure_ascii=False)

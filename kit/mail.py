@@ -28,13 +28,13 @@ def send(settings: Settings, *, to: str, subject: str, body: str) -> None:
     """Hand one plain-text message to the mail server; raises MailUnavailable.
 
     Without COALITION_SMTP_URL it is written to the log, which is for trying things out: it is refused unless the
-    service listens on the loopback only.
+    service listens on the loopback only, and nobody reaches it through a proxy under another address.
     """
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = settings.mail_from, to, subject
     message.set_content(body)
     if settings.smtp_url is None:
-        if not _is_loopback(settings.http_host):
+        if not (_is_loopback(settings.http_host) and _is_loopback(urlsplit(settings.issuer).hostname or "")):
             raise MailUnavailable("no mail server is set: COALITION_SMTP_URL")
         logs.event(log, "mail", subject=subject, body=body.strip())
         return

@@ -7,6 +7,7 @@ from dataclasses import replace
 from sqlalchemy import make_url
 
 from kit import logins
+from kit.db import shown
 from kit.errors import Conflict
 from kit.secrets import keyring
 from kit.settings import Settings
@@ -64,4 +65,4 @@ def beside_url(url: str) -> str:
     """Where the sandbox's database is unless the settings say: beside that at `url`, on the same server."""
     live = make_url(url)
     name = f"{live.database or live.username}{DATABASE_SUFFIX}"
-    return live.set(database=name).render_as_string(hide_password=False)
+    return shown(live.set(database=name))

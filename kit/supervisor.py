@@ -14,11 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
+from kit import logs
+
 BACK_OFF_FIRST_S = 0.2
 BACK_OFF_MOST_S = 5.0
 STEADY_AFTER_S = 10.0
 POLL_S = 0.1
 LONGEST_LINE = 16_384
+MOST_FAILED_STARTS = 3
 
 LogSink = Callable[[str, str], None]
 
@@ -46,6 +49,11 @@ def print_line(name: str, line: str) -> None:
     print(f"{name:<8} | {line}", file=sys.stderr, flush=True)  # noqa: T201 -- this is the terminal's door
 
 
+def print_json(name: str, line: str) -> None:
+    """The sink for machines: one JSON object a line, whatever the program wrote."""
+    print(logs.relayed(name, line), file=sys.stderr, flush=True)  # noqa: T201 -- this is the terminal's door
+
+
 class Supervisor:
     """Keeps its programs running until `stop`; a crash of one is its own restart and nobody else's."""
 
@@ -69,6 +77,14 @@ class Supervisor:
         """The process ids of the running children by name."""
         with self._lock:
             return {child.program.name: child.process.pid for child in self._children if child.process}
+
+    def failing(self) -> str | None:
+        """What a child that ended again and again soon after its start said last; None while there is none."""
+        with self._lock:
+            for child in self._children:
+                if child.failed_starts >= MOST_FAILED_STARTS and not child.is_steady():
+                    return f"{child.program.name} ended {child.failed_starts} times, its last words: {child.last_words}"
+        return None
 
     def stop(self) -> None:
         """End all children, the last started first, each in good order; returns when none is left."""
@@ -94,6 +110,8 @@ class _Child:
         self._started_at = 0.0
         self._restart_at: float | None = None
         self._back_off_s = BACK_OFF_FIRST_S
+        self.failed_starts = 0
+        self.last_words = "none"
 
     def launch(self) -> None:
         self.program.prepare()
@@ -116,7 +134,8 @@ class _Child:
         at = time.monotonic()
         if self._restart_at is None:
             if at - self._started_at >= STEADY_AFTER_S:
-                self._back_off_s = BACK_OFF_FIRST_S
+                self._back_off_s, self.failed_starts = BACK_OFF_FIRST_S, 0
+            self.failed_starts += 1
             self._restart_at = at + self._back_off_s
             self._sink(self.program.name, f"ended with {_describe(code)}; starting again in {self._back_off_s:.1f} s")
             self._back_off_s = min(self._back_off_s * 2, BACK_OFF_MOST_S)
@@ -126,6 +145,9 @@ class _Child:
             except OSError as error:
                 self._sink(self.program.name, f"can't be started: {error}")
                 self._restart_at = at + self._back_off_s
+
+    def is_steady(self) -> bool:
+        return time.monotonic() - self._started_at >= STEADY_AFTER_S
 
     def end(self) -> None:
         if self.process is None:
@@ -145,7 +167,8 @@ class _Child:
             return
         with stream:
             for line in iter(lambda: stream.readline(LONGEST_LINE), b""):
-                self._sink(self.program.name, line.decode(errors="replace").rstrip())
+                self.last_words = line.decode(errors="replace").rstrip()
+                self._sink(self.program.name, self.last_words)
 
 
 def _describe(code: int) -> str:

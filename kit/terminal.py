@@ -14,7 +14,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 import click
 from sqlalchemy.exc import DataError, IntegrityError
 
-from kit import embedded, logins, sandbox, schema, settings
+from kit import embedded, logins, logs, sandbox, schema, settings
 from kit.db import Database
 from kit.errors import CoalitionError
 from kit.secrets import Keyring, keyring
@@ -107,11 +107,17 @@ def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
             state = getattr(error.orig, "sqlstate", None)
             rule = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
             fail(f"the database refuses it: {f'it breaks {rule}' if rule else f'SQLSTATE {state}'} (database_refused)")
+        except OSError as error:
+            # A folder that can't be written, a disk that is full: nothing a traceback would explain.
+            where = f": {error.filename}" if error.filename else ""
+            fail(f"{error.strerror or error}{where}")
 
     return guarded
 
 
 def fail(line: str) -> NoReturn:
-    """Print `line` as the error it is and exit with 1."""
-    click.echo(f"coalition: {line}", err=True)
+    """Print `line` as the error it is, the way logs are written, and exit with 1."""
+    text = f"coalition: {line}"
+    as_json = os.environ.get(f"{settings.PREFIX}LOG_FORMAT") == "json"
+    click.echo(logs.relayed("coalition", text) if as_json else text, err=True)
     sys.exit(1)

@@ -24,7 +24,7 @@ from sqlalchemy import make_url, text
 from coalition import ledger, members, programme, wallets
 from coalition.approvals import Approval
 from kit import embedded, ids, logins, schema
-from kit.db import Database, Session
+from kit.db import Database, Session, shown
 from kit.secrets import Keyring
 from kit.settings import Settings
 from partners import accounts
@@ -81,7 +81,7 @@ def fresh_database(engines: Settings) -> Iterator[Callable[[], str]]:
     made = [template]
 
     def url(name: str) -> str:
-        return make_url(str(engines.database_url)).set(database=name).render_as_string(hide_password=False)
+        return shown(make_url(str(engines.database_url)).set(database=name))
 
     def execute(statement: str, *names: str) -> None:
         with psycopg.connect(str(engines.database_url), autocommit=True) as connection:

@@ -23,6 +23,12 @@ View = TypeVar("View", bound=Callable[..., Any])
 A_YEAR_S = 31_536_000
 LARGEST_BODY_BYTES = exchange.SMALL_BODY_BYTES
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+NOT_FOUND = 404
+LONGEST_PATH_SHOWN = 200
+# Our own ids may stand: without the thing itself they say nothing of anybody.
+_SOMEBODYS = re.compile(
+    r"(?<![0-9a-z_])\+?[0-9][0-9 ().-]{5,}|[^/]*@[^/]*|(?<![^/])(?![a-z]{2,6}_[0-9a-z]{26}(?:/|$))[^/]{33,}"
+)
 DRY_RUN = {
     "in": "query",
     "name": "dry_run",
@@ -78,10 +84,12 @@ def _end(response: Response) -> Response:
     if g.get("dry_run"):
         response.headers["Dry-Run"] = "true"
     if request.path not in _SILENT:
+        where: dict[str, Any] = {"path": _shown(request.path)} if response.status_code == NOT_FOUND else {}
         logs.event(
             log,
             f"{request.method} {request.script_root + request.url_rule.rule if request.url_rule else '-'}",
             status=response.status_code,
+            **where,
             ms=round((time.perf_counter() - g.began) * 1000, 1),
             request_id=g.request_id,
             trace_id=g.trace.trace_id,
@@ -94,6 +102,11 @@ def _over_https_only(response: Response) -> Response:
     # RFC 6797. Not for subdomains: what else is served below this host is not ours to say.
     response.headers["Strict-Transport-Security"] = f"max-age={A_YEAR_S}"
     return response
+
+
+def _shown(path: str) -> str:
+    """A path that led nowhere, without what may be somebody's: long numbers, addresses, tokens."""
+    return _SOMEBODYS.sub("…", path[:LONGEST_PATH_SHOWN])
 
 
 def _forget(error: BaseException | None) -> None:

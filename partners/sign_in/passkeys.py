@@ -247,7 +247,7 @@ def authenticate(
     )
     if moved.rowcount == 0:
         logs.event(log, "passkey's counter went back: it may have been copied", level=logging.WARNING,
-                   passkey_id=row.passkey_id, subject_id=row.subject_id)  # fmt: skip
+                   passkey_id=row.passkey_id, **{f"{kind}_id": row.subject_id})  # fmt: skip
         raise PasskeyRefused("the passkey was not accepted")
     subject = subjects.get(session, kind=kind, subject_id=row.subject_id)
     if subject is None:

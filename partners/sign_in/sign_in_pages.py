@@ -203,7 +203,8 @@ def offers_passkeys() -> bool:
 
 def _let_in(session: Session, subject: Subject, methods: tuple[str, ...]) -> None:
     sessions.begin(session, subject, methods=methods)
-    logs.event(log, "signed in", kind=subject.kind, subject_id=subject.subject_id, methods=" ".join(methods))
+    who: dict[str, Any] = {f"{subject.kind}_id": subject.subject_id}
+    logs.event(log, "signed in", methods=" ".join(methods), **who)
 
 
 def _next(kind: Kind, given: str) -> str:

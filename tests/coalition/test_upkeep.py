@@ -15,6 +15,7 @@ from coalition.approvals import ReasonMissing, SecondPersonNeeded
 from coalition.members import MemberMerged, MemberNotFound
 from coalition.refusals import HoldsOpen, MemberBlocked, PointsSpent, SameMember
 from kit import ids
+from kit.db import shown
 from tests.conftest import APPROVED, CARD, NOW, World, request
 
 A, B = ids.new(), ids.new()
@@ -264,7 +265,7 @@ def test_outcomes_are_forgotten_after_their_time_and_references_are_not(world: W
 @pytest.mark.parametrize("statement", ["UPDATE {} SET day = day", "DELETE FROM {}", "TRUNCATE {}"])
 def test_a_seal_can_not_be_changed_even_by_the_owner(world: World, statement: str) -> None:
     closing.close_day(world.database, day=NOW.date(), now=NOW + timedelta(days=1), keyring=world.keyring)
-    owner = world.database.engine.url.render_as_string(hide_password=False)
+    owner = shown(world.database.engine.url)
 
     with (
         psycopg.connect(owner.replace("+psycopg", "")) as connection,

@@ -11,13 +11,13 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from kit import schema
-from kit.db import DatabaseUnavailable
+from kit.db import DatabaseUnavailable, shown
 from kit.schema import DatabaseRefused, MigrationRefused
 from kit.settings import Settings
 
 
 def named(engines: Settings, **parts: str) -> str:
-    return make_url(str(engines.database_url)).set(**parts).render_as_string(hide_password=False)
+    return shown(make_url(str(engines.database_url)).set(**parts))
 
 
 def execute(engines: Settings, statement: str, name: str) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import make_url, text
 
 from coalition import ledger
 from kit import ids, logins, schema, settings
-from kit.db import SERVICE_ROLE, TENANT_ROLE, Database, Tenant
+from kit.db import SERVICE_ROLE, TENANT_ROLE, Database, Tenant, shown
 from kit.logins import LoginsRefused
 from kit.schema import MigrationRefused, SchemaNotReady
 from kit.settings import Settings, SettingsError
@@ -162,7 +162,7 @@ def user(engines: Settings) -> Iterator[Any]:
             run("CREATE DATABASE {name} OWNER {name}")
             for grant in grants:
                 run(grant)
-            return replace(engines, database_url=url.render_as_string(hide_password=False), secret_key=key)
+            return replace(engines, database_url=shown(url), secret_key=key)
 
         yield make, run
         run("DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -41,3 +41,10 @@ def test_a_mail_server_that_is_away_is_an_error_that_may_pass() -> None:
         url = f"smtp://127.0.0.1:{probe.getsockname()[1]}"
     with pytest.raises(MailUnavailable):
         mail.send(Settings(smtp_url=url), to="ann@example.com", subject="Your code", body="123456")
+
+
+def test_a_code_is_not_logged_where_a_proxy_stands_in_front(caplog) -> None:
+    caplog.set_level(logging.INFO, "mail")
+    with pytest.raises(MailUnavailable):
+        mail.send(Settings(public_url="https://points.example"), to="a@example.com", subject="Your code", body="123456")
+    assert caplog.records == []
