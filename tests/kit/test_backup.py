@@ -1,0 +1,56 @@
+"""A backup taken as docs/how-to/back-up.md says and restored elsewhere: its books are whole, and the service works."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+from coalition import verify
+from kit import ids, logins
+from kit.db import Tenant, shown
+from kit.embedded import postgres_tool
+from tests.conftest import World
+
+
+def tool(name: str, *words: str) -> None:
+    environment = {**os.environ, "LC_ALL": "C"}
+    done = subprocess.run([postgres_tool(name), *words], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_dump_restored_into_a_new_database_holds_the_books_and_serves(world: World, tmp_path: Path) -> None:
+    grocer, member = ids.new(), world.member()
+    world.earn(grocer, member, 500)
+    world.burn(grocer, member, 120)
+    live = make_url(str(world.settings.database_url))
+    elsewhere = live.set(database=f"coalition_restored_{secrets.token_hex(4)}")
+    dump = tmp_path / "coalition.dump"
+    tool("pg_dump", "--format", "custom", "--file", str(dump), "--dbname", shown(live))
+    name = sql.Identifier(str(elsewhere.database))
+    with psycopg.connect(shown(live), autocommit=True) as owner:
+        owner.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        try:
+            tool("pg_restore", "--exit-on-error", "--dbname", shown(elsewhere), str(dump))
+            settings = replace(world.settings, database_url=shown(elsewhere))
+            # What a dump doesn't hold, the rights of the database itself, is put right here.
+            logins.prepare(settings, migrate=True)
+            database, tenants = logins.service_database(settings), logins.tenant_database(settings)
+            restored = replace(world, settings=settings, database=database)
+            assert restored.available(member) == 380
+            restored.burn(grocer, member, 80)
+            with database.transaction() as session:
+                verify.snapshot(session)
+                assert [finding for finding in verify.run(session, keyring=world.keyring) if finding.broken] == []
+            with tenants.of(Tenant(grocer)).transaction() as session:
+                assert session.exec_driver_sql("SELECT count(*) FROM coalition.txn").scalar_one() == 3
+            database.close()
+            tenants.close()
+        finally:
+            owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
