@@ -21,6 +21,7 @@ MOST_OPEN = 10  # files of one partner that are not done yet
 MOST_LINES = 1_000_000
 LONGEST_LINE_BYTES = 4_096
 LINES_PER_PART = 500
+MOST_FILES = 1_000  # looked at by whoever asks about many
 KEPT = timedelta(days=30)
 COLUMNS = (
     *("kind", "member_id", "card", "phone", "email", "external_id", "hold_id", "transaction_id", "reference"),
@@ -201,6 +202,43 @@ def answers(session: Session, *, batch_id: UUID, after_line: int, limit: int) ->
         {"id": batch_id, "after": after_line, "limit": limit},
     )
     return [(row.first_line, row.answers) for row in rows]
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """A file that is worked off, at least in part: its oldest line was booked `latest_s` seconds after it happened."""
+
+    batch_id: UUID
+    latest_s: float
+
+
+def lateness(session: Session, *, partner_id: UUID, since: datetime) -> list[Lateness]:
+    """Files the partner handed in since then that have postings, oldest first, at most MOST_FILES.
+
+    By the answers of their first and last parts: what a till did is in the order it did it, and no file is read whole.
+    """
+    rows = session.execute(
+        text("""
+            SELECT f.batch_id, p.answers FROM (
+                SELECT batch_id FROM partners.batch_file WHERE partner_id = :partner AND created_at >= :since
+                ORDER BY batch_id LIMIT :most) f
+            JOIN LATERAL (
+                (SELECT answers FROM partners.batch_part WHERE batch_id = f.batch_id AND answers IS NOT NULL
+                 ORDER BY first_line LIMIT 1)
+                UNION
+                (SELECT answers FROM partners.batch_part WHERE batch_id = f.batch_id AND answers IS NOT NULL
+                 ORDER BY first_line DESC LIMIT 1)) p ON true
+        """),
+        {"partner": partner_id, "since": since, "most": MOST_FILES},
+    )
+    found: dict[UUID, float] = {}
+    for row in rows:
+        for line in filter(None, row.answers.split("\n")):
+            if (posted := json.loads(line).get("transaction")) is not None:
+                booked, happened = (datetime.fromisoformat(posted[name]) for name in ("booked_at", "effective_at"))
+                latest_s = (booked - happened).total_seconds()
+                found[row.batch_id] = max(latest_s, found.get(row.batch_id, latest_s))
+    return [Lateness(*one) for one in sorted(found.items())]
 
 
 def forget(session: Session, *, now: datetime) -> int:

@@ -15,12 +15,12 @@ import click
 
 from coalition import programme
 from console.certify import conduct, receiver
-from console.certify.conduct import Asked, Conduct
+from console.certify.conduct import Asked, Conduct, HandedIn
 from console.certify.report import Part, Report
-from kit import clock
+from kit import clock, ids
 from kit.db import Session
 from kit.terminal import Desk, desk, fail, one_line_errors, say
-from partners import accounts, request_log
+from partners import accounts, batch_files, request_log
 from partners.oauth import tokens
 from partners.request_log import Record
 from webhooks import endpoints
@@ -51,7 +51,7 @@ def certify(
 ) -> None:
     """Judge the integration of PARTNER_CODE by what its clients did and by how its webhook endpoints answer.
 
-    Ends with 1 if anything was done wrong. Endpoints are sent events that did not happen: use some that are for that.
+    Ends with 1 if it is not certified. Endpoints are sent events that did not happen: use some that are for that.
     """
     if (url is None) != (secret_file is None):
         raise click.UsageError("an --endpoint needs its --secret-file")
@@ -62,7 +62,7 @@ def certify(
     if output is not None:
         output.write_text(text, "utf-8")
     say(text)
-    sys.exit(1 if report.has_failed else 0)
+    sys.exit(0 if report.is_certified else 1)
 
 
 async def _certify(at: Desk, partner_code: str, *, since: datetime | None, given: tuple[str, str] | None) -> Report:
@@ -101,6 +101,10 @@ def _conduct(session: Session, partner_id: UUID, *, since: datetime) -> Conduct:
     return Conduct(
         asked=[_asked(one) for one in records],
         tokens=tokens.issued(session, partner_id=partner_id, since=since),
+        files=[
+            HandedIn(ids.show(ids.BATCH, one.batch_id), one.latest_s)
+            for one in batch_files.lateness(session, partner_id=partner_id, since=since)
+        ],
     )
 
 

@@ -67,11 +67,23 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class HandedIn:
+    """A file of postings that is worked off; `latest_s` is how long before it was booked its oldest line happened."""
+
+    batch_id: str
+    latest_s: float
+
+    def __str__(self) -> str:
+        return f"POST /v1/batches/files ({self.batch_id})"
+
+
+@dataclass(frozen=True)
 class Conduct:
     """Everything a partner's clients did in a while, oldest first; `tokens` are when each client was given one."""
 
     asked: Sequence[Asked]
     tokens: Mapping[str, Sequence[datetime]]
+    files: Sequence[HandedIn] = ()
 
     @property
     def postings(self) -> list[Asked]:
@@ -117,13 +129,14 @@ def returns(conduct: Conduct) -> Verdict:
 
 
 def offline(conduct: Conduct) -> Verdict:
-    """What a till did without us was handed in as a batch whose items say when they were."""
+    """What a till did without us was handed in as a batch, or a file, whose items say when they were."""
     batches = [one for one in conduct.asked if one.path == "/v1/batches" and one.is_done]
     dated = [one for one in batches if any(_was_earlier(item, one.at) for item in one.body.get("items", ()))]
-    undated = [
-        f"no item says that it was earlier: {one}" for one in batches if "items" in one.body and one not in dated
-    ]
-    return judged(wrong=[] if dated else undated, right=[str(one) for one in dated])
+    undated = [one for one in batches if "items" in one.body and one not in dated]
+    late = [one for one in conduct.files if one.latest_s >= MADE_EARLIER.total_seconds()]
+    right = [str(one) for one in (*dated, *late)]
+    wrong = [f"no item says that it was earlier: {one}" for one in (*undated, *conduct.files)]
+    return judged(wrong=[] if right else wrong, right=right)
 
 
 def refusals(conduct: Conduct) -> Verdict:
@@ -205,7 +218,7 @@ SCENARIOS: tuple[Scenario[Judge], ...] = (
         "offline",
         "What was sold without us is handed in with its time",
         "A till that was cut off loses no purchase, and it counts on its own day.",
-        "Collect what the till did, and POST it to /v1/batches with `effective_at` of each item.",
+        "Collect what the till did, and POST it to /v1/batches, or as a file, with `effective_at` of each item.",
         offline,
     ),
     Scenario(

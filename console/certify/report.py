@@ -37,11 +37,6 @@ class Report:
         return Counter(finding.verdict.outcome for part in self.parts for finding in part.findings)
 
     @property
-    def has_failed(self) -> bool:
-        """Whether anything was done wrong."""
-        return self.outcomes[Outcome.FAILED] > 0
-
-    @property
     def is_certified(self) -> bool:
         """Whether everything was seen, and done right."""
         return set(self.outcomes) == {Outcome.PASSED}
