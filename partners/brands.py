@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -42,6 +43,19 @@ class Brand:
 
 
 _SELECT = "SELECT brand_id, partner_id, name, created_at, ended_at, version FROM partners.brand"
+
+
+def shown_names(session: Session, partner_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """What members know these partners by: the brand's name, or the partner's own where it has none or several."""
+    rows = session.execute(
+        text("""
+            SELECT p.partner_id, CASE WHEN count(b.brand_id) = 1 THEN min(b.name) ELSE p.name END
+            FROM partners.partner p LEFT JOIN partners.brand b ON b.partner_id = p.partner_id AND b.ended_at IS NULL
+            WHERE p.partner_id = ANY(:ids) GROUP BY p.partner_id
+        """),
+        {"ids": list(set(partner_ids))},
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def add(session: Session, *, partner_id: UUID, name: str, now: datetime) -> Brand:

@@ -42,7 +42,10 @@ class Model:
 
 @dataclass(frozen=True)
 class Operation:
-    """One thing a client can do. `answer` is one of one, all, pages, lines, done; `kind` is the model it is made of."""
+    """One thing a client can do.
+
+    `answer` is one of one, all, pages, lines, done; `kind` is the model it is made of; `status` that of success.
+    """
 
     name: str
     method: str
@@ -51,6 +54,7 @@ class Operation:
     description: str
     answer: str
     kind: str
+    status: int
     keyed: bool
     matched: bool
     dries: bool
@@ -137,6 +141,7 @@ def _operation(group: str, method: str, path: str, item: Mapping[str, Any], sche
         description=described["description"],
         answer=answer,
         kind=kind,
+        status=next(int(status) for status in described["responses"] if status.startswith("2")),
         keyed="Idempotency-Key" in names,
         matched="If-Match" in names,
         dries="dry_run" in names,

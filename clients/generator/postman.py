@@ -6,20 +6,24 @@ import json
 from pathlib import Path
 from typing import Any
 
+from clients.generator import tour
 from clients.generator.description import Description, Field, Group, Operation
 
 PLACE = Path(__file__).parents[2] / "docs" / "postman" / "coalition.postman_collection.json"
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 ABOUT = """The partner API. Set `baseUrl`, `clientId` and `clientSecret` (collection variables); every request then
 signs in by itself. What moves points gets a new Idempotency-Key each time: to see what a retry does, write one down
-instead. The ids in an answer are kept in variables of their names, so that the next request can use them: run a folder
-from top to bottom.
+instead. The ids in an answer are kept in variables of their names, so that the next request can use them: run the whole
+from top to bottom, or a folder. Every request says which status is right, so a run that ends well did all of it.
 """
 # Where an example can't stand as it is: a receipt is posted once for ever, holds end and clocks go in the future.
-LIVE = {"reference": "R-{{$guid}}", "expires_at": "{{inAnHour}}", "now": "{{inAnHour}}"}
+LIVE = {"card": "{{card}}", "reference": "R-{{$guid}}", "expires_at": "{{inAnHour}}", "now": "{{aMinuteLater}}"}
 PROOFS = frozenset(("code", "pin"))  # no example can be right, and five wrong ones lock the member's own
 SIGN_IN = """
-pm.collectionVariables.set("inAnHour", new Date(Date.now() + 3600 * 1000).toISOString());
+const aheadS = Number(pm.collectionVariables.get("aheadS")) || 0;
+const later = (seconds) => new Date(Date.now() + (aheadS + seconds) * 1000).toISOString();
+pm.collectionVariables.set("inAnHour", later(3600));
+pm.collectionVariables.set("aMinuteLater", later(60));
 if (!(Number(pm.collectionVariables.get("tokenEndsAt")) > Date.now() + 60 * 1000)) {
     const credentials = ["clientId", "clientSecret"].map((name) => pm.variables.replaceIn(`{{${name}}}`));
     pm.sendRequest({
@@ -40,26 +44,32 @@ if (!(Number(pm.collectionVariables.get("tokenEndsAt")) > Date.now() + 60 * 1000
 }
 """
 KEEP_IDS = """
-pm.test("the service answered", () => pm.expect(pm.response.code).to.be.below(500));
 if (pm.request.method !== "GET") {
     pm.collectionVariables.set("request_id", pm.response.headers.get("Request-Id"));
 }
 const isJson = /^application\\/json(;|$)/.test(pm.response.headers.get("Content-Type") || "");
 if (pm.response.code < 300 && isJson && pm.response.text()) {
-    for (const [name, value] of Object.entries(pm.response.json())) {
+    const answer = pm.response.json() || {};
+    const first = Array.isArray(answer.data) ? answer.data[0] : answer;
+    for (const [name, value] of Object.entries(first || {})) {
         if (typeof value === "string" && (name === "reference" || name.endsWith("_id"))) {
             pm.collectionVariables.set(name, value);
         }
     }
+    if (answer.ahead_s !== undefined) {
+        pm.collectionVariables.set("aheadS", answer.ahead_s);
+    }
 }
 """
-FILE = "kind,card,points,reference\nearn,7001000000178503,10,F-{{$guid}}\n"
-VARIABLES = {"baseUrl": "http://127.0.0.1:8000", "clientId": "", "clientSecret": ""}
+FILE = "kind,card,points,reference\nearn,{{card}},10,F-{{$guid}}\n"
+VARIABLES = {"baseUrl": "http://127.0.0.1:8000", "clientId": "", "clientSecret": "", "card": "7001000000178503"}
 
 
 def generate(described: Description) -> str:
     """The collection's text; what only the coalition's own clients may do is left out."""
-    groups = [group for group in described.groups if not group.name.startswith("admin_") and group.name != "me"]
+    groups = tour.groups(
+        [group for group in described.groups if not group.name.startswith("admin_") and group.name != "me"]
+    )
     collection = {
         "info": {"name": "Coalition partner API", "description": ABOUT, "schema": SCHEMA},
         "auth": {"type": "oauth2", "oauth2": _pairs(_sign_in())},
@@ -90,11 +100,11 @@ def _sign_in() -> dict[str, str]:
 
 
 def _folder(group: Group, version: str) -> dict[str, Any]:
-    items = [_item(one, version) for one in group.operations]
+    items = [_item(group, one, version) for one in tour.operations(group)]
     return {"name": group.name.replace("_", " ").capitalize(), "description": group.description, "item": items}
 
 
-def _item(one: Operation, version: str) -> dict[str, Any]:
+def _item(group: Group, one: Operation, version: str) -> dict[str, Any]:
     headers = {"Coalition-Version": version}
     if one.keyed:
         headers["Idempotency-Key"] = "{{$guid}}"
@@ -104,17 +114,31 @@ def _item(one: Operation, version: str) -> dict[str, Any]:
         "method": one.method,
         "header": _pairs(headers, typed=False),
         "url": _url(one),
-        "description": "\n\n".join(dict.fromkeys([one.summary, one.description])),
+        "description": "\n\n".join(dict.fromkeys([one.summary, one.description, *_also(group, one)])),
     }
     if one.media:
         request["header"].append({"key": "Content-Type", "value": one.media[0]})
         request["body"] = {"mode": "raw", "raw": FILE}
-    elif one.example is not None:
+    elif (example := tour.BODIES.get((group.name, one.name), one.example)) is not None:
         left_out = {field.name for field in one.body_fields if field.name in PROOFS and not field.required}
-        kept = {name: value for name, value in one.example.items() if name not in left_out}
+        kept = {name: value for name, value in example.items() if name not in left_out}
         text = json.dumps(_live(kept), indent=2, ensure_ascii=False)
         request["body"] = {"mode": "raw", "raw": text, "options": {"raw": {"language": "json"}}}
-    return {"name": one.name.replace("_", " ").capitalize(), "request": request}
+    return {"name": one.name.replace("_", " ").capitalize(), "event": _events(group, one), "request": request}
+
+
+def _events(group: Group, one: Operation) -> list[dict[str, Any]]:
+    """What is done before, and what is checked of the answer."""
+    right = tour.statuses(group, one)
+    said = " or ".join(map(str, right))
+    check = f'pm.test("it is answered with {said}", () => pm.expect(pm.response.code).to.be.oneOf({right}));'
+    before = tour.BEFORE.get((group.name, one.name))
+    return [*([_script("prerequest", before)] if before else []), _script("test", check)]
+
+
+def _also(group: Group, one: Operation) -> list[str]:
+    also = tour.ALSO.get((group.name, one.name))
+    return [f"Here it may be answered with {also[0]}: {also[1]}."] if also else []
 
 
 def _url(one: Operation) -> dict[str, Any]:

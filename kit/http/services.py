@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from flask import Flask, current_app, g
+from sqlalchemy import text
 
 from kit.db import Database, Session, Tenant
 from kit.http.requests import is_dry_run
@@ -94,6 +95,13 @@ class Services:
     def reading(self) -> Iterator[Session]:
         """One transaction that writes no event."""
         with self.view.transaction() as session:
+            yield session
+
+    @contextmanager
+    def reading_public(self) -> Iterator[Session]:
+        """One transaction that can only read, as the service itself: for what everybody may know, such as brands."""
+        with self.database.transaction() as session:
+            session.execute(text("SET TRANSACTION READ ONLY"))
             yield session
 
 

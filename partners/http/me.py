@@ -13,9 +13,10 @@ from kit.http.api import Blueprint
 from kit.http.description import fails_with
 from kit.http.paging import Page, PageQuery
 from kit.http.services import services
+from partners import brands
 from partners.http import balances
 from partners.http.auth import principal, requires
-from partners.http.schemas import BalanceSchema, PastBalanceQuery, TransactionPageSchema
+from partners.http.schemas import BalanceSchema, MyTransactionPageSchema, PastBalanceQuery
 
 me_api = Blueprint("me", __name__, url_prefix="/v1/me", description="The member who gave an app its consent")
 
@@ -34,7 +35,7 @@ def balance(query: dict[str, Any]) -> Response | wallets.PastBalance:
 @requires(me_api, "history:read")
 @fails_with(MemberNotFound, MemberMerged)
 @me_api.arguments(PageQuery(), location="query")
-@me_api.response(200, TransactionPageSchema)
+@me_api.response(200, MyTransactionPageSchema)
 def history(query: dict[str, Any]) -> Page:
     """What the member's points came from and went to, at all partners, newest first."""
     parts, member = services(), principal().subject
@@ -44,6 +45,8 @@ def history(query: dict[str, Any]) -> Page:
         members.by_id(session, member)
         found = wallets.history(session, member_id=member, partner_id=None, before=before, limit=query["limit"] + 1)
     page = found[: query["limit"]]
+    with parts.reading_public() as session:
+        names = brands.shown_names(session, (one.partner_id for one in page))
     more = len(found) > len(page)
     cursor = paging.seal(parts.keyring, bound_to=bound_to, position=page[-1].member_seq) if more else None
-    return Page(page, cursor)
+    return Page([{**vars(one), "brand": names[one.partner_id]} for one in page], cursor)

@@ -317,6 +317,19 @@ class PastBalanceQuery(ma.Schema):
     at = Instant(metadata={"description": "What the wallet held then; now, if left out"})
 
 
+class MyTransactionSchema(TransactionSchema):
+    """One entry of the member's own history, at whichever partner."""
+
+    brand = ma.fields.String(metadata={"description": "what the member knows the partner by", "example": "Greengrocer"})
+
+
+class MyTransactionPageSchema(ma.Schema):
+    """A page of the member's own history."""
+
+    data = ma.fields.List(ma.fields.Nested(MyTransactionSchema))
+    next_cursor = ma.fields.String(allow_none=True)
+
+
 class TransactionPageSchema(ma.Schema):
     """A page of transactions."""
 

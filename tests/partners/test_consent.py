@@ -15,7 +15,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from kit import clock, ids
-from partners import audit, clients, locations, staff
+from partners import audit, brands, clients, locations, staff
 from partners.clients import Client
 from partners.oauth import codes
 from partners.sign_in import cookies, records
@@ -142,10 +142,21 @@ def test_a_member_agrees_and_the_app_sees_the_balance(browser, member, shop, htt
     }
     tokens = http.post("/oauth/token", data=form, headers=basic(client.client_id, secret)).json
     world.earn(client.partner_id, member.subject_id, 30)
-    world.earn(ids.new(), member.subject_id, 12)
+    station = world.partner("fuelway")
+    world.earn(station.partner_id, member.subject_id, 12)
     bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
     assert http.get("/v1/me/balance", headers=bearer).json["available"] == 42
-    assert [t["points"] for t in http.get("/v1/me/transactions", headers=bearer).json["data"]] == [12, 30]
+
+    def history() -> list[tuple[int, str]]:
+        return [(t["points"], t["brand"]) for t in http.get("/v1/me/transactions", headers=bearer).json["data"]]
+
+    assert history() == [(12, "Fuelway"), (30, "Greengrocer")]
+    with world.transaction() as session:
+        brands.add(session, partner_id=station.partner_id, name="Fuel & Go", now=clock.now())
+    assert history() == [(12, "Fuel & Go"), (30, "Greengrocer")], "the brand, where there is one"
+    with world.transaction() as session:
+        brands.add(session, partner_id=station.partner_id, name="Wash & Go", now=clock.now())
+    assert history() == [(12, "Fuelway"), (30, "Greengrocer")], "several: no entry says which"
     assert http.post("/v1/earns", json={}, headers=bearer).json["code"] == "insufficient_scope"
 
 

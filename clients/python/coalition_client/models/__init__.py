@@ -6,17 +6,6 @@ from coalition_client.models.admin_categories import Category
 from coalition_client.models.admin_clients import Client
 from coalition_client.models.admin_contacts import Contact
 from coalition_client.models.admin_locations import Location
-from coalition_client.models.admin_members import (
-    BalancePart,
-    DeskHold,
-    DeskIdentifier,
-    DeskTransaction,
-    ExplainedBalance,
-    ExplainedMember,
-    FoundMember,
-    Moved,
-    ShownMember,
-)
 from coalition_client.models.admin_partners import LegalEntity, Partner, Readiness, StateChange
 from coalition_client.models.admin_presences import Presence
 from coalition_client.models.admin_rates import Rate
@@ -30,6 +19,7 @@ from coalition_client.models.explanations import Counter, Explanation, Part
 from coalition_client.models.holds import HoldShown
 from coalition_client.models.identifiers import KeptIdentifier
 from coalition_client.models.magic_references import MagicReference
+from coalition_client.models.me import MyTransaction
 from coalition_client.models.members import Balance, Expiring, Member, Transaction
 from coalition_client.models.requests import Request
 from coalition_client.models.returns import Returned, ReturnShown
@@ -42,7 +32,6 @@ __all__ = [
     "Amount",
     "Attempt",
     "Balance",
-    "BalancePart",
     "BatchAnswer",
     "BatchFile",
     "Brand",
@@ -53,16 +42,10 @@ __all__ = [
     "Counter",
     "Delivery",
     "DeliveryWithAttempts",
-    "DeskHold",
-    "DeskIdentifier",
-    "DeskTransaction",
     "Endpoint",
     "EventType",
     "Expiring",
-    "ExplainedBalance",
-    "ExplainedMember",
     "Explanation",
-    "FoundMember",
     "HoldShown",
     "ItemAnswer",
     "KeptIdentifier",
@@ -70,7 +53,7 @@ __all__ = [
     "Location",
     "MagicReference",
     "Member",
-    "Moved",
+    "MyTransaction",
     "Part",
     "Partner",
     "Person",
@@ -80,7 +63,6 @@ __all__ = [
     "Request",
     "ReturnShown",
     "Returned",
-    "ShownMember",
     "Signature",
     "StateChange",
     "Till",

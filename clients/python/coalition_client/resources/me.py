@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from coalition_client.models.members import Balance, Transaction
+from coalition_client.models.me import MyTransaction
+from coalition_client.models.members import Balance
 from coalition_client.pages import Pages
 from coalition_client.transport import Call, Transport, query
 
@@ -31,13 +32,13 @@ class Me:
             ),
         )
 
-    def history(self, *, limit: int | None = None) -> Pages[Transaction]:
+    def history(self, *, limit: int | None = None) -> Pages[MyTransaction]:
         """What the member's points came from and went to, at all partners, newest first.
 
         Needs the scope `history:read`.
         """
         return self._transport.pages(
-            Transaction,
+            MyTransaction,
             Call(
                 method="GET",
                 path="/v1/me/transactions",
