@@ -25,7 +25,7 @@ from console.certify.report import Part, Report
 from console.certify.verdicts import MOST_EVIDENCE, Outcome, Verdict, failed
 from kit import clock
 from kit.settings import to_environment
-from partners import batch_files
+from partners import batch_turns
 from tests.clients.conftest import SHORT, Service
 from tests.clients.wire import Wire
 from tests.conftest import CARD, World
@@ -295,7 +295,7 @@ def test_one_that_does_it_all_is_certified_and_one_that_was_not_seen_to_wait_is_
         ago = datetime.now(UTC) - timedelta(hours=3)
         line = {"kind": "earn", "card": CARD, "points": 5, "reference": "R-2", "effective_at": ago.isoformat()}
         grocer.batches.store_file(content=json.dumps(line).encode(), content_type="application/jsonl")
-        batch_files.work_off(service.world.database, keyring=service.world.keyring, now=clock.now())
+        batch_turns.take_turns(service.world.database, keyring=service.world.keyring, now=clock.now())
         with pytest.raises(Exception, match="insufficient_points"):
             grocer.burns.create(card=CARD, points=10_000, reference="B-1")
     kept = tmp_path / "report.md"

@@ -18,7 +18,7 @@ from coalition import programme
 from console import newcomer
 from console.newcomer import Desk, Newcomer
 from kit import clock
-from partners import batch_files
+from partners import batch_turns
 from tests.clients.conftest import Service
 from tests.clients.conftest import service as service
 from tests.conftest import World
@@ -77,7 +77,7 @@ def working(world: World) -> Iterator[None]:
 
     def post_files() -> None:
         while not over.wait(0.5):
-            batch_files.work_off(world.database, keyring=world.keyring, now=clock.now())
+            batch_turns.take_turns(world.database, keyring=world.keyring, now=clock.now())
 
     threads = [threading.Thread(target=pump.run), threading.Thread(target=post_files)]
     for each in threads:
