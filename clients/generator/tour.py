@@ -7,12 +7,15 @@ endpoint stands before the event it is sent, and what ends a thing comes after a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from clients.generator.description import Group, Operation
 
 # These in this order, the others behind them as they are described.
 FIRST = ("members", "identifiers", "event_types", "webhook_endpoints", "earns", "burns", "reversals")
+# What ends what other groups need.
+LAST = {("webhook_endpoints", "remove")}
 # Operations of a group, where theirs is not the order; one that ends a thing needs another before the next can.
 ORDER = {
     "identifiers": ("list", "add", "send_code", "confirm", "remove"),
@@ -48,8 +51,14 @@ BEFORE = {
 
 
 def groups(described: list[Group]) -> list[Group]:
-    """The groups in the order in which they are gone through."""
-    return sorted(described, key=lambda group: FIRST.index(group.name) if group.name in FIRST else len(FIRST))
+    """The groups in the order in which they are gone through, and what comes last in one of its own."""
+    last = [one for group in described for one in group.operations if (group.name, one.name) in LAST]
+    kept = [
+        replace(group, operations=[one for one in group.operations if (group.name, one.name) not in LAST])
+        for group in described
+    ]
+    kept.sort(key=lambda group: FIRST.index(group.name) if group.name in FIRST else len(FIRST))
+    return [*kept, Group("in_the_end", "What ends what the others needed.", last)]
 
 
 def operations(group: Group) -> Iterator[Operation]:
