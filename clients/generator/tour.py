@@ -13,11 +13,12 @@ from typing import Any
 from clients.generator.description import Group, Operation
 
 # These in this order, the others behind them as they are described.
-FIRST = ("members", "identifiers", "event_types", "webhook_endpoints", "earns", "burns", "reversals")
+FIRST = ("members", "identifiers", "event_types", "webhook_endpoints", "earns", "returns", "burns", "reversals")
 # What ends what other groups need.
 LAST = {("webhook_endpoints", "remove")}
 # Operations of a group, where theirs is not the order; one that ends a thing needs another before the next can.
 ORDER = {
+    "earns": ("create", "create"),  # the second is what the return gives back
     "identifiers": ("list", "add", "send_code", "confirm", "remove"),
     "holds": ("create", "get", "capture", "create", "void"),
     "webhook_endpoints": ("register", "list", "get", "change"),
@@ -26,6 +27,7 @@ ORDER = {
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("members", "enrol"): {"card": "{{card}}"},
     ("earns", "create"): {"card": "{{card}}", "points": 500, "reference": "R-1001"},
+    ("returns", "give_back"): {"reference": "R-1002", "transactions": [{"transaction_id": "txn_"}]},
     ("identifiers", "add"): {"email": "ann-{{$guid}}@example.com"},
 }
 # Where the answer hangs on more than what was sent: what it may be besides, and why.
