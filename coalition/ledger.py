@@ -261,7 +261,7 @@ _NAMES = ", ".join(_FIELDS)
 _ARRAYS = f"unnest({', '.join(f'%({name}s)s::{type_}[]' for name, type_ in _TYPES.items())})"
 _EACH = f"ROW({', '.join(f'r.{name}' for name in _FIELDS)})::coalition.request"
 _MANY = f"{_COLUMNS} {_ARRAYS} WITH ORDINALITY AS r ({_NAMES}, n) CROSS JOIN LATERAL {{door}}({_EACH}) o ORDER BY r.n"
-_RETURN = f"{_COLUMNS} coalition.ledger_return({_REQUEST}, ARRAY(SELECT {_EACH} FROM {_ARRAYS} AS r ({_NAMES}))) o"  # noqa: S608
+_RETURN = f"{_COLUMNS} {{door}}({_REQUEST}, ARRAY(SELECT {_EACH} FROM {_ARRAYS} AS r ({_NAMES}))) o"  # noqa: S608
 
 
 DOOR = "coalition.ledger_post"  # the dispatcher inside the database, which knows every kind
@@ -316,14 +316,16 @@ def post_many(
         raise ConcurrentRequest("one of the references is being posted at this moment") from error
 
 
-def post_return(session: Session, request: Request, command: Return) -> list[Outcome]:
+def post_return(
+    session: Session, request: Request, command: Return, *, through: str = "coalition.ledger_return"
+) -> list[Outcome]:
     """Post a return of a purchase: the outcome of each part in the order given, or one refusal for all of them."""
     keyless = replace(request, key=None, request_hash=None)
     rows = [_parameters(keyless, part) for part in command.parts]
     whole = {**rows[0], "key": request.key, "request_hash": request.request_hash}
     columns = {f"{name}s": [row[name] for row in rows] for name in _FIELDS}
     try:
-        outcomes = [_outcome(row) for row in fetch(session, _RETURN, {**whole, **columns})]
+        outcomes = [_outcome(row) for row in fetch(session, _RETURN.replace("{door}", through), {**whole, **columns})]
     except psycopg.errors.UniqueViolation as error:
         raise ConcurrentRequest("one of the references is being posted at this moment") from error
     order: dict[UUID | None, int] = {part.original_id: number for number, part in enumerate(command.parts)}

@@ -140,7 +140,8 @@ def _begin() -> None:
 
 
 def _end(response: Response) -> Response:
-    version: Version = g.version
+    # A request that was refused before anything was asked of it has none of its own.
+    version: Version = g.get("version", _versions()[-1])
     response.headers[HEADER] = version.date
     if version is not _versions()[-1]:
         _older(response)

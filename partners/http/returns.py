@@ -87,7 +87,7 @@ def give_back(body: dict[str, Any]) -> Response:
         for part in body["transactions"]
     )
     with services().posting() as session:
-        outcomes = ledger.post_return(session, request, ledger.Return(parts=parts))
+        outcomes = ledger.post_return(session, request, ledger.Return(parts=parts), through="partners.post_return")
     mark(replayed=all(outcome.replayed for outcome in outcomes))
     made = [outcome.unwrap() for outcome in outcomes]
     last = max(made, key=lambda transaction: transaction.member_seq)

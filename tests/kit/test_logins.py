@@ -120,6 +120,10 @@ def test_a_tenants_session_posts_no_kind_that_is_the_coalitions(shared_world: Wo
                 statement = f"SELECT {door}({ledger._REQUEST})"
                 with pytest.raises(REFUSED):
                     session.execute(statement.encode(), posting(kind, partner_id, member_id, other_id))
+        statement = f"SELECT partners.post_return({ledger._REQUEST}, ARRAY[{ledger._REQUEST}])"
+        for kind in THE_COALITIONS:
+            with pytest.raises(REFUSED):
+                session.execute(statement.encode(), posting(kind, partner_id, member_id, other_id))
         for statement in (
             "SELECT coalition.ledger_close_day(current_date, now())",
             "SELECT coalition.ledger_seal_day(current_date, now(), 2, 0, '{}', '', '')",

@@ -6,6 +6,17 @@ from coalition_client.models.admin_categories import Category
 from coalition_client.models.admin_clients import Client
 from coalition_client.models.admin_contacts import Contact
 from coalition_client.models.admin_locations import Location
+from coalition_client.models.admin_members import (
+    BalancePart,
+    DeskHold,
+    DeskIdentifier,
+    DeskTransaction,
+    ExplainedBalance,
+    ExplainedMember,
+    FoundMember,
+    Moved,
+    ShownMember,
+)
 from coalition_client.models.admin_partners import LegalEntity, Partner, Readiness, StateChange
 from coalition_client.models.admin_presences import Presence
 from coalition_client.models.admin_rates import Rate
@@ -32,6 +43,7 @@ __all__ = [
     "Amount",
     "Attempt",
     "Balance",
+    "BalancePart",
     "BatchAnswer",
     "BatchFile",
     "Brand",
@@ -42,10 +54,16 @@ __all__ = [
     "Counter",
     "Delivery",
     "DeliveryWithAttempts",
+    "DeskHold",
+    "DeskIdentifier",
+    "DeskTransaction",
     "Endpoint",
     "EventType",
     "Expiring",
+    "ExplainedBalance",
+    "ExplainedMember",
     "Explanation",
+    "FoundMember",
     "HoldShown",
     "ItemAnswer",
     "KeptIdentifier",
@@ -53,6 +71,7 @@ __all__ = [
     "Location",
     "MagicReference",
     "Member",
+    "Moved",
     "MyTransaction",
     "Part",
     "Partner",
@@ -63,6 +82,7 @@ __all__ = [
     "Request",
     "ReturnShown",
     "Returned",
+    "ShownMember",
     "Signature",
     "StateChange",
     "Till",
