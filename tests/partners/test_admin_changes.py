@@ -170,10 +170,10 @@ def test_of_two_changes_at_once_from_one_state_one_is_made(desk: Desk, change) -
 
 
 def test_whatever_can_be_changed_says_its_state() -> None:
-    """A test clock only goes forward, so there is no state that a change could overwrite unseen."""
+    """But where no state could be overwritten unseen: a test clock only goes forward, a removed endpoint is gone."""
     for path, item in PATHS.items():
         for method in item.keys() & {"patch", "put", "delete"}:
-            if path == "/v1/test-clock":
+            if path == "/v1/test-clock" or (path, method) == ("/v1/webhook-endpoints/{endpoint_id}", "delete"):
                 continue
             names = {parameter.get("name") for parameter in item[method]["parameters"]}
             assert "If-Match" in names, (method, path)
