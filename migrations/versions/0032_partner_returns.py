@@ -10,7 +10,7 @@ def upgrade() -> None:
     run(LOCK_TIMEOUT)
     run("""
         CREATE FUNCTION partners.post_return(r coalition.request, p_parts coalition.request[])
-        RETURNS SETOF coalition.outcome LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+        RETURNS SETOF coalition.outcome LANGUAGE plpgsql SECURITY DEFINER AS $$
         BEGIN
             IF EXISTS (SELECT FROM unnest(array_prepend(r, p_parts)) u
                        WHERE u.kind IS DISTINCT FROM 'reversal' OR u.partner_id IS DISTINCT FROM r.partner_id) THEN
@@ -21,6 +21,8 @@ def upgrade() -> None:
         REVOKE EXECUTE ON FUNCTION partners.post_return FROM PUBLIC;
         GRANT EXECUTE ON FUNCTION partners.post_return TO coalition_service, coalition_tenant;
         REVOKE EXECUTE ON FUNCTION coalition.ledger_return FROM coalition_tenant;
+        -- All its names are qualified; a path of its own makes each function behind it plan anew whenever the path changes.
+        ALTER FUNCTION coalition.ledger_return RESET ALL;
     """)
 
 
@@ -29,4 +31,5 @@ def downgrade() -> None:
     run("""
         DROP FUNCTION partners.post_return;
         GRANT EXECUTE ON FUNCTION coalition.ledger_return TO coalition_tenant;
+        ALTER FUNCTION coalition.ledger_return SET search_path = pg_catalog, pg_temp;
     """)
