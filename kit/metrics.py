@@ -1,4 +1,4 @@
-"""What happened, counted: a process adds up what it saw, and once a second hands the sums to Redis (decision 19).
+"""What happened, counted: a process adds up what it saw, and once a second hands the sums to Redis (decision 23).
 
 So one answer tells of all processes of a coalition, on whatever host, also of those that lived for one job only. Redis
 holds no truth here either: lost, the counts begin anew, which is what whoever reads counters is ready for.
