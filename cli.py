@@ -30,6 +30,7 @@ from partners.programme_cli import programme_rules
 from partners.rates_cli import rate
 from settlement.agreements_cli import agreement
 from settlement.cli import settlement
+from settlement.partner_cli import create_partner
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -89,9 +90,9 @@ def distribute() -> None:
     say("the database is distributed by member" if done else "the database was distributed before")
 
 
+partner.add_command(create_partner)
 for command in (find_member, show_member, explain_member):
     member.add_command(command)
-
 for command in (
     ledger,
     programme_rules,

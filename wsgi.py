@@ -7,7 +7,8 @@ from functools import partial
 
 from flask import Flask
 
-from kit import logins, logs, metrics, nudge, sandbox, settings
+from coalition.business_days import DayWatch
+from kit import clock, logins, logs, metrics, nudge, sandbox, settings
 from kit.db import DatabaseUnavailable
 from kit.http import api, health, measuring, problems, rate_limits, requests, versions
 from kit.http import services as http_services
@@ -145,14 +146,17 @@ def create_app(chosen: Settings) -> Flask:
 def _services(chosen: Settings, *, redis_url: str) -> Services:
     keys = keyring(chosen)
     meter = Meter(redis_url, key=metrics.key(keys))
+    # One connection besides those of the threads: what is written in the background keeps no request waiting.
+    database = logins.service_database(chosen, pool_size=chosen.web_threads + 1, meter=meter)
+    days = DayWatch(database)
     return Services(
         settings=chosen,
-        # One connection besides those of the threads: what is written in the background keeps no request waiting.
-        database=logins.service_database(chosen, pool_size=chosen.web_threads + 1, meter=meter),
+        database=database,
         tenants=logins.tenant_database(chosen, pool_size=chosen.web_threads, meter=meter),
         keyring=keys,
         nudge=Nudge(redis_url, channel=nudge.channel(keys)),
         meter=meter,
+        before_writing=lambda: days.look(clock.now()),
     )
 
 

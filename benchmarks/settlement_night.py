@@ -10,14 +10,13 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 from benchmarks import stock
 from benchmarks.figures import Figure, Run
 from benchmarks.ground import BenchmarkError, Books, Ground, tell
 from benchmarks.stock import Wallets
-from settlement import agreements, nights
+from settlement import nights
 
 PARTNERS = 20
 MEMBERS = 10_000
@@ -34,7 +33,6 @@ def run(ground: Ground) -> Figure:
     with ground.new_books("settlement", now=NOON) as books:
         tell(f"making a day of {POSTINGS:,} postings")
         partners = stock.make_partners(books, count=PARTNERS, now=NOON)
-        _agree(books, partners)
         stock.make_wallets(books, partners, Wallets(DAY, NOON, members=MEMBERS, lots=EARNS))
         _burn(books, partners)
         books.database.close()
@@ -83,19 +81,6 @@ def _statement_lines(books: Books) -> int:
         return sum(
             len(json.loads(bytes(row[0]))["lines"]) for row in owner.execute("SELECT body FROM settlement.statement")
         )
-
-
-def _agree(books: Books, partners: list[UUID]) -> None:
-    with books.database.transaction() as session:
-        for n, partner_id in enumerate(partners):
-            agreements.agree(
-                session,
-                partner_id=partner_id,
-                redemption_price_minor=Decimal("0.75") + Decimal(n) / 80,
-                currency=books.settings.currency,
-                since=DAY,
-                now=NOON,
-            )
 
 
 def _burn(books: Books, partners: list[UUID]) -> None:

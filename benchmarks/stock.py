@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,8 @@ import psycopg
 from benchmarks.ground import Books
 from kit.db import Session
 from partners import accounts
+from partners.lifecycle import Step
+from settlement.terms import Terms, take_on
 
 MEMBERS = 10_000
 PARTNERS = 10
@@ -52,8 +55,16 @@ def make_partners(books: Books, *, count: int, now: datetime) -> list[UUID]:
     """Partners that issue and redeem."""
     with books.database.transaction() as session:
         return [
-            accounts.create(session, code=f"brand-{n}", name=f"Brand {n}", now=now).partner_id for n in range(count)
+            take_on(
+                session, code=f"brand-{n}", name=f"Brand {n}", terms=terms(n), step=Step("measured", "a benchmark", now)
+            ).partner_id
+            for n in range(count)
         ]
+
+
+def terms(n: int) -> Terms:
+    """What the brand number `n` issues its points for."""
+    return Terms(points_per_unit=Decimal(1), redemption_price_minor=Decimal("0.75") + Decimal(n) / 80)
 
 
 def first_partner(session: Session) -> UUID:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from coalition import ledger
+from coalition import business_days, ledger
 from coalition.approvals import Approval
 from coalition.ledger import Command, Outcome, Request
 from kit.db import Session
@@ -41,6 +41,7 @@ def adjust(session: Session, request: Request, command: Adjustment) -> Outcome:
     """
     approval = Approval(reason=command.reason, made_by=command.made_by, approved_by=command.approved_by)
     approval.check()
+    business_days.close_over(session, now=request.now)
     approval.require_second(session, points=command.points)
     meta = {
         "direction": "credit" if command.credit else "debit",

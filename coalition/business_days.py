@@ -18,13 +18,14 @@ from sqlalchemy import text
 
 from coalition import programme, seals
 from kit import logs
-from kit.db import Session, stream
+from kit.db import Database, Session, stream
 from kit.errors import Conflict
 from kit.secrets import Keyring
 
 log = logging.getLogger("ledger")
 
 GENESIS = bytes(32)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 # The same rows in the same order, whatever the server's settings: this is what the digest is over.
 _POSTINGS = """
@@ -91,7 +92,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class FlowLine:
-    """One transaction's part of a Flow, signed alike; `reference` is the redeemer's receipt."""
+    """One transaction's part of a Flow, signed alike; `reference` is the redeemer's receipt, posted on `day`."""
 
     issuer_id: UUID
     redeemer_id: UUID
@@ -99,6 +100,33 @@ class FlowLine:
     points: int
     transaction_id: UUID
     reference: str
+    day: date
+
+
+def close_over(session: Session, *, now: datetime) -> list[date]:
+    """Close every business day that is over, the oldest first; returns them.
+
+    It is quick, and whatever else a night has to do comes after it: nothing that is posted from now on lands in them.
+    """
+    return list(session.scalars(text("SELECT coalition.close_days_over(:now)"), {"now": now}))
+
+
+class DayWatch:
+    """Closes business days as soon as they are over; asks the database only when one may be."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._ends_at = datetime.min.replace(tzinfo=UTC)
+
+    def look(self, now: datetime) -> None:
+        """Come before whatever posts; costs a comparison while the day lasts. Raises NoProgramme."""
+        if now < self._ends_at:
+            return
+        with self._database.transaction() as session:
+            close_over(session, now=now)
+            current = programme.get(session)
+        # In a demo days end by its test clock, and who moves it closes them.
+        self._ends_at = NEVER if current.is_demo else current.ends_at(current.open_day)
 
 
 def close(session: Session, *, day: date, now: datetime) -> bool:
@@ -207,6 +235,11 @@ def closed_days(session: Session) -> list[tuple[date, bool]]:
     return [(row.day, row.sealed) for row in rows]
 
 
+def unsealed_days(session: Session) -> list[date]:
+    """The days that are closed and not sealed yet, oldest first."""
+    return list(session.scalars(text("SELECT day FROM coalition.sealed_day WHERE chain IS NULL ORDER BY day")))
+
+
 # Redemption is where points meet money: credited by a burn or capture, debited when one is given back.
 # A debt repaid out of another issuer's points is money between the two just the same.
 _FLOWS = """
@@ -218,7 +251,8 @@ _FLOWS = """
 """
 _FLOW_LINES = """
     SELECT p.issuer_id, p.partner_id, p.issued_on,
-           CASE WHEN p.debit = 'redemption' THEN -p.points ELSE p.points END, p.txn_id, t.reference
+           CASE WHEN p.debit = 'redemption' THEN -p.points ELSE p.points END, p.txn_id, t.reference,
+           p.business_date
     FROM coalition.posting p
     JOIN coalition.txn t ON t.txn_id = p.txn_id AND t.business_date = p.business_date  -- found by the day as well
     WHERE p.business_date = :day AND (p.debit = 'redemption' OR p.credit IN ('redemption', 'recovery'))

@@ -43,7 +43,7 @@ def verify(*, expect: tuple[str, ...], as_json: bool) -> None:
         findings = []
         # On standard error, and only where somebody looks on: a large ledger takes minutes.
         checks = verification.run(session, keyring=at.keyring, published=published)
-        bar = tqdm(checks, total=verification.COUNT, unit="invariant", leave=False, disable=None)
+        bar = tqdm(checks, total=verification.count(), unit="invariant", leave=False, disable=None)
         for finding in bar:
             findings.append(finding)
             if not as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-from coalition import upkeep
+from coalition import business_days, upkeep
 from kit import clock, logins, logs, settings
 
 log = logging.getLogger("ledger")
@@ -17,6 +17,8 @@ def keep_wallets() -> None:
     logs.configure(chosen.log_format)
     database = logins.service_database(chosen, pool_size=3)
     try:
+        with database.transaction() as session:
+            business_days.close_over(session, now=clock.now())
         lapsed = upkeep.lapse_holds(database, now=clock.now())
         vested = upkeep.vest(database, now=clock.now())
         forgotten = upkeep.forget_outcomes(database, now=clock.now())

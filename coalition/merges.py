@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from sqlalchemy import text
 
-from coalition import attempts, ledger, members, verifications
+from coalition import attempts, business_days, ledger, members, verifications
 from coalition.approvals import Approval
 from coalition.ledger import Command, Outcome, Request
 from coalition.members import MemberNotFound
@@ -36,6 +36,7 @@ def merge(
     Refusals: same_member, holds_open, member_merged, member_not_found, reference_reused.
     """
     approval.check()
+    business_days.close_over(session, now=now)
     # In the order of their ids, so that two merges can't wait for each other.
     enrolled_by = {one: members.lock_even_merged(session, one) for one in sorted({member_id, into})}
     partner_id = enrolled_by[member_id]

@@ -135,6 +135,15 @@ def of_partner(session: Session, *, partner_id: UUID, after: UUID, limit: int) -
     return [Rate(*row) for row in rows]
 
 
+def in_force(session: Session, partner_id: UUID, day: date) -> bool:
+    """Whether the partner has a rate on `day`."""
+    found = session.scalar(
+        text("SELECT count(*) FROM coalition.earning_rate WHERE partner_id = :p AND valid @> CAST(:day AS date)"),
+        {"p": partner_id, "day": day},
+    )
+    return bool(found)
+
+
 def _put(session: Session, wanted: Rate) -> Rate:
     until = dated.make_room(session, table=_TABLE, partner_id=wanted.partner_id, since=wanted.since)
     made = replace(wanted, until=until)

@@ -6,6 +6,7 @@ often it is tried: a hold ends once, a lot vests once, an emptied lot has nothin
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,13 +14,16 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import Row, text
+from sqlalchemy.exc import DBAPIError
 
 from coalition import ledger, programme
-from coalition.ledger import Command, Request
+from coalition.ledger import Command, Outcome, Request
 from kit import ids, outbox
 from kit.db import Database, Session, stream
 
+log = logging.getLogger("ledger")
 OUTCOMES_KEPT = timedelta(days=30)  # how long a key's outcome is remembered; references are for ever
 FORGET_AT_ONCE = 5_000
 
@@ -201,8 +205,19 @@ def _post_all(
                 (Request(partner_id=row.partner_id, key=None, request_hash=None, now=now), command_for(row))
                 for row in chunk
             ]
-            with database.transaction() as session:
-                outcomes = ledger.post_many(session, wanted)
             # A refusal means that somebody else ended the hold, or spent the points, since they were found.
-            posted += sum(outcome.refusal is None for outcome in outcomes)
+            posted += sum(outcome.refusal is None for outcome in _post(database, wanted))
     return posted
+
+
+def _post(database: Database, wanted: list[tuple[Request, Command]]) -> list[Outcome]:
+    """Post them together; where one can't be, each by itself: a wallet that is broken keeps no other waiting."""
+    try:
+        with database.transaction() as session:
+            return ledger.post_many(session, wanted)
+    except (DBAPIError, psycopg.Error):
+        if len(wanted) == 1:
+            command = wanted[0][1]
+            log.exception("can't post the %s %s; `coalition ledger verify` tells more", command.kind, command.reference)
+            return []
+    return [outcome for one in wanted for outcome in _post(database, [one])]

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from coalition import cards, ledger, members, pins, rates
+from coalition import cards, ledger, members, pins
 from coalition.programme import Programme
 from kit import ids, pairwise
 from kit.db import Session
@@ -24,14 +24,12 @@ from partners import accounts, brands, categories, clients, contacts, lifecycle,
 from partners.accounts import LegalEntity, Partner, PartnerNotFound
 from partners.categories import CategoryNotFound
 from partners.lifecycle import Step
-from settlement import agreements
+from settlement.terms import Terms, put_in_force
 
 NEIGHBOUR_CODE, NEIGHBOUR_NAME = "sandbox-fuel", "Sandbox Fuel"
 CATEGORY = "sandbox"
 PLACE = "GB"
-POINTS_PER_UNIT = Decimal(1)
-MINOR_PER_UNIT = 100
-REDEMPTION_PRICE_MINOR = Decimal("0.9")
+TERMS = Terms(points_per_unit=Decimal(1), redemption_price_minor=Decimal("0.9"))
 SAMPLE_POINTS = 5_000
 SAMPLE_PIN = "7391"
 CARD_PREFIX = "7009"
@@ -145,16 +143,9 @@ def _make_partner(desk: Desk, *, code: str, name: str) -> Partner:
         session, partner_id=partner_id, document="sandbox-agreement.txt", document_hash=sha256(PAPER).digest(),
         partner_signatory=name, coalition_signatory=BY, signed_on=desk.since, now=now,
     )  # fmt: skip
-    partner = lifecycle.activate(session, partner_id=partner_id, step=Step("a partner of the sandbox", BY, now))
-    rates.set_rate(
-        session, partner_id=partner_id, points_per_unit=POINTS_PER_UNIT, minor_per_unit=MINOR_PER_UNIT,
-        currency=desk.programme.currency, since=desk.since,
-    )  # fmt: skip
-    agreements.agree(
-        session, partner_id=partner_id, redemption_price_minor=REDEMPTION_PRICE_MINOR, currency=desk.programme.currency,
-        since=desk.since, now=now,
-    )  # fmt: skip
-    return partner
+    step = Step("a partner of the sandbox", BY, now)
+    put_in_force(session, partner_id=partner_id, terms=replace(TERMS, since=desk.since), step=step)
+    return lifecycle.activate(session, partner_id=partner_id, step=step)
 
 
 def _category(desk: Desk) -> UUID:

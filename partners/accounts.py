@@ -14,7 +14,7 @@ from kit import ids
 from kit.db import Session
 from kit.errors import Conflict, Invalid, NotFound
 from kit.seen import Seen, check
-from partners import texts
+from partners import issuing, texts
 from partners.states import Standing, Status
 
 LONGEST_REASON = 500
@@ -119,33 +119,15 @@ _SELECT = """
 """
 
 
-def create(
-    session: Session,
-    *,
-    code: str,
-    name: str,
-    now: datetime,
-    is_issuer: bool = True,
-    is_redeemer: bool = True,
-    vouched_by: str = "the operator",
-) -> Partner:
-    """A new partner that is active at once, on somebody's word and without papers: for a sandbox, a demo, a test.
-
-    Raises MalformedPartner, PartnerCodeTaken, MalformedText.
-    """
-    partner = Partner(ids.new(), code, name, is_issuer, is_redeemer, status="active", created_at=now)
-    return _begin(session, partner, reason=f"vouched for by {texts.text(vouched_by, what='by')}", made_by=vouched_by)
-
-
 def onboard(
     session: Session, *, code: str, name: str, now: datetime, made_by: str, is_issuer: bool, is_redeemer: bool
 ) -> Partner:
-    """A new partner that begins with onboarding; `lifecycle.activate` ends it. Raises as `create`."""
+    """A new partner that begins with onboarding; `lifecycle.activate` or `vouch` ends it.
+
+    Raises MalformedPartner, PartnerCodeTaken, MalformedText.
+    """
     partner = Partner(ids.new(), code, name, is_issuer, is_redeemer, status="onboarding", created_at=now)
-    return _begin(session, partner, reason="onboarding begins", made_by=made_by)
-
-
-def _begin(session: Session, partner: Partner, *, reason: str, made_by: str) -> Partner:
+    made_by = texts.text(made_by, what="by")
     if not re.fullmatch(r"[a-z][a-z0-9-]{1,31}", partner.code):
         raise MalformedPartner("a code is 2 to 32 small letters, digits and hyphens, a letter first")
     _check(partner.name, is_issuer=partner.is_issuer, is_redeemer=partner.is_redeemer)
@@ -160,10 +142,7 @@ def _begin(session: Session, partner: Partner, *, reason: str, made_by: str) -> 
     )
     if done.rowcount == 0:
         raise PartnerCodeTaken(f"there is a partner {partner.code} already")
-    if partner.created_at is None:
-        raise ValueError("a new partner has a time")
-    change = StateChange(ids.new(), partner.partner_id, None, partner.status, reason, made_by, partner.created_at)
-    record(session, change)
+    record(session, StateChange(ids.new(), partner.partner_id, None, "onboarding", "onboarding begins", made_by, now))
     return partner
 
 
@@ -186,10 +165,13 @@ def change(
 ) -> Partner:
     """Change what is given and leave the rest.
 
-    Raises PartnerNotFound, PartnerGone, MalformedPartner, MalformedText, UnknownCountry, Stale.
+    Whoever is live and begins to issue points needs its terms first. Raises PartnerNotFound, PartnerGone,
+    TermsMissing, MalformedPartner, MalformedText, UnknownCountry, Stale.
     """
     before = present(session, partner_id)
     check(before.version, seen)
+    if is_issuer and not before.is_issuer and before.status != "onboarding":
+        issuing.require(session, partner_id)
     fields = {
         "name": before.name if name is None else name,
         "is_issuer": before.is_issuer if is_issuer is None else is_issuer,

@@ -38,42 +38,6 @@ for part in (brand, category, presence, location, till, contact, staff):
     partner.add_command(part)
 
 
-@partner.command("create")
-@click.argument("code")
-@click.option("--name", help="How people call it; made from the code if left out.")
-@click.option("--no-issuer", is_flag=True, help="It does not issue points.")
-@click.option("--no-redeemer", is_flag=True, help="It does not take points.")
-@click.option("--onboarding", is_flag=True, help="Let it begin with onboarding, as a real partner does.")
-@click.option("--by", "vouched_by", default="the operator", show_default=True, help="Who vouches for it.")
-@json_option
-@one_line_errors
-def create(
-    *,
-    code: str,
-    name: str | None,
-    no_issuer: bool,
-    no_redeemer: bool,
-    onboarding: bool,
-    vouched_by: str,
-    as_json: bool,
-) -> None:
-    """Create the partner CODE: active at once on somebody's word, or with --onboarding once its papers are in order."""
-    common: dict[str, Any] = {
-        "code": code,
-        "name": name or code.replace("-", " ").title(),
-        "now": clock.now(),
-        "is_issuer": not no_issuer,
-        "is_redeemer": not no_redeemer,
-    }
-    with desk() as at, at.database.transaction() as session:
-        if onboarding:
-            made = accounts.onboard(session, made_by=vouched_by, **common)
-        else:
-            made = accounts.create(session, vouched_by=vouched_by, **common)
-        write_down_of(at, session, "partner.onboarded" if onboarding else "partner.created", made, "partner_id")
-    answer(_data(made), f"{made.name} is {ids.show(ids.PARTNER, made.partner_id)}", as_json=as_json)
-
-
 @partner.command("list")
 @json_option
 @one_line_errors
@@ -82,7 +46,7 @@ def list_partners(*, as_json: bool) -> None:
     with desk() as at, at.database.transaction() as session:
         found = accounts.everybody(session)
     text = "\n".join(f"{p.code:<20} {p.status:<10} {p.name}" for p in found) or "no partners yet"
-    answer({"data": [_data(p) for p in found]}, text, as_json=as_json)
+    answer({"data": [shown(p) for p in found]}, text, as_json=as_json)
 
 
 @partner.command("show")
@@ -96,7 +60,7 @@ def show(*, code: str, as_json: bool) -> None:
         lacks = lifecycle.missing(session, partner_id=found.partner_id, now=clock.now())
         steps = accounts.history(session, partner_id=found.partner_id, after=UUID(int=0), limit=MOST_STEPS)
     data = {
-        **_data(found),
+        **shown(found),
         "missing": lacks if found.status == "onboarding" else [],
         "history": [ids.show_fields(vars(step)) for step in steps],
     }
@@ -142,7 +106,7 @@ def update(
             legal_entity=entity,
         )
         write_down_of(at, session, "partner.changed", changed, "partner_id")
-    answer(_data(changed), f"{changed.name} is changed", as_json=as_json)
+    answer(shown(changed), f"{changed.name} is changed", as_json=as_json)
 
 
 @partner.command("sign")
@@ -254,8 +218,9 @@ def _step(verb: Any, action: str, code: str, step: Step, *, as_json: bool) -> No
     with desk() as at, at.database.transaction() as session:
         done = verb(session, partner_id=accounts.by_code(session, code).partner_id, step=step)
         write_down_of(at, session, action, done, "partner_id", status=done.status)
-    answer(_data(done), f"{done.name} is {done.status}", as_json=as_json)
+    answer(shown(done), f"{done.name} is {done.status}", as_json=as_json)
 
 
-def _data(found: Partner) -> dict[str, Any]:
+def shown(found: Partner) -> dict[str, Any]:
+    """A partner as data for a program."""
     return ids.show_fields({field.name: getattr(found, field.name) for field in fields(found)})

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from coalition import business_days
 from kit import clock, logins, logs, settings
 from kit.db import Database
 from kit.secrets import keyring
@@ -24,6 +25,8 @@ def post_batch_files() -> None:
     """Post what partners handed in as files, for some minutes; then a fresh process."""
     began, parts = clock.now(), 0
     with _database() as (database, chosen):
+        with database.transaction() as session:
+            business_days.close_over(session, now=began)
         while posted := batch_turns.take_turns(database, keyring=keyring(chosen), now=clock.now()):
             parts += posted
             if clock.now() > began + BATCHES_RUN:

@@ -16,7 +16,7 @@ from kit import ids, outbox
 from kit.db import Session
 from kit.errors import Conflict, Invalid
 from kit.outbox import Event
-from partners import accounts, clients, presences, staff, texts
+from partners import accounts, clients, issuing, presences, staff, texts
 from partners.accounts import Partner, StateChange
 from partners.states import TRANSITIONS
 
@@ -34,7 +34,7 @@ class TransitionRefused(Conflict):
 class OnboardingIncomplete(Conflict):
     """The partner isn't ready to be active; `missing` lists what it lacks.
 
-    Of: legal_entity, brand, presence, contact, signed_agreement.
+    Of: legal_entity, brand, presence, contact, signed_agreement, and, if it issues points, rate, agreement.
     """
 
     code = "onboarding_incomplete"
@@ -69,6 +69,7 @@ class Leaving:
     leaves_at: datetime
 
 
+PAPERS = ("legal_entity", "brand", "presence", "contact", "signed_agreement")
 _COMPLETE = text("""
     SELECT p.legal_name IS NOT NULL AS legal_entity,
            EXISTS (SELECT FROM partners.brand b WHERE b.partner_id = p.partner_id AND b.ended_at IS NULL) AS brand,
@@ -76,19 +77,21 @@ _COMPLETE = text("""
                    AND (upper_inf(s.valid) OR upper(s.valid) > :today)) AS presence,
            EXISTS (SELECT FROM partners.contact c WHERE c.partner_id = p.partner_id AND c.ended_at IS NULL) AS contact,
            EXISTS (SELECT FROM partners.agreement_signature a
-                   WHERE a.partner_id = p.partner_id) AS signed_agreement
+                   WHERE a.partner_id = p.partner_id) AS signed_agreement,
+           p.is_issuer
     FROM partners.partner p WHERE p.partner_id = :partner_id
 """)
 
 
 def missing(session: Session, *, partner_id: UUID, now: datetime) -> list[str]:
     """What a partner lacks to be active; it always has a role, which its account demands."""
-    found = (
+    found = dict(
         session.execute(_COMPLETE, {"partner_id": partner_id, "today": programme.get(session).day(now)})
         .mappings()
         .one()
     )
-    return [name for name, there in found.items() if not there]
+    terms = issuing.missing(session, partner_id) if found.pop("is_issuer") else []
+    return [name for name, there in found.items() if not there] + terms
 
 
 def activate(session: Session, *, partner_id: UUID, step: Step) -> Partner:
@@ -100,6 +103,17 @@ def activate(session: Session, *, partner_id: UUID, step: Step) -> Partner:
     if lacks := missing(session, partner_id=partner_id, now=step.now):
         raise OnboardingIncomplete(f"{before.name} lacks: {', '.join(lacks)}", missing=lacks)
     return _do(session, "activate", before, step)
+
+
+def vouch(session: Session, *, partner_id: UUID, step: Step) -> Partner:
+    """End the onboarding on somebody's word and without papers, for a trial; terms it needs all the same.
+
+    Raises PartnerNotFound, PartnerGone, TransitionRefused, TermsMissing, MalformedText.
+    """
+    before = _about_to(session, "activate", partner_id)
+    if before.is_issuer:
+        issuing.require(session, partner_id)
+    return _do(session, "activate", before, step, tell=False)  # it has no program yet that could hear of it
 
 
 def suspend(session: Session, *, partner_id: UUID, step: Step) -> Partner:
@@ -169,7 +183,9 @@ def _about_to(session: Session, verb: str, partner_id: UUID) -> Partner:
     return partner
 
 
-def _do(session: Session, verb: str, before: Partner, step: Step, times: Leaving | None = None) -> Partner:
+def _do(
+    session: Session, verb: str, before: Partner, step: Step, times: Leaving | None = None, *, tell: bool = True
+) -> Partner:
     target = TRANSITIONS[verb].target
     reason = texts.text(step.reason, what="reason", longest=accounts.LONGEST_REASON)
     made_by = texts.text(step.made_by, what="by")
@@ -191,22 +207,27 @@ def _do(session: Session, verb: str, before: Partner, step: Step, times: Leaving
     )
     change = StateChange(ids.new(), before.partner_id, before.status, target, reason, made_by, step.now)
     accounts.record(session, change)
+    if tell:
+        _tell(session, change)
+    return accounts.by_id(session, before.partner_id)
+
+
+def _tell(session: Session, change: StateChange) -> None:
     outbox.append(
         session,
         Event(
             type="partner.status_changed",
-            subject_id=before.partner_id,
-            partner_id=before.partner_id,
-            occurred_at=step.now,
+            subject_id=change.partner_id,
+            partner_id=change.partner_id,
+            occurred_at=change.at,
             data={
-                "partner_id": before.partner_id,
-                "previous_status": before.status,
-                "partner_status": target,
-                "reason": reason,
+                "partner_id": change.partner_id,
+                "previous_status": change.from_status,
+                "partner_status": change.to_status,
+                "reason": change.reason,
             },
         ),
     )
-    return accounts.by_id(session, before.partner_id)
 
 
 def _clear(session: Session, partner_id: UUID, now: datetime) -> None:

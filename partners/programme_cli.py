@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import click
 
@@ -19,13 +19,14 @@ from partners.audit_cli import write_down
 @json_option
 @one_line_errors
 def close_day(*, day: datetime | None, as_json: bool) -> None:
-    """End the business day DAY (the open one, if left out): book what is due, close its books, seal them.
+    """End the business day DAY (the last that is over, if left out) with all before it: close, expire, seal.
 
     The nightly job does this and settles the day; here it is for those who settle elsewhere. It can't be undone.
     """
     with desk() as at:
         with at.database.transaction() as session:
-            chosen = day.date() if day else programme.get(session).open_day
+            business_days.close_over(session, now=clock.now())
+            chosen = day.date() if day else programme.get(session).open_day - timedelta(days=1)
         seal = closing.close_day(at.database, day=chosen, now=clock.now(), keyring=at.keyring)
         with at.database.transaction() as session:
             write_down(at, session, "day.closed", seal.day.isoformat(), chain=seal.chain.hex())

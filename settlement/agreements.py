@@ -16,6 +16,7 @@ from kit import ids
 from kit.db import Session
 from kit.errors import Conflict, Invalid, NotFound
 from kit.seen import Seen, check
+from partners import issuing
 
 
 class AgreementMissing(Conflict):
@@ -171,6 +172,18 @@ def everything(session: Session) -> list[Agreement]:
     return [_agreement(row) for row in session.execute(text(f"{_SELECT} ORDER BY partner_id, version"))]
 
 
+def in_force(session: Session, partner_id: UUID, day: date) -> bool:
+    """Whether the partner has an agreement on `day`."""
+    found = session.scalar(
+        text("SELECT count(*) FROM settlement.agreement WHERE partner_id = :p AND valid @> CAST(:day AS date)"),
+        {"p": partner_id, "day": day},
+    )
+    return bool(found)
+
+
+issuing.NEEDS["agreement"] = in_force
+
+
 def _agreement(row: Row[Any]) -> Agreement:
     return Agreement(
         row.agreement_id,
@@ -209,13 +222,19 @@ class PriceBook:
         for agreement in agreements:
             self._of_partner.setdefault(agreement.partner_id, []).append(agreement)
 
-    def find(self, partner_id: UUID, day: date) -> Agreement:
-        """The agreement of `partner_id` on `day`; raises AgreementMissing."""
+    def look_up(self, partner_id: UUID, day: date) -> Agreement | None:
+        """The agreement of `partner_id` on `day`, if it has one."""
         if (known := self._found.get((partner_id, day))) is not None:
             return known
         for agreement in self._of_partner.get(partner_id, ()):
             if agreement.since <= day and (agreement.until is None or day < agreement.until):
                 self._found[partner_id, day] = agreement
                 return agreement
+        return None
+
+    def find(self, partner_id: UUID, day: date) -> Agreement:
+        """The agreement of `partner_id` on `day`; raises AgreementMissing."""
+        if (found := self.look_up(partner_id, day)) is not None:
+            return found
         shown = ids.show(ids.PARTNER, partner_id)
         raise AgreementMissing(f"{shown} has no agreement on {day}", partner_id=shown, day=day)

@@ -17,6 +17,7 @@ from kit import ids
 from partners.accounts import Partner
 from settlement import netting
 from settlement.agreements import Agreement, PriceBook, show_price
+from settlement.set_aside import SetAside
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,18 @@ class Payment:
 
 @dataclass(frozen=True)
 class Calculation:
-    """A day's settlement, complete; `nets` are by (partner, currency), what it receives, and add up to zero."""
+    """A day's settlement, complete; `nets` are by (partner, currency), what it receives, and add up to zero.
+
+    `left_out` could not be priced, `taken_in` was left out of an earlier day and can be now.
+    """
 
     day: date
     seal: Seal
     obligations: list[Obligation]
     nets: dict[tuple[UUID, str], int]
     payments: list[Payment]
+    left_out: list[SetAside] = field(default_factory=list)
+    taken_in: list[SetAside] = field(default_factory=list)
     statements: dict[UUID, bytes] = field(default_factory=dict)
 
     def content_hash(self) -> bytes:
@@ -121,15 +127,21 @@ def calculate(
     flow_lines: Iterable[FlowLine],
     book: PriceBook,
     partners: list[Partner],
+    left_out: list[SetAside],
+    taken_in: list[SetAside],
 ) -> Calculation:
-    """The whole settlement of a sealed day, with a statement for every partner. Raises AgreementMissing."""
+    """The whole settlement of a sealed day, with a statement for every partner.
+
+    `flows` and `flow_lines` are what it prices: without what is left out, with what is taken in. Raises
+    AgreementMissing for what has no price and is not left out.
+    """
     owed = obligations(flows, book)
     nets, made = set_off(owed)
-    result = Calculation(seal.day, seal, owed, nets, made)
+    result = Calculation(seal.day, seal, owed, nets, made, left_out, taken_in)
     gathered: dict[UUID, list[str]] = {partner.partner_id: [] for partner in partners}
     names = {partner.partner_id: partner for partner in partners}
     for line, obligation, part in lines(flow_lines, owed, book):
-        shown = json.dumps(_line(line, obligation, part, names), ensure_ascii=False)
+        shown = json.dumps(_line(line, obligation, part, names, seal.day), ensure_ascii=False)
         gathered[line.issuer_id].append(shown)
         gathered[line.redeemer_id].append(shown)
     for partner in partners:
@@ -137,8 +149,10 @@ def calculate(
     return result
 
 
-def _line(line: FlowLine, obligation: Obligation, part: int, names: dict[UUID, Partner]) -> dict[str, Any]:
+def _line(line: FlowLine, obligation: Obligation, part: int, names: dict[UUID, Partner], day: date) -> dict[str, Any]:
+    earlier = {} if line.day == day else {"day": line.day.isoformat()}
     return {
+        **earlier,
         "payer": names[line.issuer_id].code,
         "payee": names[line.redeemer_id].code,
         "transaction_id": ids.show(ids.TRANSACTION, line.transaction_id),
@@ -153,7 +167,7 @@ def _line(line: FlowLine, obligation: Obligation, part: int, names: dict[UUID, P
 
 def _statement(result: Calculation, partner: Partner, names: dict[UUID, Partner], own_lines: list[str]) -> bytes:
     mine = [o for o in result.obligations if partner.partner_id in (o.payer_id, o.payee_id)]
-    body = {
+    body: dict[str, Any] = {
         "statement": "coalition.settlement/1",
         "day": result.day.isoformat(),
         "partner": partner.code,
@@ -190,6 +204,18 @@ def _statement(result: Calculation, partner: Partner, names: dict[UUID, Partner]
             for o in mine
         ],
     }
+    mine_left = [one for one in result.left_out if partner.partner_id in (one.payer_id, one.payee_id)]
+    if mine_left:
+        body["set_aside"] = [
+            {
+                "payer": names[one.payer_id].code,
+                "payee": names[one.payee_id].code,
+                "issued_on": one.issued_on.isoformat(),
+                "points": one.points,
+                "code": one.code,
+            }
+            for one in mine_left
+        ]
     # The lines were encoded once for both their partners; one stands on a line of the file.
     head, separator = json.dumps(body, ensure_ascii=False)[:-1], ",\n"
     return f'{head}, "lines": [\n{separator.join(own_lines)}\n]}}\n'.encode()

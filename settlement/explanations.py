@@ -10,7 +10,7 @@ from coalition import wallets
 from coalition.ledger import Transaction
 from kit.db import Session
 from settlement import agreements
-from settlement.agreements import AgreementMissing, PriceBook
+from settlement.agreements import PriceBook
 
 # Where points reach these accounts, money follows between the lot's issuer and the transaction's partner.
 _PRICED = ("redemption", "recovery")
@@ -63,11 +63,8 @@ def explain(session: Session, *, transaction_id: UUID, partner_id: UUID) -> Expl
 def _part(moved: wallets.MovedLot, partner_id: UUID, book: PriceBook) -> Part:
     version, price, currency = None, None, None
     if (moved.credit in _PRICED or moved.debit in _PRICED) and moved.issuer_id != partner_id:
-        try:
-            agreement = book.find(moved.issuer_id, moved.issued_on)
-        except AgreementMissing:
-            pass  # not agreed yet: settlement will name it, an explanation need not fail
-        else:
+        agreement = book.look_up(moved.issuer_id, moved.issued_on)
+        if agreement is not None:  # or not agreed yet: settlement sets it aside, an explanation need not fail
             version, currency = agreement.version, agreement.currency
             price = agreements.show_price(agreement.redemption_price_minor)
     return Part(

@@ -44,14 +44,27 @@ class NetLine:
 
 
 @dataclass(frozen=True)
+class SetAsideLine:
+    """Points burned on the day that could not be priced; `settled_on` is the night that took them in, if one has."""
+
+    payer: str
+    payee: str
+    issued_on: date
+    points: int
+    code: str
+    settled_on: date | None
+
+
+@dataclass(frozen=True)
 class Report:
-    """Who owes whom for one day, and how it is paid."""
+    """Who owes whom for one day, and how it is paid; and what waits for a price."""
 
     day: date
     content_hash: str
     obligations: list[ObligationLine]
     net_positions: list[NetLine]
     payments: list[ObligationLine]
+    set_aside: list[SetAsideLine]
 
 
 def get(session: Session, day: date) -> Report:
@@ -85,18 +98,22 @@ def get(session: Session, day: date) -> Report:
         """),
         {"day": day},
     )
+    left_out = session.execute(
+        text("""
+            SELECT f.name, t.name, s.issued_on, s.points, s.code, s.settled_on FROM settlement.set_aside s
+            JOIN partners.partner f ON f.partner_id = s.payer_id JOIN partners.partner t ON t.partner_id = s.payee_id
+            WHERE s.day = :day ORDER BY f.name, t.name, s.issued_on
+        """),
+        {"day": day},
+    )
     return Report(
         day,
         bytes(content_hash).hex(),
         [ObligationLine(*row) for row in owed],
         [NetLine(*row) for row in nets],
         [ObligationLine(*row) for row in paid],
+        [SetAsideLine(*row) for row in left_out],
     )
-
-
-def settled_days(session: Session) -> list[date]:
-    """All settled days in order."""
-    return [row.day for row in session.execute(text("SELECT day FROM settlement.settled_day ORDER BY day"))]
 
 
 def as_json(report: Report) -> str:
@@ -120,6 +137,8 @@ def as_csv(report: Report) -> str:
         writer.writerow(["net_position", report.day, "", plain(n.partner), "", n.amount_minor, n.currency])
     for p in report.payments:
         writer.writerow(["payment", report.day, plain(p.payer), plain(p.payee), "", p.amount_minor, p.currency])
+    for s in report.set_aside:
+        writer.writerow(["set_aside", report.day, plain(s.payer), plain(s.payee), s.points, "", ""])
     return out.getvalue().rstrip("\r\n")
 
 
@@ -140,6 +159,13 @@ def as_table(report: Report) -> str:
     ]
     lines += ["", "Payments"]
     lines += [f"  {sentence}" for sentence in who_owes_whom(report)] or ["  none"]
+    if report.set_aside:
+        lines += ["", "Set aside (points burned elsewhere whose issuer had no agreement on the day it issued them)"]
+        lines += [
+            f"  {s.payer:<16} → {s.payee:<16} {s.points:>10} points issued on {s.issued_on}, "
+            + (f"settled on {s.settled_on}" if s.settled_on else "waiting")
+            for s in report.set_aside
+        ]
     return "\n".join([*lines, "", f"content {report.content_hash}"])
 
 

@@ -9,13 +9,22 @@ from sqlalchemy import text
 from coalition import business_days, programme
 from kit.db import Session
 from kit.exposition import Gauge
+from settlement import night_faults, set_aside
 
 LATE_AFTER = timedelta(hours=1)
 
 
 def state(session: Session, now: datetime) -> str:
-    """`ok`, or `late` when a day that ended an hour ago or more is not settled."""
-    return "late" if late_s(session, now) >= LATE_AFTER.total_seconds() else "ok"
+    """`ok`, or what a person has to see to; it names days, and never partners.
+
+    `failed: 2026-03-02 (night_differs)`: that night fails. `late`: a day that ended an hour ago or more is not settled.
+    `set aside`: points wait for an agreement that prices them.
+    """
+    if faults := night_faults.all_of_them(session):
+        return f"failed: {faults[0].day} ({faults[0].code})"
+    if late_s(session, now) >= LATE_AFTER.total_seconds():
+        return "late"
+    return "set aside" if set_aside.sums(session).pairs else "ok"
 
 
 def late_s(session: Session, now: datetime) -> float:
@@ -54,7 +63,17 @@ def _age(session: Session, now: datetime) -> float:
     return programme.get(session).time(now).timestamp() - _settled_until(session, now)
 
 
+def _failing(session: Session, now: datetime) -> float:
+    return float(len(night_faults.all_of_them(session)))
+
+
+def _set_aside(session: Session, now: datetime) -> float:
+    return float(set_aside.sums(session).points)
+
+
 GAUGES = (
+    Gauge("coalition_nights_failing", "Nights that failed when they were last tried", _failing),
+    Gauge("coalition_set_aside_points", "Points burned elsewhere that wait for an agreement to price them", _set_aside),
     Gauge("coalition_open_day_start_timestamp_seconds", "When the open business day began", _open_since),
     Gauge(
         "coalition_settled_until_timestamp_seconds",

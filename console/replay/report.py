@@ -11,7 +11,7 @@ from coalition import business_days, members, verify
 from console.replay.run import Outcome
 from kit.terminal import Desk
 from partners import accounts
-from settlement import reports
+from settlement import reports, settled_days
 from settlement.reports import Report
 
 
@@ -70,7 +70,7 @@ def read(desk: Desk) -> Books:
                 ),
                 key=lambda figures: figures.brand,
             ),
-            days=[reports.get(session, day) for day in reports.settled_days(session)],
+            days=[reports.get(session, day) for day in settled_days.all_of_them(session)],
             matrix=sorted((names[i], names[r], points) for i, r, points in business_days.matrix(session)),
             broken_invariants=[
                 f"{f.invariant}: {f.broken}" for f in verify.run(session, keyring=desk.keyring) if f.broken

@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import TypeVar
 from uuid import UUID
 
-from coalition import business_days, programme
+from coalition import programme
 from coalition.programme import Programme
 from console.replay import setup
 from console.replay.client import PartnerClient, Refused, open_http
@@ -24,9 +24,10 @@ from console.replay.receipts import Problem, Receipt, ReceiptFile
 from console.replay.receiver import Receiver
 from console.replay.till import Till
 from kit import clock, ids
-from kit.errors import Unavailable
+from kit.errors import Conflict, Unavailable
 from kit.terminal import Desk
 from settlement import nights
+from settlement.night_faults import NightFault
 from webhooks import deliveries
 
 DELIVERY_TIMEOUT_S = 180.0
@@ -58,10 +59,17 @@ class DeliveriesOutstanding(Unavailable):
     title = "Deliveries outstanding"
 
 
+class NightFailed(Conflict):
+    """A night of the replay could not be settled."""
+
+    code = "night_failed"
+    title = "Night failed"
+
+
 async def replay(desk: Desk, *, url: str, file: ReceiptFile, concurrency: int, tick: Tick) -> Outcome:
     """Run `file` against the coalition at `url`; `tick(receipts, what)` reports progress.
 
-    Raises ClockRefused, NoAnswer, AgreementMissing, NightDiffers, DeliveriesOutstanding.
+    Raises ClockRefused, NoAnswer, NightFailed, NightDiffers, DeliveriesOutstanding.
     """
     outcome = Outcome(file.lines, len(file.receipts), list(file.problems), sorted({r.brand for r in file.receipts}))
     if not file.receipts:
@@ -191,11 +199,13 @@ async def _advance(desk: Desk, to: datetime, clock_stands: datetime) -> datetime
 
 def _settle(desk: Desk, day: date) -> None:
     """Settle what is over; `day` itself also when it was settled before, which must then come out the same."""
+    for night in nights.run_due(desk.database, now=clock.now(), keyring=desk.keyring):
+        if isinstance(night, NightFault):
+            raise NightFailed(f"the night of {night.day} failed: {night.detail} ({night.code})")
     with desk.database.transaction() as session:
-        closed = {closed_day for closed_day, _ in business_days.closed_days(session)}
-        due = nights.due_days(session, now=clock.now())
-    for each in sorted({*due, *({day} & closed)}):
-        nights.run(desk.database, day=each, now=clock.now(), keyring=desk.keyring)
+        is_closed = day < programme.get(session).open_day
+    if is_closed:
+        nights.run(desk.database, day=day, now=clock.now(), keyring=desk.keyring)
 
 
 async def insist(step: Callable[[], T]) -> T:

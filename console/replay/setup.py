@@ -8,19 +8,19 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from coalition import programme, rates
+from coalition import programme
 from coalition.programme import Programme
 from kit import clock
 from kit.terminal import Desk
 from partners import accounts, clients
 from partners.accounts import Partner, PartnerNotFound
-from settlement import agreements
+from partners.lifecycle import Step
+from settlement.terms import Terms, take_on
 
 # What the brands are worth, in the order of their codes: points per 100 minor units of whatever currency, and minor
 # units the issuer pays per point burned. A brand's terms are as good in one currency as in another.
 EARNING_RATES = tuple(map(Decimal, ("2", "1.5", "1", "2.5", "0.75")))
 REDEMPTION_PRICES = tuple(map(Decimal, ("0.9", "0.85", "0.95", "0.8", "0.875")))
-MINOR_PER_UNIT = 100
 
 
 @dataclass
@@ -96,23 +96,11 @@ def prepare_brands(desk: Desk, state: State, codes: list[str], *, since: date) -
             try:
                 partner = accounts.by_code(session, code)
             except PartnerNotFound:
-                partner = accounts.create(session, code=code, name=code.replace("-", " ").title(), now=now)
-                rates.set_rate(
-                    session,
-                    partner_id=partner.partner_id,
-                    points_per_unit=EARNING_RATES[n % len(EARNING_RATES)],
-                    minor_per_unit=MINOR_PER_UNIT,
-                    currency=desk.settings.currency,
-                    since=since,
+                terms = Terms(
+                    EARNING_RATES[n % len(EARNING_RATES)], REDEMPTION_PRICES[n % len(REDEMPTION_PRICES)], since=since
                 )
-                agreements.agree(
-                    session,
-                    partner_id=partner.partner_id,
-                    redemption_price_minor=REDEMPTION_PRICES[n % len(REDEMPTION_PRICES)],
-                    currency=desk.settings.currency,
-                    since=since,
-                    now=now,
-                )
+                step = Step("its receipts are replayed", "the replay", now)
+                partner = take_on(session, code=code, name=code.replace("-", " ").title(), terms=terms, step=step)
             if code not in state.brands:
                 client, secret = clients.create(
                     session, partner_id=partner.partner_id, scopes=None, now=now, keyring=desk.keyring

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -25,7 +25,8 @@ class Services:
     """The parts every edge of the HTTP service shares.
 
     `database` is the service's own and sees everything; `tenants` is that of partners' requests, whose login can't
-    become the service. What a request asks for goes through `view`.
+    become the service. What a request asks for goes through `view`. `before_writing` is called
+    before whatever may write: the coalition closes a business day there that is over.
     """
 
     settings: Settings
@@ -34,6 +35,7 @@ class Services:
     keyring: Keyring
     nudge: Nudge
     meter: Meter
+    before_writing: Callable[[], None] = lambda: None
 
     @property
     def view(self) -> Database:
@@ -51,6 +53,7 @@ class Services:
 
     @contextmanager
     def _writing(self, database: Database) -> Iterator[Session]:
+        self.before_writing()
         if self._is_dry_run():
             with database.trial() as session:
                 yield session
@@ -65,6 +68,7 @@ class Services:
 
         Rows that belong to a partner aren't there, not even the asking partner's own.
         """
+        self.before_writing()
         if self._is_dry_run():
             with self.view.trial() as session:
                 yield session

@@ -21,7 +21,7 @@ def upgrade() -> None:
         REVOKE EXECUTE ON FUNCTION partners.post_return FROM PUBLIC;
         GRANT EXECUTE ON FUNCTION partners.post_return TO coalition_service, coalition_tenant;
         REVOKE EXECUTE ON FUNCTION coalition.ledger_return FROM coalition_tenant;
-        -- All its names are qualified; a path of its own makes each function behind it plan anew whenever the path changes.
+        -- All its names are qualified, and a path of its own makes the functions behind it plan anew.
         ALTER FUNCTION coalition.ledger_return RESET ALL;
     """)
 

@@ -17,7 +17,7 @@ from kit.http.fields import Id, Instant
 from kit.http.paging import InvalidCursor, Page, PageQuery
 from kit.http.requests import DRY_RUN
 from kit.http.services import services
-from partners import accounts, lifecycle, texts
+from partners import accounts, issuing, lifecycle, texts
 from partners.accounts import LegalEntity, Partner
 from partners.http.admin import OWNED, PREFIX, READ, WRITE, line, page, page_of_partner, page_schema, write_down
 from partners.http.auth import admin, requires
@@ -79,7 +79,8 @@ class ReadinessSchema(ma.Schema):
 
     ready = ma.fields.Boolean()
     missing = ma.fields.List(
-        ma.fields.String(), metadata={"description": "of legal_entity, brand, presence, contact, signed_agreement"}
+        ma.fields.String(),
+        metadata={"description": f"of {', '.join(lifecycle.PAPERS)}, and of an issuer {', '.join(issuing.NEEDS)}"},
     )
 
 
@@ -178,7 +179,7 @@ def get(partner_id: str) -> Tagged[Partner]:
 
 @admin_partners_api.patch("/<partner_id>")
 @requires(admin_partners_api, WRITE)
-@fails_with(*OWNED, accounts.MalformedPartner, texts.MalformedText, texts.UnknownCountry)
+@fails_with(*OWNED, issuing.TermsMissing, accounts.MalformedPartner, texts.MalformedText, texts.UnknownCountry)
 @admin_partners_api.doc(parameters=[DRY_RUN, etags.IF_MATCH])
 @admin_partners_api.arguments(PartnerChangeSchema())
 @admin_partners_api.response(200, PartnerSchema, headers=etags.ETAG)

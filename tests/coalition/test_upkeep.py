@@ -63,7 +63,7 @@ def test_points_expire_with_the_last_day_they_can_be_spent_on(world: World) -> N
     assert balance(world, member).available == 60
     (expired,) = events(world, "points.expired")
     assert (expired["points"], expired["partner_id"], expired["available_after"]) == (40, str(A), 60)
-    assert expired["business_date"] == "2026-03-03"
+    assert expired["business_date"] == "2026-03-04", "the first day without them"
     assert upkeep.expire(world.database, day=date(2026, 3, 3), now=NOW) == 0
     assert clean(world)
 

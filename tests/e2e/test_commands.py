@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.conftest import is_alive, wait_for
 
+TERMS = ("--rate", "1", "--price", "0.9")
 embedded_only = pytest.mark.usefixtures("_embedded")
 
 
@@ -57,14 +58,15 @@ def test_a_taken_port_is_named(place) -> None:
 def test_partners_clients_and_prices_are_made_at_the_terminal(place) -> None:
     here = place("here")
     with here.up():
-        assert here.run("partner", "create", "fuelway")[1].startswith("Fuelway is prt_")
-        assert here.run("partner", "create", "fuelway")[0] == 1
+        assert here.run("partner", "create", "fuelway", *TERMS)[1].startswith("Fuelway is prt_")
+        assert here.run("partner", "create", "fuelway", *TERMS)[0] == 1
         assert "partner_code_taken" in here.stderr
         client = json.loads(here.run("client", "create", "fuelway", "--scope", "earn:write", "--json")[1])
         assert client["scopes"] == ["earn:write"]
-        assert here.run("rate", "set", "fuelway", "1.5")[0] == 0
+        assert here.run("rate", "set", "fuelway", "1.5", "--since", "2100-01-01")[0] == 0
         assert here.run("rate", "set", "fuelway", "many")[0] == 1
-        assert "version 1" in here.run("agreement", "create", "fuelway", "0.9")[1]
+        assert "version 2" in here.run("agreement", "create", "fuelway", "0.9", "--since", "2100-01-01")[1]
+        assert "oldest unsettled   -" in here.run("settlement", "status")[1]
         assert here.run("settlement", "run")[1] == "no day is due\n"
         assert here.run("settlement", "report", "2001-01-01")[0] == 1
         assert here.run("client", "revoke", client["client_id"])[0] == 0
@@ -88,7 +90,7 @@ def test_a_killed_supervisor_leaves_nothing_running_and_a_folder_that_starts_aga
     process = here.command("up")
     assert process.stdout is not None
     assert "Coalition is up" in process.stdout.readline()
-    assert here.run("partner", "create", "fuelway")[0] == 0
+    assert here.run("partner", "create", "fuelway", *TERMS)[0] == 0
     family = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.communicate()

@@ -25,7 +25,7 @@ class Partner:
 
     def __init__(self, place: Place, code: str) -> None:
         self.url = f"http://127.0.0.1:{place.variables['COALITION_HTTP_PORT']}"
-        assert place.run("partner", "create", code)[0] == 0
+        assert place.run("partner", "create", code, "--rate", "1", "--price", "1")[0] == 0
         made = json.loads(place.run("client", "create", code, "--json")[1])
         self._credentials = aiohttp.encode_basic_auth(made["client_id"], made["client_secret"])
         self._headers: dict[str, str] = {}

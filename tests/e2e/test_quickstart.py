@@ -1,6 +1,6 @@
 """docs/quickstart.md, followed word for word on a coalition of its own: every block run, every shown output compared.
 
-One thing is put in: the port, since 8000 may be somebody else's here.
+Two things are put in: the port, since 8000 may be somebody else's here, and midnight, by a test clock.
 """
 
 from __future__ import annotations
@@ -23,6 +23,30 @@ from tests.e2e.conftest import ROOT, Place, wait_for
 DOCUMENT = ROOT / "docs" / "quickstart.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 SAVED_AS = re.compile(r"Save this as `([^`]+)`:\s*\Z")
+# It is 2 March until the document comes to the next morning; then the coalition is given the time to settle the day.
+CLOCK = "PYTHONPATH=. .venv/bin/python var/clock.py"
+SET_CLOCK = """
+import sys
+import time
+from datetime import datetime
+
+from coalition import programme
+from kit.terminal import desk
+from settlement import settled_days
+
+to = datetime.fromisoformat(sys.argv[1])
+with desk() as at:
+    with at.database.transaction() as session:
+        programme.set_test_clock(session, to=to)
+    due = to.hour == 0
+    for _ in range(600):
+        with at.database.transaction() as session:
+            if len(settled_days.all_of_them(session)) == due:
+                break
+        time.sleep(0.1)
+    else:
+        sys.exit("the night did not settle the day")
+"""
 MARK = "--- the next block ---"
 
 
@@ -78,6 +102,9 @@ def running(folder: Path, environment: dict[str, str]) -> Iterator[list[Block]]:
     try:
         wait_for(lambda: "Coalition is up" in log.read_text() or terminal.poll() is not None)
         assert terminal.poll() is None, log.read_text()
+        (folder / "var" / "clock.py").write_text(SET_CLOCK, "utf-8")
+        evening = ["bash", "-c", f"{CLOCK} 2026-03-02T20:00+00:00"]
+        subprocess.run(evening, cwd=folder, env=environment, check=True, timeout=60)
         yield rest
     finally:
         os.killpg(terminal.pid, signal.SIGINT)
@@ -105,6 +132,8 @@ def _outputs(following: list[Block], folder: Path, environment: dict[str, str]) 
     script = []
     for block in following:
         text = block.text.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+        if "settlement report" in text:
+            script.append(f"{CLOCK} 2026-03-03T00:00+00:00\n")
         if block.language == "sh":
             script.append(f"{text}\necho\necho '{MARK}'\n")
         elif block.saved_as:

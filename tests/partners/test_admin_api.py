@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from kit import clock
+from kit import clock, ids
+from partners.lifecycle import Step
+from settlement.terms import Terms, put_in_force
+from tests.conftest import NOW
 from tests.partners.conftest import Caller, basic
 
 METHODS = {"GET", "POST", "PATCH"}
@@ -70,7 +74,7 @@ def test_a_partner_is_taken_from_nothing_to_live(boss, newcomer, http, world) ->
     assert boss.get(base).json["status"] == "onboarding"
     assert boss.get(f"{base}/readiness").json == {
         "ready": False,
-        "missing": ["legal_entity", "brand", "presence", "contact", "signed_agreement"],
+        "missing": ["legal_entity", "brand", "presence", "contact", "signed_agreement", "rate", "agreement"],
     }
     entity = {"legal_name": "Newcomer Ltd", "registration_no": "01234567", "country": "GB"}
     assert boss.patch(base, {"legal_entity": entity}).json["legal_entity"] == entity
@@ -87,7 +91,7 @@ def test_a_partner_is_taken_from_nothing_to_live(boss, newcomer, http, world) ->
     early = boss.post(f"{base}/clients", {})
     assert (early.status_code, early.json["code"]) == (409, "partner_not_active")
     refused = boss.post(f"{base}/activate", {"reason": "now"})
-    assert (refused.status_code, refused.json["missing"]) == (409, ["signed_agreement"])
+    assert (refused.status_code, refused.json["missing"]) == (409, ["signed_agreement", "rate", "agreement"])
     signed = {
         "document": "agreement-17.pdf",
         "document_hash": HASH,
@@ -96,6 +100,10 @@ def test_a_partner_is_taken_from_nothing_to_live(boss, newcomer, http, world) ->
         "signed_on": "2026-01-01",
     }
     assert boss.post(f"{base}/signatures", signed).json["document_hash"] == HASH
+    step = Step("as agreed", "ann", NOW)
+    with world.transaction() as session:
+        terms = Terms(Decimal(1), Decimal("0.95"))
+        put_in_force(session, partner_id=ids.parse(ids.PARTNER, newcomer), terms=terms, step=step)
     assert boss.post(f"{base}/activate", {"reason": "now"}).json["status"] == "active"
     made = boss.post(f"{base}/clients", {"scopes": ["transactions:read"]}).json
     answer = http.post(

@@ -20,7 +20,7 @@ from kit.errors import CoalitionError
 from partners import accounts, categories, competition, lifecycle, presences, territories
 from partners.lifecycle import Step
 from partners.presences import ExclusivityConflict, NoDays, PresenceNotFound, UnknownTerritory
-from tests.conftest import NOW, World
+from tests.conftest import NOW, World, active_partner
 
 FIRST = date(2026, 1, 1)
 LAST = 40  # days the model looks at
@@ -312,7 +312,7 @@ def constraint_allows(session: Session, wanted: presences.Presence, *, new: bool
 @given(steps)
 def test_code_and_constraint_each_agree_with_a_plain_model(shared_world: World, steps) -> None:
     with shared_world.database.trial() as session:
-        who = [accounts.create(session, code=f"p{n}", name=f"P{n}", now=NOW).partner_id for n in range(3)]
+        who = [active_partner(session, f"p{n}").partner_id for n in range(3)]
         tree = grow(session, *PATHS)
         present: list[presences.Presence] = []
         for partner, path, territory, since, days, exclusive, earlier in steps:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,14 +19,19 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from cli import main
+from coalition import rates
 from kit import clock
 from kit.errors import CoalitionError
 from partners import accounts, brands, categories, clients, contacts, lifecycle, locations, presences, signatures, staff
 from partners.accounts import LegalEntity, PartnerGone, PartnerNotActive
+from partners.issuing import TermsMissing
 from partners.lifecycle import Leaving, OnboardingIncomplete, Step, TransitionRefused
 from partners.states import TRANSITIONS
-from tests.conftest import NOW, World
+from settlement import agreements
+from settlement.terms import Terms, put_in_force, take_on
+from tests.conftest import NOW, World, active_partner
 
+ROOT = Path(__file__).parents[2]
 STEP = Step("as agreed", "ann", NOW)
 HOUR = timedelta(hours=1)
 
@@ -63,7 +71,19 @@ def signed_agreement(session, partner_id, **change: Any) -> None:
     signatures.record(session, partner_id=partner_id, **given, now=NOW)
 
 
-PAPERS: list[Callable[..., None]] = [legal_entity, brand, presence, contact, signed_agreement]
+def rate(session, partner_id) -> None:
+    rates.set_rate(session, partner_id=partner_id, points_per_unit=Decimal(1), minor_per_unit=100, currency="GBP",
+                   since=NOW.date())  # fmt: skip
+
+
+def agreement(session, partner_id) -> None:
+    agreements.agree(session, partner_id=partner_id, redemption_price_minor=Decimal(1), currency="GBP",
+                     since=NOW.date(), now=NOW)  # fmt: skip
+
+
+PAPERS: list[Callable[..., None]] = [
+    legal_entity, brand, presence, contact, signed_agreement, rate, agreement,
+]  # fmt: skip
 
 
 def live_client(world: World, partner_id) -> None:
@@ -85,6 +105,35 @@ def test_a_partner_goes_live_only_when_all_its_papers_are_in_order(world: World,
     with world.transaction() as session:
         assert lifecycle.activate(session, partner_id=newcomer.partner_id, step=STEP).status == "active"
     live_client(world, newcomer.partner_id)
+
+
+def test_who_issues_no_points_needs_no_terms_until_it_does(world: World) -> None:
+    step = Step("a trial", "ann", NOW)
+    with world.transaction() as session:
+        made = take_on(session, code="taker", name="Taker", terms=None, step=step)
+        assert (made.status, made.is_issuer) == ("active", False)
+    with pytest.raises(TermsMissing) as refused, world.transaction() as session:
+        accounts.change(session, partner_id=made.partner_id, is_issuer=True)
+    assert refused.value.fields["missing"] == ["rate", "agreement"]
+    with world.transaction() as session:
+        put_in_force(session, partner_id=made.partner_id, terms=Terms(Decimal(1), Decimal(1)), step=step)
+        assert accounts.change(session, partner_id=made.partner_id, is_issuer=True).is_issuer
+
+
+def test_nobody_who_issues_points_is_vouched_for_without_terms_in_force_today(world: World, newcomer) -> None:
+    tomorrow = Terms(Decimal(1), Decimal(1), since=NOW.date() + timedelta(days=1))
+    with world.transaction() as session:
+        put_in_force(session, partner_id=newcomer.partner_id, terms=tomorrow, step=STEP)
+    with pytest.raises(TermsMissing), world.transaction() as session:
+        lifecycle.vouch(session, partner_id=newcomer.partner_id, step=STEP)
+
+
+def test_no_part_of_the_product_makes_a_partner_live_but_its_lifecycle() -> None:
+    writes = re.compile(r"(INSERT INTO|UPDATE) partners\.partner\b")
+    rooms = ("kit", "coalition", "partners", "settlement", "webhooks", "console")
+    writers = {path.name for room in rooms for path in (ROOT / room).rglob("*.py") if writes.search(path.read_text())}
+    assert writers == {"accounts.py", "lifecycle.py"}
+    assert "onboarding" in inspect.getsource(accounts.onboard)
 
 
 def test_what_has_ended_counts_no_longer(world: World, newcomer) -> None:
@@ -114,7 +163,7 @@ def in_state(world: World, status: str) -> accounts.Partner:
             if status == "left":
                 lifecycle.abandon(session, partner_id=made.partner_id, step=STEP)
         else:
-            made = accounts.create(session, code="one", name="One", now=NOW)
+            made = active_partner(session, "one")
             if status == "suspended":
                 lifecycle.suspend(session, partner_id=made.partner_id, step=STEP)
             if status == "leaving":
@@ -148,7 +197,7 @@ def test_every_step_is_written_down_for_good(world: World) -> None:
         lifecycle.resume(session, partner_id=partner.partner_id, step=Step("paid", "ben", NOW + HOUR))
         found = accounts.history(session, partner_id=partner.partner_id, after=UUID(int=0), limit=9)
     assert [(s.from_status, s.to_status, s.reason, s.made_by) for s in found] == [
-        (None, "active", "vouched for by the operator", "the operator"),
+        (None, "onboarding", "onboarding begins", "a test"),
         ("active", "suspended", "as agreed", "ann"),
         ("suspended", "active", "paid", "ben"),
     ]
@@ -278,7 +327,8 @@ def command(world: World, monkeypatch) -> Callable[..., Result]:
         monkeypatch.setenv(f"COALITION_{name.upper()}", str(getattr(world.settings, name)))
 
     def run(*words: str) -> Result:
-        return CliRunner().invoke(main, [*words, "--json"])
+        takes_json = words[0] not in ("rate", "agreement")
+        return CliRunner().invoke(main, [*words, *(["--json"] * takes_json)])
 
     return run
 
@@ -318,15 +368,17 @@ def test_the_operator_takes_a_partner_from_nothing_to_live_at_the_terminal(comma
     assert json.loads(present.output)["clause"] == "7.2"
     refused = command("partner", "activate", "fresh", *why)
     assert refused.exit_code == 1
-    assert "lacks: signed_agreement (onboarding_incomplete)" in refused.output
+    assert "lacks: signed_agreement, rate, agreement (onboarding_incomplete)" in refused.output
     who = ("--partner-signatory", "Bo", "--coalition-signatory", "Ann", "--on", "2026-01-01")
     signed = json.loads(command("partner", "sign", "fresh", str(paper), *who).output)
     assert signed["document_hash"] == sha256(b"signed").hexdigest()
     assert command("client", "create", "fresh").exit_code == 1
+    assert command("rate", "set", "fresh", "1.5").exit_code == 0
+    assert command("agreement", "create", "fresh", "0.95").exit_code == 0
     assert json.loads(command("partner", "activate", "fresh", *why).output)["status"] == "active"
     made = json.loads(command("client", "create", "fresh").output)
     assert command("client", "revoke", made["client_id"]).exit_code == 0
-    assert command("partner", "create", "rival").exit_code == 0
+    assert command("partner", "create", "rival", "--rate", "1", "--price", "1").exit_code == 0
     taken = command("partner", "presence", "add", "rival", "food", "*", *since)
     assert "Fresh (fresh) is present in food/grocer in GB" in taken.output
     ends = ("partner", "presence", "end", json.loads(present.output)["presence_id"], "2027-01-01")
@@ -356,7 +408,8 @@ def test_an_admin_client_is_made_at_the_terminal_and_gets_no_partners_scope(comm
     assert json.loads(command("client", "create", "--admin").output)["scopes"] == ["admin:read", "admin:write"]
     for words in (("--admin", "--scope", "earn:write"), ("fresh", "--admin"), ()):
         assert command("client", "create", *words).exit_code != 0
-    command("partner", "create", "fresh")
+    assert command("partner", "create", "fresh").exit_code == 2, "neither rate nor price"
+    command("partner", "create", "fresh", "--no-issuer")
     refused = command("client", "create", "fresh", "--scope", "admin:read")
     assert "unknown_scope" in refused.output
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import nullcontext
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -12,15 +13,17 @@ import pytest
 from sqlalchemy import text
 
 from coalition import ledger, wallets
-from coalition.dated import VersionTaken
-from settlement import agreements, nights, reports
-from settlement.agreements import AgreementMissing, MalformedPrice
+from coalition.dated import DayIsOver, VersionTaken
+from settlement import agreements, nights, reports, standing, verify, watch
+from settlement.agreements import MalformedPrice
+from settlement.night_faults import NightFault
 from settlement.nights import NightDiffers
 from settlement.reports import DayNotSettled
 from tests.conftest import NOW, World, request
 
 DAY = NOW.date()
 MIDNIGHT = NOW + timedelta(days=1)
+SETTLED = ("settled_day", "obligation", "net_position", "payment", "statement")
 
 
 def agree(world: World, partner, price: str, since: date = DAY) -> None:
@@ -42,6 +45,25 @@ def run(world: World, day: date = DAY, now=MIDNIGHT):
 def report(world: World, day: date = DAY) -> reports.Report:
     with world.transaction() as session:
         return reports.get(session, day)
+
+
+def statement(world: World, day: date, code: str) -> dict:
+    with world.transaction() as session:
+        body = session.scalar(
+            text("""SELECT body FROM settlement.statement JOIN partners.partner USING (partner_id)
+                    WHERE day = :day AND code = :code"""),
+            {"day": day, "code": code},
+        )
+    return json.loads(bytes(body))
+
+
+def run_due(world: World, **more):
+    return nights.run_due(world.database, keyring=world.keyring, **more)
+
+
+def verified(world: World) -> str | None:
+    with world.transaction() as session:
+        return verify.first_broken(session)
 
 
 @pytest.fixture
@@ -105,6 +127,42 @@ def test_a_night_that_would_differ_stops(traded) -> None:
         run(world)
 
 
+@pytest.mark.parametrize("table", SETTLED)
+@pytest.mark.parametrize("statement", ["UPDATE {} SET day = day", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
+def test_what_is_settled_can_not_be_changed_even_by_the_owner(traded, table: str, statement: str) -> None:
+    world, _, _ = traded
+    run(world)
+    with psycopg.connect(str(world.settings.database_url)) as owner, pytest.raises(psycopg.Error, match="stays"):
+        owner.execute(statement.format(f"settlement.{table}"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE settlement.obligation SET amount_minor = amount_minor + 1 WHERE points = 101",
+        "UPDATE settlement.net_position SET amount_minor = 0",
+        "UPDATE settlement.payment SET amount_minor = amount_minor + 100000",
+        "UPDATE settlement.payment SET payer_id = payee_id, payee_id = payer_id",
+        "UPDATE settlement.statement SET body = body || ' '",
+        "UPDATE settlement.statement SET content_hash = sha256('x')",
+        "UPDATE settlement.settled_day SET content_hash = sha256('x')",
+        "DELETE FROM settlement.payment",
+        "DELETE FROM settlement.statement WHERE encode(body, 'escape') LIKE '%pagebound%'",
+        "INSERT INTO settlement.payment SELECT day, 9, payer_id, payee_id, currency, 1 FROM settlement.payment",
+    ],
+)
+def test_a_settled_row_that_was_changed_all_the_same_is_found_by_a_rerun_and_by_verify(traded, change: str) -> None:
+    world, _, _ = traded
+    run(world)
+    assert verified(world) is None
+    with psycopg.connect(str(world.settings.database_url)) as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute(change)
+    with pytest.raises(NightDiffers):
+        run(world)
+    assert str(DAY) in (verified(world) or "")
+
+
 def test_the_price_is_that_of_the_day_the_points_were_issued(traded) -> None:
     world, (grocer, station, _), member = traded
     run(world)
@@ -149,15 +207,112 @@ def test_an_empty_day_settles_like_any_other(world: World) -> None:
     assert "none" in reports.as_table(report(world))
 
 
-def test_a_partner_without_agreement_is_named_and_the_day_waits(world: World) -> None:
-    grocer, station = world.partner("greengrocer"), world.partner("fuelway")
-    member = world.member()
-    world.earn(grocer.partner_id, member, 10)
-    world.burn(station.partner_id, member, 10)
-    with pytest.raises(AgreementMissing):
-        run(world)
-    agree(world, grocer, "1")
-    assert run(world).settled_now
+def test_points_without_a_price_are_set_aside_and_named_and_hold_up_nobody(traded, caplog) -> None:
+    world, (_, _, book), member = traded
+    stray = world.partner("stray")
+    world.earn(stray.partner_id, member, 30)
+    world.burn(book.partner_id, member, 40, reference="B1")  # 10 of the station's, 30 of the stray's
+    night = run(world)
+    made = report(world)
+    assert (night.settled_now, night.set_aside) == (True, 1)
+    assert [(o.payer, o.payee, o.points, o.amount_minor) for o in made.obligations] == [
+        ("Fuelway", "Greengrocer", 40, 20),
+        ("Fuelway", "Pagebound", 10, 5),
+        ("Greengrocer", "Fuelway", 101, 96),
+    ]
+    (left,) = made.set_aside
+    assert (left.payer, left.payee, left.points, left.code) == ("Stray", "Pagebound", 30, "agreement_missing")
+    assert "30 points issued on 2026-03-02, waiting" in reports.as_table(made)
+    assert "set_aside,2026-03-02,Stray,Pagebound,30,," in reports.as_csv(made)
+    assert "points set aside" in caplog.text
+    named = {partner: "set_aside" in statement(world, DAY, partner) for partner in ("stray", "pagebound", "fuelway")}
+    assert named == {"stray": True, "pagebound": True, "fuelway": False}
+    with world.transaction() as session:
+        stands = standing.read(session, now=MIDNIGHT)
+        assert (stands.set_aside, stands.set_aside_points, stands.last_settled) == (1, 30, DAY)
+        assert watch.state(session, MIDNIGHT) == "set aside"
+    assert (run(world).settled_now, verified(world)) == (False, None)
+
+
+def test_an_agreement_for_the_days_before_the_first_settles_what_was_set_aside_in_the_next_night(traded) -> None:
+    world, (grocer, _, book), member = traded
+    stray = world.partner("stray")
+    world.earn(stray.partner_id, member, 30)
+    world.burn(book.partner_id, member, 25)  # 10 of the station's, 15 of the stray's
+    first = run(world)
+    world.burn(book.partner_id, member, 5, reference="B2")
+    agree(world, stray, "2", since=DAY + timedelta(days=1))  # what the command does if no day is given
+    second = run(world, DAY + timedelta(days=1), MIDNIGHT + timedelta(days=1))
+    assert (second.set_aside, second.taken_in) == (1, 0), "the points of the first day have no price yet"
+    agree(world, stray, "3", since=DAY)
+    world.burn(grocer.partner_id, member, 1)
+    third = run(world, DAY + timedelta(days=2), MIDNIGHT + timedelta(days=2))
+    assert (third.set_aside, third.taken_in) == (0, 2)
+    made = report(world, DAY + timedelta(days=2))
+    assert [(o.payer, o.payee, o.points, o.amount_minor) for o in made.obligations] == [
+        ("Stray", "Greengrocer", 1, 3), ("Stray", "Pagebound", 20, 60),
+    ]  # fmt: skip
+    lines = statement(world, DAY + timedelta(days=2), "pagebound")["lines"]
+    assert [(line["day"], line["points"], line["amount_minor"]) for line in lines] == [
+        ("2026-03-02", 15, 45), ("2026-03-03", 5, 15),
+    ]  # fmt: skip
+    assert report(world).set_aside[0].settled_on == DAY + timedelta(days=2)
+    for day, before in ((DAY, first), (DAY + timedelta(days=1), second), (DAY + timedelta(days=2), third)):
+        assert run(world, day, MIDNIGHT + timedelta(days=9)).content_hash == before.content_hash
+    assert verified(world) is None
+
+
+def test_a_night_that_fails_keeps_no_other_day_waiting_and_is_told_of(traded, caplog) -> None:
+    world, (grocer, _, _), member = traded
+    run(world)
+    with psycopg.connect(str(world.settings.database_url)) as owner:  # what the next night can't write beside
+        owner.execute("SET session_replication_role = replica")
+        owner.execute("INSERT INTO settlement.net_position SELECT day + 1, partner_id, currency, 1 "
+                      "FROM settlement.net_position LIMIT 1")  # fmt: skip
+    later = MIDNIGHT + timedelta(days=2)
+    world.burn(grocer.partner_id, member, 3)
+    agree(world, world.partner("late"), "1", since=DAY + timedelta(days=2))
+    done = list(run_due(world, now=later))
+    assert [(one.day, isinstance(one, NightFault)) for one in done] == [
+        (DAY + timedelta(days=1), True), (DAY + timedelta(days=2), False),
+    ]  # fmt: skip
+    assert caplog.text.count("the night of 2026-03-03 failed") == 1
+    with world.transaction() as session:
+        assert watch.state(session, later) == "failed: 2026-03-03 (internal_error)"
+    assert (
+        list(
+            nights.run_due(
+                world.database, keyring=world.keyring, now=later, unless_failed_since=later - timedelta(minutes=5)
+            )
+        )
+        == []
+    )
+    with psycopg.connect(str(world.settings.database_url)) as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute("DELETE FROM settlement.net_position WHERE day = '2026-03-03'")
+    assert [one.day for one in run_due(world, now=later)] == [DAY + timedelta(days=1)]
+    assert caplog.text.count("failed") == 1
+    with world.transaction() as session:
+        assert watch.state(session, later) == "ok"
+        assert watch.state(session, later + timedelta(days=2)) == "late"
+
+
+def test_no_new_terms_for_a_day_that_is_over_and_had_some(traded) -> None:
+    world, (grocer, _, _), _ = traded
+    run(world)
+    tomorrow = DAY + timedelta(days=1)
+    for since in (DAY, DAY - timedelta(days=35)):
+        with pytest.raises(VersionTaken) if since == DAY else nullcontext():
+            agree(world, grocer, "5", since=since)
+    with pytest.raises(DayIsOver):
+        agree(world, grocer, "6", since=DAY - timedelta(days=1))
+    agree(world, grocer, "7", since=tomorrow)
+    with world.transaction() as session:
+        found = [
+            (a.version, a.since, a.until) for a in agreements.everything(session) if a.partner_id == grocer.partner_id
+        ]
+    assert found == [(1, DAY, tomorrow), (2, DAY - timedelta(days=35), DAY), (3, tomorrow, None)]
+    assert run(world).settled_now is False
 
 
 def test_what_is_due_is_what_is_over_and_not_settled(traded) -> None:

@@ -21,6 +21,8 @@ def test_how_far_the_nights_are_is_told_in_figures(world: World) -> None:
         "coalition_settled_day_age_seconds": 23 * 3600,
         "coalition_unsettled_days": 0,
         "coalition_night_late_seconds": 0,
+        "coalition_nights_failing": 0,
+        "coalition_set_aside_points": 0,
     }
     late = told(midnight + timedelta(hours=49))
     assert late["coalition_unsettled_days"] == 3
@@ -32,4 +34,6 @@ def test_how_far_the_nights_are_is_told_in_figures(world: World) -> None:
         "coalition_settled_day_age_seconds": 49 * 3600,
         "coalition_unsettled_days": 2,
         "coalition_night_late_seconds": 25 * 3600,
+        "coalition_nights_failing": 0,
+        "coalition_set_aside_points": 0,
     }

@@ -412,6 +412,10 @@ class StepUpRequired(Forbidden):
     """Proof of the member needed."""
 
 
+class TermsMissing(Conflict):
+    """Terms missing."""
+
+
 class TillCodeTaken(Conflict):
     """Till code taken."""
 
@@ -596,6 +600,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "staff_email_taken": StaffEmailTaken,
     "staff_not_found": StaffNotFound,
     "step_up_required": StepUpRequired,
+    "terms_missing": TermsMissing,
     "till_code_taken": TillCodeTaken,
     "till_not_found": TillNotFound,
     "till_retired": TillRetired,

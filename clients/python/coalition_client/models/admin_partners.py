@@ -39,7 +39,7 @@ class Readiness(Answer):
     """What an onboarding still lacks."""
 
     ready: bool
-    # of legal_entity, brand, presence, contact, signed_agreement
+    # of legal_entity, brand, presence, contact, signed_agreement, and of an issuer rate, agreement
     missing: tuple[str, ...]
 
 
