@@ -16,6 +16,7 @@ from flask import Flask, request
 from kit import ids
 from kit.errors import CoalitionError, Stale
 from kit.http import etags, idempotency, problems, rate_limits, versions
+from kit.http.bodies import IncompleteBody
 from kit.http.examples import Examples
 from kit.http.fields import OPTIONAL
 from kit.http.requests import DRY_RUN, REQUEST_ID
@@ -33,7 +34,7 @@ _EVERYWHERE: tuple[type[CoalitionError], ...] = (
     rate_limits.RateLimited,
     problems.InternalError,
 )
-_WITH_BODY = (problems.MalformedRequest, problems.BodyTooLarge, problems.UnsupportedMediaType)
+_WITH_BODY = (problems.MalformedRequest, IncompleteBody, problems.BodyTooLarge, problems.UnsupportedMediaType)
 _WITH_PARAMETER: dict[str, tuple[type[CoalitionError], ...]] = {
     idempotency.PARAMETER["name"]: (problems.IdempotencyKeyMissing,),  # type: ignore[dict-item]
     etags.IF_MATCH["name"]: (etags.PreconditionRequired, Stale, problems.MalformedRequest),  # type: ignore[dict-item]

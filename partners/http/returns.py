@@ -38,19 +38,13 @@ class ReturnedSchema(ChoosingSchema):
 
 
 class ReturnSchema(ma.Schema):
-    """The transactions of one purchase of one member, each once."""
+    """The transactions of one purchase of one member; one that stands there twice is returned once."""
 
     reference = reference(required=True, metadata={"description": "The number of your return"})
     effective_at = Instant(metadata={"description": "When the goods came back; now, if left out"})
     transactions = ma.fields.List(
         ma.fields.Nested(ReturnedSchema), required=True, validate=ma.validate.Length(1, ledger.MOST_REVERSED)
     )
-
-    @ma.validates("transactions")
-    def _each_once(self, value: list[dict[str, Any]], **kwargs: Any) -> None:
-        named = [part["transaction_id"] for part in value if "transaction_id" in part]
-        if len(set(named)) < len(named):
-            raise ma.ValidationError("name each transaction once")
 
 
 class ReturnShownSchema(ma.Schema):

@@ -20,7 +20,7 @@ from coalition.ledger import Command, Outcome
 from coalition.programme import Rules
 from kit import ids
 from kit.db import Session
-from tests.conftest import NOW, World, found, request
+from tests.conftest import APPROVED, NOW, World, found, request
 
 A, B = ids.new(), ids.new()
 OTHER_CARD = "7001000000130470"
@@ -67,7 +67,9 @@ def policy(world: World, name: str) -> None:
 
 def merge(world: World, member: UUID, into: UUID) -> None:
     with world.transaction() as session:
-        merges.merge(session, member_id=member, into=into, reference=secrets.token_hex(8), now=NOW).unwrap()
+        merges.merge(
+            session, member_id=member, into=into, reference=secrets.token_hex(8), now=NOW, approval=APPROVED
+        ).unwrap()
 
 
 def is_clean(world: World) -> bool:

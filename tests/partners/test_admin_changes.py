@@ -127,7 +127,7 @@ def test_every_change_is_written_down_with_who_made_it(world: World, app: Flask,
         for method in (rule.methods or set()) & {"POST", "PUT", "PATCH", "DELETE"}
         if rule.rule.startswith(ADMIN)
     }
-    assert done == routes, "a new change is tried here, too"
+    assert done == routes - {("POST", "/members/find")}, "a new change is tried here, too"
 
 
 def test_a_change_that_is_refused_or_only_tried_is_not_written_down(world: World, desk: Desk) -> None:
@@ -183,6 +183,7 @@ def test_whatever_can_be_changed_says_its_state() -> None:
                 assert "ETag" in item[method]["responses"]["200"]["headers"], path
     one = re.compile(rf"{ADMIN}/\w+/\{{\w+_id\}}")
     shown = [path for path, item in PATHS.items() if one.fullmatch(path) and "get" in item]
+    shown.remove(f"{ADMIN}/members/{{member_id}}")  # a member is changed at no route of the admin's
     assert len(shown) >= 9
     for path in shown:
         assert "ETag" in PATHS[path]["get"]["responses"]["200"]["headers"], path

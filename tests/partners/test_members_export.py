@@ -28,6 +28,7 @@ CALLED = {
     ("coalition.posting", "lot_id"): "lot_transaction_id",
     ("coalition.lot", "lot_id"): "transaction_id",
     ("coalition.lot", "issuer_id"): "partner_id",
+    ("coalition.lot", "origin_id"): "origin_transaction_id",
     ("coalition.debt", "txn_id"): "transaction_id",
     ("coalition.member", "enrolled_by"): "partner_id",
     ("coalition.member_identifier", "sealed"): "value",

@@ -357,8 +357,9 @@ def test_a_person_has_up_to_ten_passkeys(world, signed_in) -> None:
 
 
 def test_a_name_that_is_none_is_refused(signed_in) -> None:
-    for name in ("", " ", "x" * 61, "a\x00b"):
+    for name in ("", " ", "x" * 61):
         assert register(signed_in, Authenticator(), name=name).json["code"] == "malformed_passkey_name"
+    assert register(signed_in, Authenticator(), name="a\x00b").json["code"] == "invalid_request"
 
 
 def test_passkeys_are_for_who_proved_lately_that_it_is_them(world, browser, signed_in) -> None:

@@ -63,7 +63,6 @@ def test_parts_may_be_returned_by_points(grocer: Caller) -> None:
     "transactions",
     [[], None, ["txn_x"], [{"transaction_id": "mbr_01h45ytscbebyvny4gc8cr8ma2"}], [{}],
      [{"transaction_id": "txn_01h45ytscbebyvny4gc8cr8ma2", "points": 1, "amount": {"minor": 1, "currency": "GBP"}}],
-     [{"transaction_id": "txn_01h45ytscbebyvny4gc8cr8ma2"}] * 2,
      [{"transaction_id": "txn_01h45ytscbebyvny4gc8cr8ma2"}] * (ledger.MOST_REVERSED + 1)],
 )  # fmt: skip
 def test_a_list_that_is_no_purchase_is_refused(grocer: Caller, transactions: Any) -> None:
@@ -106,3 +105,13 @@ def test_returns_of_a_suspended_partner_leave_nobody_in_debt(world: World, groce
     )
     assert (alone.status_code, alone.json["uncovered"], alone.json["owed_after"]) == (201, 30, 0)
     assert listed.json["data"][0]["transaction"]["owed_after"] == 0
+
+
+def test_a_transaction_that_stands_there_twice_is_returned_once(grocer: Caller) -> None:
+    earned = posted(grocer, "earn", 50)
+    answer = give_back(grocer, earned, earned)
+    assert [each["points"] for each in answer.json["transactions"]] == [50, 50]
+    assert len({each["transaction_id"] for each in answer.json["transactions"]}) == 1
+    again = {"transaction_id": posted(grocer, "earn", 9), "points": 1}
+    other = give_back(grocer, again, {**again, "points": 2}, body={"reference": "RET-2"})
+    assert (other.status_code, other.json["code"]) == (409, "reference_reused")

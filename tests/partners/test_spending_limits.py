@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from coalition import pins, programme
 from kit import clock
-from partners import batch_files
+from partners import batch_turns
 from tests.conftest import CARD, World
 from tests.partners.conftest import Caller
 from tests.partners.test_step_up import agree, member_of
@@ -60,7 +60,7 @@ def by_file(world: World, partner: Caller, bodies: list[dict[str, Any]]) -> list
     stored = partner.http.post(
         "/v1/batches/files", data="\n".join(lines), content_type="text/csv", headers=authorised
     ).json
-    batch_files.work_off(world.database, keyring=world.keyring, now=clock.now())
+    batch_turns.take_turns(world.database, keyring=world.keyring, now=clock.now())
     results = partner.get(f"/v1/batches/{stored['batch_id']}/results")
     return [json.loads(line)["status"] for line in results.text.splitlines()]
 

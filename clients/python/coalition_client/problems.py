@@ -168,6 +168,10 @@ class IdentifierNotFound(NotFound):
     """Identifier not found."""
 
 
+class IncompleteBody(Malformed):
+    """Incomplete body."""
+
+
 class InsufficientPoints(Conflict):
     """Not enough points."""
 
@@ -539,6 +543,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "identifier_in_use": IdentifierInUse,
     "identifier_missing": IdentifierMissing,
     "identifier_not_found": IdentifierNotFound,
+    "incomplete_body": IncompleteBody,
     "insufficient_points": InsufficientPoints,
     "insufficient_scope": InsufficientScope,
     "internal_error": InternalError,
