@@ -111,6 +111,16 @@ def close_over(session: Session, *, now: datetime) -> list[date]:
     return list(session.scalars(text("SELECT coalition.close_days_over(:now)"), {"now": now}))
 
 
+def close_early(session: Session, *, now: datetime) -> date:
+    """Close the open day before it is over, where nobody's money is behind it; returns it.
+
+    What is posted until midnight belongs to the next day, which then lasts until its own midnight.
+    """
+    day = programme.get(session).open_day
+    session.execute(text("SELECT coalition.ledger_close_day(:day, :now)"), {"day": day, "now": now})
+    return day
+
+
 class DayWatch:
     """Closes business days as soon as they are over; asks the database only when one may be."""
 
@@ -272,12 +282,16 @@ def flow_lines(session: Session, day: date) -> Iterator[FlowLine]:
 
 
 def matrix(session: Session) -> list[tuple[UUID, UUID, int]]:
-    """Issuer, redeemer, points burned less given back, over all days; its sum is the total burn."""
+    """Issuer, redeemer, points burned less given back, over all days, and points that repaid what a member owed it.
+
+    So its sum is the total burn and all that was recovered.
+    """
     rows = session.execute(
         text("""
             SELECT p.issuer_id, p.partner_id,
-                   sum(CASE WHEN p.credit = 'redemption' THEN p.points ELSE -p.points END)::bigint
-            FROM coalition.posting p WHERE 'redemption' IN (p.debit, p.credit) GROUP BY 1, 2 ORDER BY 1, 2
+                   sum(CASE WHEN p.debit = 'redemption' THEN -p.points ELSE p.points END)::bigint
+            FROM coalition.posting p
+            WHERE p.debit = 'redemption' OR p.credit IN ('redemption', 'recovery') GROUP BY 1, 2 ORDER BY 1, 2
         """)
     )
     return [(row[0], row[1], row[2]) for row in rows]
@@ -292,6 +306,7 @@ class Turnover:
     burned: int
     earns_reversed: int
     burns_reversed: int
+    recovered: int  # of what it issued, at once repaid to whom members owed points
 
 
 def turnover(session: Session) -> list[Turnover]:
@@ -302,7 +317,8 @@ def turnover(session: Session) -> list[Turnover]:
                    coalesce(sum(t.points) FILTER (WHERE t.kind = 'earn'), 0)::bigint,
                    coalesce(sum(t.points) FILTER (WHERE t.kind IN ('burn', 'capture')), 0)::bigint,
                    coalesce(sum(t.points) FILTER (WHERE t.kind = 'clawback' OR o.kind = 'earn'), 0)::bigint,
-                   coalesce(sum(t.points) FILTER (WHERE o.kind IN ('burn', 'capture')), 0)::bigint
+                   coalesce(sum(t.points) FILTER (WHERE o.kind IN ('burn', 'capture')), 0)::bigint,
+                   coalesce(sum(t.repaid), 0)::bigint
             FROM coalition.txn t LEFT JOIN coalition.txn o ON o.txn_id = t.reverses_txn_id
             GROUP BY 1 ORDER BY 1
         """)

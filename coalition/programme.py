@@ -139,6 +139,7 @@ def _key_check(keyring: Keyring) -> bytes:
 class Rules:
     """What the programme does where programmes differ.
 
+    Points live for `expiry_months`, as it stands when they are earned, from the day they are earned for.
     `return_policy` is about points of a return that are spent: within_balance (written off), owed, refuse. Points that
     return to an expired lot live for `grace_days`; issuers hear `warn_days` before points expire; adjustments of more
     than `adjustment_limit` points take two people. A burn or hold of more than `pin_free_points`, or with which the
@@ -146,6 +147,7 @@ class Rules:
     rotating code or a consent.
     """
 
+    expiry_months: int
     return_policy: str
     grace_days: int
     warn_days: int
@@ -158,7 +160,7 @@ def rules(session: Session) -> Rules:
     """The rules in force."""
     row = session.execute(
         text("""
-            SELECT return_policy::text, grace_days, warn_days, adjustment_limit, pin_free_points,
+            SELECT expiry_months, return_policy::text, grace_days, warn_days, adjustment_limit, pin_free_points,
                    pin_free_points_per_day
             FROM coalition.programme
         """)
@@ -172,9 +174,10 @@ def set_rules(session: Session, wanted: Rules) -> None:
     """Let `wanted` be in force for what is posted from now on."""
     session.execute(
         text("""
-            UPDATE coalition.programme SET return_policy = CAST(:return_policy AS coalition.return_policy),
-                grace_days = :grace_days, warn_days = :warn_days, adjustment_limit = :adjustment_limit,
-                pin_free_points = :pin_free_points, pin_free_points_per_day = :pin_free_points_per_day
+            UPDATE coalition.programme SET expiry_months = :expiry_months,
+                return_policy = CAST(:return_policy AS coalition.return_policy), grace_days = :grace_days,
+                warn_days = :warn_days, adjustment_limit = :adjustment_limit, pin_free_points = :pin_free_points,
+                pin_free_points_per_day = :pin_free_points_per_day
         """),
         vars(wanted),
     )

@@ -233,5 +233,6 @@ def describe(running: Running) -> str:
     return (
         f"Coalition is up at {running.url}, its API at {running.url}/docs (supervisor {os.getpid()}; {pids})\n"
         f"{running.sandbox}\n"
+        f"its business days are those of {running.desk.settings.time_zone} (COALITION_TIME_ZONE, fixed from now on)\n"
         f"{running.metrics}"
     )

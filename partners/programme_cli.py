@@ -16,16 +16,25 @@ from partners.audit_cli import write_down
 
 @ledger.command("close-day")
 @click.argument("day", type=click.DateTime(["%Y-%m-%d"]), required=False)
+@click.option(
+    "--early", is_flag=True, help="In a sandbox or a demo: the open day, though it is not over, to try a night."
+)
 @json_option
 @one_line_errors
-def close_day(*, day: datetime | None, as_json: bool) -> None:
+def close_day(*, day: datetime | None, early: bool, as_json: bool) -> None:
     """End the business day DAY (the last that is over, if left out) with all before it: close, expire, seal.
 
     The nightly job does this and settles the day; here it is for those who settle elsewhere. It can't be undone.
     """
+    if early and day:
+        raise click.UsageError("--early ends the open day, so leave DAY out")
     with desk() as at:
         with at.database.transaction() as session:
             business_days.close_over(session, now=clock.now())
+            if early:
+                if not (at.settings.is_sandbox or programme.get(session).is_demo):
+                    fail("--early works in a sandbox or a demo only: `coalition --sandbox ledger close-day --early`")
+                business_days.close_early(session, now=clock.now())
             chosen = day.date() if day else programme.get(session).open_day - timedelta(days=1)
         seal = closing.close_day(at.database, day=chosen, now=clock.now(), keyring=at.keyring)
         with at.database.transaction() as session:
@@ -77,6 +86,7 @@ _PIN_LIMITS: dict[str, str | int | None] = {"pin_free_points": None, "pin_free_p
 
 
 @click.command("programme")
+@click.option("--expiry-months", type=click.IntRange(1, 120), help="How long points live that are earned from now on.")
 @click.option(
     "--return-policy", type=click.Choice(["within_balance", "owed", "refuse"]), help="Returns of spent points."
 )

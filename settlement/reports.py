@@ -56,8 +56,16 @@ class SetAsideLine:
 
 
 @dataclass(frozen=True)
+class UncoveredLine:
+    """Points that a partner's returns could not take back: written off, or owed by the members from then on."""
+
+    partner: str
+    points: int
+
+
+@dataclass(frozen=True)
 class Report:
-    """Who owes whom for one day, and how it is paid; and what waits for a price."""
+    """Who owes whom for one day, and how it is paid; what waits for a price, and what returns could not cover."""
 
     day: date
     content_hash: str
@@ -65,6 +73,7 @@ class Report:
     net_positions: list[NetLine]
     payments: list[ObligationLine]
     set_aside: list[SetAsideLine]
+    uncovered: list[UncoveredLine]
 
 
 def get(session: Session, day: date) -> Report:
@@ -106,6 +115,13 @@ def get(session: Session, day: date) -> Report:
         """),
         {"day": day},
     )
+    uncovered = session.execute(
+        text("""
+            SELECT p.name, sum(t.uncovered)::bigint FROM coalition.txn t JOIN partners.partner p USING (partner_id)
+            WHERE t.business_date = :day AND t.uncovered > 0 GROUP BY p.name ORDER BY p.name
+        """),
+        {"day": day},
+    )
     return Report(
         day,
         bytes(content_hash).hex(),
@@ -113,6 +129,7 @@ def get(session: Session, day: date) -> Report:
         [NetLine(*row) for row in nets],
         [ObligationLine(*row) for row in paid],
         [SetAsideLine(*row) for row in left_out],
+        [UncoveredLine(*row) for row in uncovered],
     )
 
 
@@ -139,6 +156,8 @@ def as_csv(report: Report) -> str:
         writer.writerow(["payment", report.day, plain(p.payer), plain(p.payee), "", p.amount_minor, p.currency])
     for s in report.set_aside:
         writer.writerow(["set_aside", report.day, plain(s.payer), plain(s.payee), s.points, "", ""])
+    for u in report.uncovered:
+        writer.writerow(["uncovered", report.day, plain(u.partner), "", u.points, "", ""])
     return out.getvalue().rstrip("\r\n")
 
 
@@ -166,6 +185,9 @@ def as_table(report: Report) -> str:
             + (f"settled on {s.settled_on}" if s.settled_on else "waiting")
             for s in report.set_aside
         ]
+    if report.uncovered:
+        lines += ["", "Not covered (points of returns that were spent already: written off, or owed by the members)"]
+        lines += [f"  {u.partner:<16} {u.points:>29} points" for u in report.uncovered]
     return "\n".join([*lines, "", f"content {report.content_hash}"])
 
 

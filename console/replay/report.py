@@ -24,11 +24,15 @@ class BrandFigures:
     burned: int
     earns_reversed: int
     burns_given_back: int
+    recovered: int
 
 
 @dataclass(frozen=True)
 class Books:
-    """The whole coalition as its database has it. `matrix` is issuer, redeemer, points burned less given back."""
+    """The whole coalition as its database has it.
+
+    `matrix` is issuer, redeemer, points burned less given back and recovered.
+    """
 
     members: int
     brands: list[BrandFigures]
@@ -51,8 +55,9 @@ class Books:
                 if total:
                     found.append(f"net positions of {report.day} add up to {total} {currency}")
         in_matrix = sum(points for _, _, points in self.matrix)
-        if in_matrix != self.burned:
-            found.append(f"the matrix adds up to {in_matrix}, the total burn is {self.burned}")
+        recovered = sum(brand.recovered for brand in self.brands)
+        if in_matrix != self.burned + recovered:
+            found.append(f"the matrix adds up to {in_matrix}, burn and recoveries to {self.burned + recovered}")
         return found
 
 
@@ -65,7 +70,9 @@ def read(desk: Desk) -> Books:
             members=members.count(session),
             brands=sorted(
                 (
-                    BrandFigures(names[t.partner_id], t.earned, t.burned, t.earns_reversed, t.burns_reversed)
+                    BrandFigures(
+                        names[t.partner_id], t.earned, t.burned, t.earns_reversed, t.burns_reversed, t.recovered
+                    )
                     for t in business_days.turnover(session)
                 ),
                 key=lambda figures: figures.brand,

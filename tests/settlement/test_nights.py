@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -12,7 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from coalition import ledger, wallets
+from coalition import business_days, ledger, programme, wallets
 from coalition.dated import DayIsOver, VersionTaken
 from settlement import agreements, nights, reports, standing, verify, watch
 from settlement.agreements import MalformedPrice
@@ -346,3 +347,36 @@ def test_the_report_is_the_same_figures_in_every_format(traded) -> None:
     assert json.loads(reports.as_json(made))["net_positions"][0]["amount_minor"] == 76
     assert "net_position,2026-03-02,,Fuelway,,76,GBP" in reports.as_csv(made).splitlines()
     assert "Greengrocer owes Fuelway 0.76 GBP" in reports.as_table(made)
+
+
+def test_the_report_and_the_matrix_hold_what_returns_could_not_cover_and_what_was_recovered(traded) -> None:
+    world, (grocer, station, _), member = traded
+    with world.transaction() as session:
+        programme.set_rules(session, replace(programme.rules(session), return_policy="owed"))
+    bought = world.earn(grocer.partner_id, member, 30)
+    world.burn(station.partner_id, member, 40)
+    with world.transaction() as session:
+        back = ledger.Reversal(original_id=bought.transaction_id, reference="back")
+        assert ledger.post(session, request(grocer.partner_id), back).unwrap().uncovered == 30
+    assert world.earn(station.partner_id, member, 50).repaid == 30
+    run(world)
+    made = report(world)
+    assert [(line.partner, line.points) for line in made.uncovered] == [("Greengrocer", 30)]
+    assert "uncovered,2026-03-02,Greengrocer,,30,," in reports.as_csv(made).splitlines()
+    assert "Greengrocer" in reports.as_table(made).partition("Not covered")[2]
+    with world.transaction() as session:
+        matrix = {(issuer, redeemer): points for issuer, redeemer, points in business_days.matrix(session)}
+        turnover = business_days.turnover(session)
+    assert matrix[station.partner_id, grocer.partner_id] == 40 + 30
+    assert sum(matrix.values()) == sum(each.burned - each.burns_reversed + each.recovered for each in turnover)
+
+
+def test_a_sandbox_ends_its_day_early_to_try_the_night(traded) -> None:
+    world, (grocer, _, _), member = traded
+    with world.transaction() as session:
+        assert business_days.close_early(session, now=NOW + timedelta(hours=1)) == DAY
+    night = run(world, now=NOW + timedelta(hours=1))
+    assert night.settled_now
+    assert world.earn(grocer.partner_id, member, 5).business_date == DAY + timedelta(days=1)
+    assert list(run_due(world, now=MIDNIGHT)) == []
+    assert verified(world) is None
