@@ -26,7 +26,7 @@ from console.replay.till import Till
 from kit import clock, ids
 from kit.errors import Conflict, Unavailable
 from kit.terminal import Desk
-from settlement import nights
+from settlement import nights, settled_days
 from settlement.night_faults import NightFault
 from webhooks import deliveries
 
@@ -203,8 +203,8 @@ def _settle(desk: Desk, day: date) -> None:
         if isinstance(night, NightFault):
             raise NightFailed(f"the night of {night.day} failed: {night.detail} ({night.code})")
     with desk.database.transaction() as session:
-        is_closed = day < programme.get(session).open_day
-    if is_closed:
+        was_settled = settled_days.is_settled(session, day)
+    if was_settled:
         nights.run(desk.database, day=day, now=clock.now(), keyring=desk.keyring)
 
 

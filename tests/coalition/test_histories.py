@@ -268,12 +268,12 @@ def close_days(stage: Stage) -> None:
     for n in range(DAYS):
         day = NOW.date() + timedelta(days=n)
         wait_for_transactions(database, day)
-        stage.days_gone.value = n + 1
-        expired = upkeep.expire(database, day=day, now=stage.now)
         begun_at = time.monotonic()
+        stage.days_gone.value = n + 1  # from now on a correction by hand may close it first
         with database.transaction() as session:
-            assert business_days.close(session, day=day, now=stage.now)
+            business_days.close_over(session, now=stage.now)
         done_at = time.monotonic()
+        expired = upkeep.expire(database, day=day, now=stage.now)
         with database.transaction() as session:
             seal = business_days.seal(session, day=day, now=stage.now, keyring=Keyring(bytes(32)))
         closings.append(Closing(day, begun_at, done_at, expired, seal))
@@ -446,12 +446,8 @@ class Retelling:
         self.member.repay(lot)
 
     def expire(self, t: Transaction) -> None:
-        """In the books of the day after which they can't be spent, and all that is free of them."""
-        gone = [
-            lot
-            for lot in self.member.lots
-            if lot.issuer == t.partner_id and lot.expires_on <= t.business_date + timedelta(days=1)
-        ]
+        """In the books of the first day on which they can't be spent any more, and all that is free of them."""
+        gone = [lot for lot in self.member.lots if lot.issuer == t.partner_id and lot.expires_on <= t.business_date]
         assert sum(lot.free for lot in gone) == t.points > 0
         for lot in gone:
             if lot.free:

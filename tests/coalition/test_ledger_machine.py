@@ -184,6 +184,7 @@ class Ledger(RuleBasedStateMachine):
     @rule(member=members, partner=partners, points=points, credit=st.booleans())
     def adjust(self, member: model.Member, partner: UUID, points: int, credit: bool) -> None:
         lot = model.Lot(UUID(int=0), partner, _plus_two_years(self.books.now.date()), points, points)
+        self.books.open_day = self.today  # corrections by hand close what is over first
         command = adjustments.Adjustment(
             member_id=member.member_id, reference=self.reference(), points=points, credit=credit,
             reason="as the machine likes", made_by="machine",
@@ -194,6 +195,7 @@ class Ledger(RuleBasedStateMachine):
     def merge(self, member: model.Member, into: model.Member, really: bool) -> model.Member:
         if not really:
             return into
+        self.books.open_day = self.today
         with self.books.world.transaction() as session:
             outcome = merges.merge(
                 session,
@@ -250,21 +252,22 @@ class Ledger(RuleBasedStateMachine):
                 model.end_hold(kept, 0, now=self.books.now, lapse=True)
         for member in self.everybody:
             model.vest(member, self.books.now)
-        while self.books.now.date() > self.books.open_day:
-            self.close_day()
+        self.close_days()
         self.same_as_model()
 
-    def close_day(self) -> None:
-        day = self.books.open_day
+    def close_days(self) -> None:
+        """Close what is over, then do for each of these days what its night does."""
         database = self.books.world.database
-        upkeep.expire(database, day=day, now=self.books.now)
         with database.transaction() as session:
-            assert business_days.close(session, day=day, now=self.books.now)
-        with database.transaction() as session:
-            business_days.seal(session, day=day, now=self.books.now, keyring=self.books.world.keyring)
-        for member in self.everybody:
-            model.expire(member, day)
-        self.books.open_day = day + timedelta(days=1)
+            business_days.close_over(session, now=self.books.now)
+            days = business_days.unsealed_days(session)
+        for day in days:
+            upkeep.expire(database, day=day, now=self.books.now)
+            with database.transaction() as session:
+                business_days.seal(session, day=day, now=self.books.now, keyring=self.books.world.keyring)
+            for member in self.everybody:
+                model.expire(member, day)
+        self.books.open_day = self.today
 
     def teardown(self) -> None:
         with self.books.world.transaction() as session:

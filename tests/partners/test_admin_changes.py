@@ -31,7 +31,7 @@ SOON = f"{clock.now().year + 1}-12-31"
 CHANGES: list[tuple[str, str, Any, str]] = [
     ("POST", "/categories", {"code": "food", "name": "Food"}, "category.added"),
     ("PATCH", "/categories/{category_id}", {"name": "Groceries"}, "category.renamed"),
-    ("POST", "/partners", {"code": "corner", "name": "Corner"}, "partner.onboarded"),
+    ("POST", "/partners", {"code": "corner", "name": "Corner", "is_issuer": False}, "partner.onboarded"),
     ("PATCH", "/partners/{partner_id}", {"legal_entity": ENTITY}, "partner.changed"),
     ("POST", "/partners/{partner_id}/brands", {"name": "Corner"}, "brand.added"),
     ("PATCH", "/brands/{brand_id}", {"name": "Corners"}, "brand.corrected"),

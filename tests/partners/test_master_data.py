@@ -17,14 +17,14 @@ SAID = ("--reason", "a slip of the pen", "--by", "Ann Admin")
 PLACE = ("--name", "Shop", "--territory", "GB", "--address", "Here")
 # What can be there once only: the words that make it, said twice.
 ONCE = [
-    "partner create grocer",
+    "partner create grocer --rate 1 --price 1",
     "partner brand add grocer Grocer",
     "partner category add food",
     "partner location add grocer S1 --name Shop --territory GB --address Here",
     "partner till add grocer S1 1",
     "partner staff add grocer --email ann@grocer.example --name Ann --role manager",
-    "rate set grocer 1",
-    "agreement create grocer 1",
+    "rate set grocer 1 --since 2099-01-01",
+    "agreement create grocer 1 --since 2099-01-01",
 ]
 
 

@@ -355,7 +355,9 @@ def test_who_changed_what_is_audited(world: World, grocer, station, ann, site, m
     station.post(f"{identifier(station, ann, 'phone')}/removal", {"pin": PIN})
     browser.post(f"/proofs/{identifier_of(world, '•' * 12 + '8503')}/remove", {}, page="/proofs")
     with world.transaction() as session:
-        listed = [entry.facts for entry in reversed(audit.newest(session, limit=50))]
+        found = [entry.facts for entry in reversed(audit.newest(session, limit=50))]
+    # A name that was refused is a lookup too, and written down as the partner's, some time later.
+    listed = [entry for entry in found if entry["action"] != "members.looked_up"]
     assert {entry["subject"] for entry in listed} == {ids.show(ids.MEMBER, ann)}
     assert [(entry["kind"], entry["action"], entry.get("facts", {}).get("proved")) for entry in listed] == [
         ("client", "member.identifier_added", False),
