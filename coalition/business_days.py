@@ -297,6 +297,18 @@ def matrix(session: Session) -> list[tuple[UUID, UUID, int]]:
     return [(row[0], row[1], row[2]) for row in rows]
 
 
+def uncovered(session: Session, day: date) -> dict[UUID, int]:
+    """Points > 0 that each partner's returns of `day` could not take back: written off, or owed from then on."""
+    rows = session.execute(
+        text("""
+            SELECT t.partner_id, sum(t.uncovered)::bigint FROM coalition.txn t
+            WHERE t.business_date = :day AND t.uncovered > 0 GROUP BY t.partner_id
+        """),
+        {"day": day},
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 @dataclass(frozen=True)
 class Turnover:
     """What one partner did, in points: all ≥ 0."""

@@ -10,10 +10,12 @@ from datetime import date
 
 from sqlalchemy import text
 
+from coalition import business_days
 from kit import money
 from kit.cells import plain
 from kit.db import Session
 from kit.errors import NotFound
+from partners import accounts
 
 
 class DayNotSettled(NotFound):
@@ -115,13 +117,8 @@ def get(session: Session, day: date) -> Report:
         """),
         {"day": day},
     )
-    uncovered = session.execute(
-        text("""
-            SELECT p.name, sum(t.uncovered)::bigint FROM coalition.txn t JOIN partners.partner p USING (partner_id)
-            WHERE t.business_date = :day AND t.uncovered > 0 GROUP BY p.name ORDER BY p.name
-        """),
-        {"day": day},
-    )
+    uncovered = business_days.uncovered(session, day)
+    names = {partner.partner_id: partner.name for partner in accounts.everybody(session)}
     return Report(
         day,
         bytes(content_hash).hex(),
@@ -129,7 +126,10 @@ def get(session: Session, day: date) -> Report:
         [NetLine(*row) for row in nets],
         [ObligationLine(*row) for row in paid],
         [SetAsideLine(*row) for row in left_out],
-        [UncoveredLine(*row) for row in uncovered],
+        sorted(
+            (UncoveredLine(names[partner_id], points) for partner_id, points in uncovered.items()),
+            key=lambda line: line.partner,
+        ),
     )
 
 
