@@ -15,6 +15,7 @@ import psutil
 import pytest
 import redis
 import rq
+from rq.job import JobStatus
 
 from kit import metrics
 from kit.jobs import JobSerializer
@@ -85,8 +86,7 @@ def test_what_becomes_of_jobs_is_counted(engines: Settings) -> None:
     key = f"{queue}:metrics"
     with redis.Redis.from_url(str(engines.redis_url)) as connection:
         jobs = rq.Queue(queue, connection=connection, serializer=JobSerializer)
-        for job in (go_well, go_wrong, secrets.token_hex, wait_long):
-            jobs.enqueue(job)
+        *_, waiting = [jobs.enqueue(job) for job in (go_well, go_wrong, secrets.token_hex, wait_long)]
         process = subprocess.Popen(
             [sys.executable, "-c", WORKER, queue, str(engines.redis_url), key], cwd=Path(__file__).parents[2]
         )
@@ -98,6 +98,8 @@ def test_what_becomes_of_jobs_is_counted(engines: Settings) -> None:
         try:
             ended = {"go_well succeeded": 1, "go_wrong failed": 1, "unknown failed": 1}
             wait_for(lambda: counts() == ended, within_s=30)
+            # Not before the job has begun: until then there is the process of the one before it, or no job to count.
+            wait_for(lambda: waiting.get_status() == JobStatus.STARTED, within_s=30)
             [job] = wait_for(lambda: psutil.Process(process.pid).children())
             job.kill()
             wait_for(lambda: counts() == ended | {"wait_long killed": 1}, within_s=30)
