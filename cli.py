@@ -2,115 +2,67 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-from functools import partial
+from collections import UserDict
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
 
 import click
 
-from coalition.cli import ledger
-from console import beside
-from console.certify.cli import certify
-from console.cli import demo, replay
-from console.run import coalition_up, describe
-from console.sandbox_cli import sandbox_commands
-from kit import logins, schema, settings
-from kit.errors import CoalitionError
-from kit.supervisor import print_json, print_line
-from kit.terminal import engines, fail, one_line_errors, say, wants_sandbox
-from partners.accounts_cli import partner
-from partners.audit_cli import audit_commands
-from partners.batches_cli import batch
-from partners.cli import client
-from partners.member_desk_cli import explain_member, find_member, show_member
-from partners.members_cli import member
-from partners.oauth.cli import oauth
-from partners.programme_cli import programme_rules
-from partners.rates_cli import rate
-from settlement.agreements_cli import agreement
-from settlement.cli import settlement
-from settlement.partner_cli import create_partner
+import console
+from kit import translation
+from settlement import verify as settled_days
+
+settled_days.install()
+translation.use(Path(console.__file__).parent / "translations")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class LazyCommands(UserDict[str, Any]):
+    """Commands by their names, each imported when it is asked for: all of them would cost every one half a second."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        found: click.Command = resolve_name(self.data[name])
+        return found
+
+
+# A group with commands from several rooms is imported from the highest of them.
+COMMANDS = LazyCommands(
+    {
+        "agreement": "settlement.cli.agreements:agreement",
+        "audit": "kit.audit_cli:audit_commands",
+        "batch": "api.batches_cli:batch",
+        "certify": "ops.certify.cli:certify",
+        "client": "identity.cli.oauth:client",
+        "db": "ops.db_cli:db",
+        "demo": "ops.cli:demo",
+        "key": "ops.key_cli:key",
+        "ledger": "partners.cli.programme:ledger",
+        "listen": "ops.webhooks_cli:listen",
+        "member": "identity.cli.members:member",
+        "oauth": "identity.cli.oauth:oauth",
+        "partner": "settlement.cli.partners:partner",
+        "programme": "partners.cli.programme:programme_rules",
+        "rate": "partners.cli.rates:rate",
+        "replay": "ops.cli:replay",
+        "sandbox": "ops.sandbox_cli:sandbox_commands",
+        "seal": "settlement.cli.seals:seal",
+        "settlement": "settlement.cli.payments:settlement",
+        "up": "ops.up_cli:up",
+        "webhooks": "ops.webhooks_cli:webhooks",
+    }
+)
+
+
+@click.group(
+    commands=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="The engine of a coalition loyalty programme. Settings are COALITION_* variables; the README lists them.",
+)
 @click.version_option(package_name="coalition")
-@click.option("--sandbox", is_flag=True, help="Do the command at the sandbox, not at live.")
+@click.option("--sandbox", is_flag=True, help="Run the command on the sandbox instead of live.")
 def main(*, sandbox: bool) -> None:
-    """The engine of a coalition loyalty programme. Settings are COALITION_* variables; the README lists them."""
+    pass
 
-
-@main.command()
-@one_line_errors
-def up() -> None:
-    """Run everything in the foreground: engines, web, workers, cron. Ctrl-C ends it all in order."""
-    if wants_sandbox():
-        fail("coalition up serves live and the sandbox beside it; leave --sandbox out")
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
-    chosen = settings.from_environment(os.environ)
-    sink = print_json if chosen.log_format == "json" else print_line
-    tell = partial(sink, "up") if chosen.log_format == "json" else say
-    with coalition_up(chosen, sink=sink) as running:
-        tell(describe(running))
-        over.wait()
-        tell("stopping …")
-
-
-@main.group()
-def db() -> None:
-    """The database."""
-
-
-@db.command()
-@one_line_errors
-def migrate() -> None:
-    """Bring the database to the schema of this version."""
-    with engines() as chosen:
-        if chosen.database_owner_url is None:
-            fail("migrating takes the owner of the tables; set COALITION_DATABASE_OWNER_URL")
-        logins.prepare(chosen, migrate=True)
-        say(f"the database is at revision {schema.head()}")
-        if chosen.sandbox != "beside":
-            return
-        try:
-            beside.prepare(chosen)
-            say(f"that of the sandbox is at revision {schema.head()}")
-        except CoalitionError as error:
-            say(f"no sandbox: {error.detail}")
-
-
-@db.command()
-@one_line_errors
-def distribute() -> None:
-    """Spread members, with all that is theirs, over the nodes of a Citus cluster; needs that extension."""
-    with engines() as chosen:
-        done = schema.distribute(str(chosen.database_owner_url), report=say)
-    say("the database is distributed by member" if done else "the database was distributed before")
-
-
-partner.add_command(create_partner)
-for command in (find_member, show_member, explain_member):
-    member.add_command(command)
-for command in (
-    ledger,
-    programme_rules,
-    member,
-    partner,
-    client,
-    audit_commands,
-    rate,
-    batch,
-    oauth,
-    agreement,
-    settlement,
-    sandbox_commands,
-    replay,
-    demo,
-    certify,
-):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -27,7 +27,7 @@ def application() -> Flask:
 
     @app.get("/balance/<member_id>")
     def balance(member_id: str) -> Any:
-        with database.transaction() as session:
+        with database.transaction() as session, ids.seen_by(ids.OUR_OWN):
             return jsonify(available=session.scalar(_BALANCE, {"member_id": ids.parse(ids.MEMBER, member_id)}))
 
     return app

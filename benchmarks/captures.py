@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from benchmarks import stock
+from benchmarks import fixtures
 from benchmarks.figures import Figure
-from benchmarks.ground import BenchmarkError, Books, Ground, tell
+from benchmarks.fixtures import MEMBERS, PARTNERS, Wallets
+from benchmarks.harness import BenchmarkError, Books, Harness, report
 from benchmarks.ledger_sql import (
     SPENT,
     check,
@@ -22,7 +23,6 @@ from benchmarks.ledger_sql import (
     posted_in,
 )
 from benchmarks.pgbench import NAME, Tpcb
-from benchmarks.stock import MEMBERS, PARTNERS, Wallets
 from kit import clock
 from kit.db import SERVICE_ROLE
 
@@ -31,17 +31,17 @@ HOLDS_PER_REFERENCE = 2  # for every TPC-B-like transaction that is expected
 HOLDS_AT_ONCE = 2_000
 
 
-def capture(ground: Ground, tpcb: Tpcb) -> Figure:
+def capture(harness: Harness, tpcb: Tpcb) -> Figure:
     """Captures of whole holds over 1 to 3 lots; how many are needed a first run of the reference tells."""
-    holds = int(HOLDS_PER_REFERENCE * tpcb.run().per_second * ground.seconds * ground.runs)
+    holds = int(HOLDS_PER_REFERENCE * tpcb.run().per_second * harness.seconds * harness.runs)
     now = clock.now()
-    with ground.new_books("capture", now=now) as books:
-        partners = stock.make_partners(books, count=PARTNERS, now=now)
+    with harness.new_books("capture", now=now) as books:
+        partners = fixtures.make_partners(books, count=PARTNERS, now=now)
         lots = lots_for(holds)
-        tell(f"stocking {MEMBERS:,} wallets with {lots} lots each, and {holds:,} holds")
-        stock.make_wallets(books, partners, Wallets(now.date(), now, lots=lots, with_reserve=True))
+        report(f"stocking {MEMBERS:,} wallets with {lots} lots each, and {holds:,} holds")
+        fixtures.make_wallets(books, partners, Wallets(now.date(), now, lots=lots, with_reserve=True))
         _make_holds(books, partners, holds)
-        runs = measure(ground, books, tpcb, _script(books, partners))
+        runs = measure(harness, books, tpcb, _script(books, partners))
         _check(books, holds, posted_in(runs))
         mean = lots_per_transaction(books, "redemption")
     return Figure("capture_db", f"captures over 1 to 3 lots, mean {mean:.2f}", NAME, [run for run, _ in runs])
@@ -54,8 +54,8 @@ def _of_hold(partners: list[UUID]) -> str:
 
 def _make_holds(books: Books, partners: list[UUID], holds: int) -> None:
     """Open holds number 1 to `holds`, of scattered members, each of a day."""
-    hold_id = stock.sql_id(HOLD_IDS, "n")
-    member_id = stock.sql_id(0, f"(1 + mod(abs(hashint8(n)::bigint), {MEMBERS}))")
+    hold_id = fixtures.sql_id(HOLD_IDS, "n")
+    member_id = fixtures.sql_id(0, f"(1 + mod(abs(hashint8(n)::bigint), {MEMBERS}))")
     points = f"{SPENT[0]} + mod(abs(hashint8(-n)::bigint), {SPENT[1] - SPENT[0] + 1})"
     statement = f"""
         SELECT count(*) FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
@@ -73,7 +73,7 @@ def _make_holds(books: Books, partners: list[UUID], holds: int) -> None:
                 raise BenchmarkError(f"of the holds {first} to {last} {made} were opened")
         owner.execute("CREATE SEQUENCE coalition.hold_to_capture")
         owner.execute(f"GRANT USAGE ON SEQUENCE coalition.hold_to_capture TO {SERVICE_ROLE}".encode())
-    stock.settle_down(books)
+    fixtures.settle_down(books)
 
 
 def _script(books: Books, partners: list[UUID]) -> str:
@@ -81,7 +81,7 @@ def _script(books: Books, partners: list[UUID]) -> str:
     return f"""WITH chosen AS MATERIALIZED (SELECT nextval('coalition.hold_to_capture') AS n)
 SELECT o.replayed, o.refusal, o.detail, (o.txn).* FROM chosen CROSS JOIN LATERAL coalition.ledger_end_hold(ROW(
     'capture', {_of_hold(partners)}, gen_random_uuid()::text, sha256(uuid_send(gen_random_uuid())),
-    {new_id}, {new_id}, now(), NULL, {stock.sql_id(HOLD_IDS, "n")}, {new_id}::text, NULL, NULL, NULL, NULL, NULL,
+    {new_id}, {new_id}, now(), NULL, {fixtures.sql_id(HOLD_IDS, "n")}, {new_id}::text, NULL, NULL, NULL, NULL, NULL,
     NULL)::coalition.request) o;
 """
 

@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from benchmarks import stock
+from benchmarks import fixtures
 from benchmarks.figures import Figure, Run
-from benchmarks.ground import BenchmarkError, Books, Ground, tell
+from benchmarks.fixtures import PARTNERS, Wallets
+from benchmarks.harness import BenchmarkError, Books, Harness, report
 from benchmarks.ledger_sql import check, earn_script
 from benchmarks.pgbench import run_timed_script
-from benchmarks.stock import PARTNERS, Wallets
 from coalition import business_days, programme
 from kit import clock
 from kit.errors import CoalitionError
@@ -40,14 +40,14 @@ class _Closer:
     longest_ms: float = 0.0
 
 
-def earn(ground: Ground) -> Figure:
+def earn(harness: Harness) -> Figure:
     """Earns over 10,000 members, with closes and without in turn."""
     now = clock.now()
-    with ground.new_books("closing", now=_opening(ground, now)) as books:
-        partners = stock.make_partners(books, count=PARTNERS, now=now)
-        stock.make_wallets(books, partners, Wallets(now.date(), now))
+    with harness.new_books("closing", now=_opening(harness, now)) as books:
+        partners = fixtures.make_partners(books, count=PARTNERS, now=now)
+        fixtures.make_wallets(books, partners, Wallets(now.date(), now))
         script = earn_script(books, partners)
-        measured = [_run(ground, books, script) for _ in range(ground.runs)]
+        measured = [_run(harness, books, script) for _ in range(harness.runs)]
         check(books, "earn", sum(transactions for _, transactions in measured))
         runs = [run for run, _ in measured]
         _check_days(books, closed=sum(run.details["closes"] for run in runs))
@@ -56,23 +56,23 @@ def earn(ground: Ground) -> Figure:
     return Figure("earn_during_close", unit, "earns while none closes", runs, details={"worst_ms": worst_ms})
 
 
-def _opening(ground: Ground, now: datetime) -> datetime:
+def _opening(harness: Harness, now: datetime) -> datetime:
     """When books have to be opened so that there is a day to close at every turn of every run."""
-    return now - timedelta(days=(ground.seconds + MARGIN_S) * ground.runs / CLOSE_EVERY_S)
+    return now - timedelta(days=(harness.seconds + MARGIN_S) * harness.runs / CLOSE_EVERY_S)
 
 
-def _run(ground: Ground, books: Books, script: str) -> tuple[Run, int]:
+def _run(harness: Harness, books: Books, script: str) -> tuple[Run, int]:
     """One run between the halves of its reference, and how many earns pgbench counted in all of it."""
-    half_s = math.ceil(ground.seconds / 2)
-    before, quiet_before = run_timed_script(books.url, script, folder=ground.folder, seconds=half_s)
+    half_s = math.ceil(harness.seconds / 2)
+    before, quiet_before = run_timed_script(books.url, script, folder=harness.folder, seconds=half_s)
     with _closing(books) as closer:
-        rate, latencies = run_timed_script(books.url, script, folder=ground.folder, seconds=ground.seconds)
-    after, quiet_after = run_timed_script(books.url, script, folder=ground.folder, seconds=half_s)
-    if closer.closed < LEAST_CLOSES * ground.seconds / CLOSE_EVERY_S:
-        raise BenchmarkError(f"only {closer.closed} days were closed in {ground.seconds} s")
+        rate, latencies = run_timed_script(books.url, script, folder=harness.folder, seconds=harness.seconds)
+    after, quiet_after = run_timed_script(books.url, script, folder=harness.folder, seconds=half_s)
+    if closer.closed < LEAST_CLOSES * harness.seconds / CLOSE_EVERY_S:
+        raise BenchmarkError(f"only {closer.closed} days were closed in {harness.seconds} s")
     reference, quiet = (before.per_second + after.per_second) / 2, sorted(quiet_before + quiet_after)
-    tell(f"  reference   {reference:>9,.0f} transactions/s, the longest {quiet[-1]:.0f} ms")
-    tell(f"  measured    {rate.per_second:>9,.0f} transactions/s, the longest {latencies[-1]:.0f} ms")
+    report(f"  reference   {reference:>9,.0f} transactions/s, the longest {quiet[-1]:.0f} ms")
+    report(f"  measured    {rate.per_second:>9,.0f} transactions/s, the longest {latencies[-1]:.0f} ms")
     details = {
         "closes": closer.closed,
         "longest_close_ms": round(closer.longest_ms, 1),

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
-from benchmarks.stock import member_id
+from benchmarks.fixtures import member_id
 from kit import ids, pairwise
 from kit.secrets import Keyring
 from kit.supervisor import exit_with_parent
@@ -37,7 +37,7 @@ class Order:
 
     With `items` a request is a batch of so many earns, otherwise one posting. The method GET asks instead, at a path
     that names the `{member}`. A `form` is sent as it is, with `token` for the credentials of HTTP Basic.
-    Members are named as the partner `partner_id` knows them under the coalition's `secret_key`; without it, as we do.
+    Members are named as the partner `partner_id` knows them under the coalition's `root_key`; without it, as we do.
     """
 
     port: int
@@ -52,7 +52,7 @@ class Order:
     method: str = "POST"
     form: str = ""
     partner_id: str = ""
-    secret_key: str = ""
+    root_key: str = ""
 
     @property
     def expected(self) -> bytes:
@@ -149,8 +149,8 @@ def _outcome(order: Order, posted: int, latencies: list[float]) -> Outcome:
 
 def _requests(order: Order) -> Iterator[bytes]:
     run = secrets.token_hex(6)
-    view = order.secret_key and pairwise.view_of(Keyring(bytes.fromhex(order.secret_key)), UUID(order.partner_id))
-    with ids.seen_by(view or None):
+    view = order.root_key and pairwise.view_of(Keyring(bytes.fromhex(order.root_key)), UUID(order.partner_id))
+    with ids.seen_by(view or ids.OUR_OWN):
         members = [ids.show(ids.MEMBER, member_id(n)) for n in range(1, order.members + 1)]
     if order.method == "GET":
         yield from _questions(order, members)

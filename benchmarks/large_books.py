@@ -21,12 +21,12 @@ from uuid import UUID
 
 import psycopg
 
-from benchmarks import stock
+from benchmarks import fixtures
 from benchmarks.figures import Figure, Run
-from benchmarks.ground import BenchmarkError, Books, Ground, tell
+from benchmarks.fixtures import LOT_POINTS, PARTNERS, Wallets
+from benchmarks.harness import BenchmarkError, Books, Harness, report
 from benchmarks.ledger_sql import check, earn_script
 from benchmarks.pgbench import Rate, run_script
-from benchmarks.stock import LOT_POINTS, PARTNERS, Wallets
 from coalition import business_days
 from kit import clock
 
@@ -46,20 +46,20 @@ class _Side:
     script: str
 
 
-def earn(ground: Ground) -> Figure:
+def earn(harness: Harness) -> Figure:
     """Earns of members at random, each run beside one in books as earn_db has them."""
-    _check_disk(ground)
+    _check_disk(harness)
     now = clock.now()
-    with ground.new_books("empty", now=now) as empty, ground.new_books("large", now=now) as large:
-        partners = stock.make_partners(empty, count=PARTNERS, now=now)
-        stock.make_wallets(empty, partners, Wallets(now.date(), now))
+    with harness.new_books("empty", now=now) as empty, harness.new_books("large", now=now) as large:
+        partners = fixtures.make_partners(empty, count=PARTNERS, now=now)
+        fixtures.make_wallets(empty, partners, Wallets(now.date(), now))
         reference = _Side(empty, earn_script(empty, partners))
-        partners = stock.make_partners(large, count=PARTNERS, now=now)
+        partners = fixtures.make_partners(large, count=PARTNERS, now=now)
         make(large, partners, now=now)
         side = _Side(large, earn_script(large, partners, members=MEMBERS))
         for each in (reference, side):
-            _rate(ground, each, seconds=WARM_UP_S)
-        measured = [_run(ground, reference, side) for _ in range(ground.runs)]
+            _rate(harness, each, seconds=WARM_UP_S)
+        measured = [_run(harness, reference, side) for _ in range(harness.runs)]
         check(empty, "earn", sum(rate.transactions for _, rate, _ in measured))
         check(large, "earn", sum(rate.transactions for _, _, rate in measured))
         size_gb = _one(large, "SELECT pg_database_size(current_database())") / 1e9
@@ -67,13 +67,13 @@ def earn(ground: Ground) -> Figure:
     return Figure("earn_db_large", unit, "earns in books without postings", [run for run, _, _ in measured])
 
 
-def _run(ground: Ground, reference: _Side, side: _Side) -> tuple[Run, Rate, Rate]:
+def _run(harness: Harness, reference: _Side, side: _Side) -> tuple[Run, Rate, Rate]:
     """One run with the rates it is made of, the reference's first."""
-    empty = _rate(ground, reference, seconds=ground.seconds)
-    tell(f"  reference   {empty.per_second:>9,.0f} transactions/s")
+    empty = _rate(harness, reference, seconds=harness.seconds)
+    report(f"  reference   {empty.per_second:>9,.0f} transactions/s")
     before = _log_written(side.books)
-    large = _rate(ground, side, seconds=ground.seconds)
-    tell(f"  measured    {large.per_second:>9,.0f} transactions/s")
+    large = _rate(harness, side, seconds=harness.seconds)
+    report(f"  measured    {large.per_second:>9,.0f} transactions/s")
     written, pages = (after - earlier for after, earlier in zip(_log_written(side.books), before, strict=True))
     details = {
         "log_bytes_per_earn": round(written / large.transactions),
@@ -82,8 +82,8 @@ def _run(ground: Ground, reference: _Side, side: _Side) -> tuple[Run, Rate, Rate
     return Run(large.per_second, 1, empty.per_second, 1, details), empty, large
 
 
-def _rate(ground: Ground, side: _Side, *, seconds: int) -> Rate:
-    return run_script(side.books.url, side.script, folder=ground.folder, seconds=seconds)
+def _rate(harness: Harness, side: _Side, *, seconds: int) -> Rate:
+    return run_script(side.books.url, side.script, folder=harness.folder, seconds=seconds)
 
 
 def _log_written(books: Books) -> tuple[int, int]:
@@ -102,9 +102,9 @@ def make(books: Books, partners: list[UUID], *, now: datetime, members: int = ME
             for number in range(1, rounds + 1):
                 day = now.date() - timedelta(days=30 * (rounds - number))
                 _make_round(owner, partners, members=members, number=number, day=day)
-                tell(f"stocked {members * number:>10,} postings in {time.monotonic() - began:.0f} s")
-        tell(f"built the indexes anew after {time.monotonic() - began:.0f} s")
-    stock.settle_down(books)
+                report(f"stocked {members * number:>10,} postings in {time.monotonic() - began:.0f} s")
+        report(f"built the indexes anew after {time.monotonic() - began:.0f} s")
+    fixtures.settle_down(books)
     with books.owner() as owner:
         row = owner.execute(
             "SELECT (SELECT count(*) FROM coalition.posting), (SELECT count(*) FROM coalition.txn), "
@@ -113,7 +113,7 @@ def make(books: Books, partners: list[UUID], *, now: datetime, members: int = ME
     postings = members * rounds
     if row != (postings, postings, postings, postings * LOT_POINTS):
         raise BenchmarkError(f"{postings} postings, transactions and lots of {LOT_POINTS} were to be stocked: {row}")
-    tell(f"settled down after {time.monotonic() - began:.0f} s")
+    report(f"settled down after {time.monotonic() - began:.0f} s")
 
 
 def seal_days(books: Books, *, first: date, until: date, now: datetime) -> None:
@@ -125,8 +125,8 @@ def seal_days(books: Books, *, first: date, until: date, now: datetime) -> None:
             business_days.close(session, day=day, now=now)
         with books.database.transaction() as session:
             business_days.seal(session, day=day, now=now, keyring=books.keyring)
-    stock.settle_down(books)
-    tell(f"closed and sealed the days in {time.monotonic() - began:.0f} s")
+    fixtures.settle_down(books)
+    report(f"closed and sealed the days in {time.monotonic() - began:.0f} s")
 
 
 _INDEXES = """
@@ -153,7 +153,7 @@ def _indexes_built_behind(owner: Owner) -> Iterator[None]:
         raise BenchmarkError("the ledger's indexes are not what they were before the books were stocked")
 
 
-_MEMBER = stock.sql_id(0, "m")
+_MEMBER = fixtures.sql_id(0, "m")
 _NUMBERS = "generate_series(1, %(members)s::bigint) AS m"
 _MEMBER_ROWS = (
     f"INSERT INTO coalition.member SELECT {_MEMBER}, %(by)s, %(now)s FROM {_NUMBERS}",
@@ -182,7 +182,7 @@ def _make_members(owner: Owner, members: int, rounds: int, *, enrolled_by: UUID,
 
 # What makes each row of a round: its number, its transaction's id in the order of time, the partner and the day.
 _ROUND = f"""
-    FROM (SELECT {_MEMBER} AS member_id, {stock.sql_id(1, "(%(round)s * 10000000::bigint + m)")} AS txn_id,
+    FROM (SELECT {_MEMBER} AS member_id, {fixtures.sql_id(1, "(%(round)s * 10000000::bigint + m)")} AS txn_id,
                  (%(partners)s::uuid[])[1 + mod(m + %(round)s, cardinality(%(partners)s::uuid[]))] AS issuer_id,
                  %(points)s::bigint AS points, %(round)s::bigint AS seq, %(day)s::date AS day,
                  (%(day)s::date + interval '24 months')::date AS expires_on
@@ -192,13 +192,14 @@ _ROUND_ROWS = (
     f"""
     INSERT INTO coalition.txn (member_id, member_seq, txn_id, kind, partner_id, points, available_after, reference,
                                expires_on, effective_at, booked_at, business_date, original_business_date)
-    SELECT member_id, seq, txn_id, 'earn', issuer_id, points, points * seq, 'stock-' || txn_id, expires_on, day, day,
+    SELECT member_id, seq, txn_id, 'earn', issuer_id, points, points * seq, 'fixtures-' || txn_id, expires_on, day, day,
            day, day
     {_ROUND}
     """,
     f"""
-    INSERT INTO coalition.lot (member_id, lot_id, issuer_id, issued_on, expires_on, issued, remaining, is_open)
-    SELECT member_id, txn_id, issuer_id, day, expires_on, points, points, true
+    INSERT INTO coalition.lot (member_id, lot_id, issuer_id, issued_on, expires_on, issued, remaining, is_open,
+                               txn_id)
+    SELECT member_id, txn_id, issuer_id, day, expires_on, points, points, true, txn_id
     {_ROUND}
     """,
     f"""
@@ -221,10 +222,12 @@ def _make_round(owner: Owner, partners: list[UUID], *, members: int, number: int
         owner.execute(statement.encode(), parameters)
 
 
-def _check_disk(ground: Ground) -> None:
-    free = shutil.disk_usage(ground.folder).free
+def _check_disk(harness: Harness) -> None:
+    free = shutil.disk_usage(harness.folder).free
     if free < DISK_BYTES:
-        raise BenchmarkError(f"{DISK_BYTES // 1024**3} GB are needed in {ground.folder}, {free / 1024**3:.1f} are free")
+        raise BenchmarkError(
+            f"{DISK_BYTES // 1024**3} GB are needed in {harness.folder}, {free / 1024**3:.1f} are free"
+        )
 
 
 def _one(books: Books, statement: str) -> int:

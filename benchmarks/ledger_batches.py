@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from benchmarks import stock
+from benchmarks import fixtures
 from benchmarks.figures import Figure
-from benchmarks.ground import Books, Ground, tell
+from benchmarks.fixtures import PARTNERS, Wallets
+from benchmarks.harness import Books, Harness, report
 from benchmarks.ledger_sql import EARNED, check, measure, new_id_sql, partners_sql, posted_in
 from benchmarks.pgbench import NAME, Tpcb
-from benchmarks.stock import PARTNERS, Wallets
 from coalition.ledger import MOST_AT_ONCE
 from kit import clock
 
@@ -21,15 +21,15 @@ CLIENTS = 4
 MEMBERS = 100_000
 
 
-def batch(ground: Ground, tpcb: Tpcb) -> Figure:
+def batch(harness: Harness, tpcb: Tpcb) -> Figure:
     """Earns of 100,000 members, 250 a transaction."""
     now = clock.now()
-    with ground.new_books("batch", now=now) as books:
-        partners = stock.make_partners(books, count=PARTNERS, now=now)
-        tell(f"stocking {MEMBERS:,} empty wallets")
-        stock.make_wallets(books, partners, Wallets(now.date(), now, members=MEMBERS))
+    with harness.new_books("batch", now=now) as books:
+        partners = fixtures.make_partners(books, count=PARTNERS, now=now)
+        report(f"stocking {MEMBERS:,} empty wallets")
+        fixtures.make_wallets(books, partners, Wallets(now.date(), now, members=MEMBERS))
         script = _script(books, partners)
-        runs = measure(ground, books, tpcb, script, clients=CLIENTS, each=MOST_AT_ONCE)
+        runs = measure(harness, books, tpcb, script, clients=CLIENTS, each=MOST_AT_ONCE)
         check(books, "earn", posted_in(runs) * MOST_AT_ONCE)
     return Figure(
         "batch_db", f"items, earns {MOST_AT_ONCE} at once from {CLIENTS} clients", NAME, [run for run, _ in runs]
@@ -38,7 +38,7 @@ def batch(ground: Ground, tpcb: Tpcb) -> Figure:
 
 def _script(books: Books, partners: list[UUID]) -> str:
     new_id = new_id_sql(books)
-    member = stock.sql_id(0, f"(1 + floor(random() * {MEMBERS})::bigint)")
+    member = fixtures.sql_id(0, f"(1 + floor(random() * {MEMBERS})::bigint)")
     # As the service does it: one partner's items, keys and hashes of their own, in the order of the members' ids.
     return f"""\\set p random(1, {len(partners)})
 WITH item AS MATERIALIZED (

@@ -16,18 +16,18 @@ from urllib.parse import urlsplit
 
 import redis
 
-from benchmarks import ledger_batches, stock
+from benchmarks import fixtures, ledger_batches
 from benchmarks.figures import Figure, Run
-from benchmarks.ground import BenchmarkError, Books, Ground, answer_of, child, tell
+from benchmarks.fixtures import MEMBERS, PARTNERS, Wallets
+from benchmarks.harness import BenchmarkError, Books, Harness, answer_of, child, report
 from benchmarks.http_client import WARM_UP_S, Order, Outcome
 from benchmarks.ledger_sql import EARNED, SPENT, lots_for, lots_per_transaction
 from benchmarks.pgbench import NAME, Tpcb
-from benchmarks.stock import MEMBERS, PARTNERS, Wallets
 from coalition import programme
-from console.run import coalition_up
+from identity import clients
 from kit import clock
 from kit.jobs import key_prefix
-from partners import clients
+from ops.run import coalition_up
 
 EXPECTED_BURNS_PER_S = 4_000
 BATCH_ITEMS = 250
@@ -35,43 +35,43 @@ BATCH_CONNECTIONS = 4
 MARGIN_S = 60.0
 
 
-def earn(ground: Ground, tpcb: Tpcb) -> Figure:
+def earn(harness: Harness, tpcb: Tpcb) -> Figure:
     """POST /v1/earns by member_id and points."""
-    with served(ground, lots=0) as (books, port):
-        order = as_partner(books, Order(port, "/v1/earns", sign_in(books, port), MEMBERS, *EARNED, ground.seconds))
-        runs = _measure(ground, tpcb, books, order)
+    with served(harness, lots=0) as (books, port):
+        order = as_partner(books, Order(port, "/v1/earns", sign_in(books, port), MEMBERS, *EARNED, harness.seconds))
+        runs = _measure(harness, tpcb, books, order)
     return Figure("earn_http", "earns over HTTP", NAME, runs)
 
 
-def batch(ground: Ground, tpcb: Tpcb) -> Figure:
+def batch(harness: Harness, tpcb: Tpcb) -> Figure:
     """POST /v1/batches of earns by member_id and points."""
     members = ledger_batches.MEMBERS
-    with served(ground, lots=0, members=members) as (books, port):
-        order = as_partner(books, Order(port, "/v1/batches", sign_in(books, port), members, *EARNED, ground.seconds))
+    with served(harness, lots=0, members=members) as (books, port):
+        order = as_partner(books, Order(port, "/v1/batches", sign_in(books, port), members, *EARNED, harness.seconds))
         order = replace(order, items=BATCH_ITEMS, connections=BATCH_CONNECTIONS)
-        runs = _measure(ground, tpcb, books, order)
+        runs = _measure(harness, tpcb, books, order)
     unit = f"items over HTTP, earns {BATCH_ITEMS} a request on {BATCH_CONNECTIONS} connections"
     return Figure("batch_http", unit, NAME, runs)
 
 
-def burn(ground: Ground, tpcb: Tpcb) -> Figure:
+def burn(harness: Harness, tpcb: Tpcb) -> Figure:
     """POST /v1/burns by member_id and points, each from 1 to 3 lots."""
-    lots = lots_for(EXPECTED_BURNS_PER_S * (ground.seconds + int(WARM_UP_S)) * ground.runs)
-    with served(ground, lots=lots) as (books, port):
-        order = as_partner(books, Order(port, "/v1/burns", sign_in(books, port), MEMBERS, *SPENT, ground.seconds))
-        runs = _measure(ground, tpcb, books, order)
+    lots = lots_for(EXPECTED_BURNS_PER_S * (harness.seconds + int(WARM_UP_S)) * harness.runs)
+    with served(harness, lots=lots) as (books, port):
+        order = as_partner(books, Order(port, "/v1/burns", sign_in(books, port), MEMBERS, *SPENT, harness.seconds))
+        runs = _measure(harness, tpcb, books, order)
         mean = lots_per_transaction(books, "redemption")
     return Figure("burn_http", f"burns over HTTP, mean {mean:.2f} lots", NAME, runs)
 
 
 @contextmanager
-def served(ground: Ground, *, lots: int, members: int = MEMBERS) -> Iterator[tuple[Books, int]]:
+def served(harness: Harness, *, lots: int, members: int = MEMBERS) -> Iterator[tuple[Books, int]]:
     """A coalition that is up, with its members' wallets stocked, and its port."""
     now = clock.now()
-    with ground.new_books("http", now=now) as books:
-        partners = stock.make_partners(books, count=PARTNERS, now=now)
-        tell(f"stocking {members:,} wallets with {lots} lots each")
-        stock.make_wallets(books, partners, Wallets(now.date(), now, members, lots=lots, with_reserve=lots > 0))
+    with harness.new_books("http", now=now) as books:
+        partners = fixtures.make_partners(books, count=PARTNERS, now=now)
+        report(f"stocking {members:,} wallets with {lots} lots each")
+        fixtures.make_wallets(books, partners, Wallets(now.date(), now, members, lots=lots, with_reserve=lots > 0))
         try:
             # Its lines say what a request was; they are read (as `coalition up` does) and not shown.
             with coalition_up(books.settings, sink=lambda name, line: None) as running:
@@ -80,16 +80,16 @@ def served(ground: Ground, *, lots: int, members: int = MEMBERS) -> Iterator[tup
             _forget_jobs(books)
 
 
-def _measure(ground: Ground, tpcb: Tpcb, books: Books, order: Order) -> list[Run]:
+def _measure(harness: Harness, tpcb: Tpcb, books: Books, order: Order) -> list[Run]:
     each = order.items or 1
     runs = []
-    for _ in range(ground.runs):
+    for _ in range(harness.runs):
         reference = tpcb.run()
         before = _postings(books)
         outcome = post(order)
         if (kept := _postings(books) - before) != outcome.posted * each:
             raise BenchmarkError(f"{outcome.posted} requests of {each} were answered well, {kept} items were posted")
-        tell(f"  measured    {outcome.answered * each / outcome.seconds:>9,.0f} items/s, p99 {outcome.p99_ms} ms")
+        report(f"  measured    {outcome.answered * each / outcome.seconds:>9,.0f} items/s, p99 {outcome.p99_ms} ms")
         latency = {"median_ms": outcome.median_ms, "p99_ms": outcome.p99_ms}
         runs.append(Run(outcome.answered * each, outcome.seconds, reference.per_second, 1, latency))
     return runs
@@ -104,8 +104,8 @@ def post(order: Order) -> Outcome:
 def as_partner(books: Books, order: Order) -> Order:
     """`order` with members named as the first partner knows them."""
     with books.database.transaction() as session:
-        partner_id = stock.first_partner(session)
-    return replace(order, partner_id=str(partner_id), secret_key=books.keyring.master.hex())
+        partner_id = fixtures.first_partner(session)
+    return replace(order, partner_id=str(partner_id), root_key=books.keyring.root.hex())
 
 
 def sign_in(books: Books, port: int) -> str:
@@ -125,16 +125,14 @@ def sign_in(books: Books, port: int) -> str:
 def credentials(books: Books) -> str:
     """Those of a new client of the first partner, as HTTP Basic writes them."""
     with books.database.transaction() as session:
-        partner_id = stock.first_partner(session)
-        client, secret = clients.create(
-            session, partner_id=partner_id, scopes=None, now=clock.now(), keyring=books.keyring
-        )
+        partner_id = fixtures.first_partner(session)
+        client, secret = clients.create(session, fixtures.act(books, clock.now()), partner_id=partner_id, scopes=None)
     return base64.b64encode(f"{client.client_id}:{secret}".encode()).decode()
 
 
 def _postings(books: Books) -> int:
     with books.owner() as owner:
-        row = owner.execute("SELECT count(*) FROM coalition.txn WHERE reference NOT LIKE 'stock-%'").fetchone()
+        row = owner.execute("SELECT count(*) FROM coalition.txn WHERE reference NOT LIKE 'fixtures-%'").fetchone()
     return int(row[0]) if row else 0
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from benchmarks import stock
+from benchmarks import fixtures
 from benchmarks.figures import Figure, Run
-from benchmarks.ground import BenchmarkError, Books, Ground, tell
+from benchmarks.fixtures import MEMBERS, PARTNERS, Wallets
+from benchmarks.harness import BenchmarkError, Books, Harness, report
 from benchmarks.pgbench import CLIENTS, NAME, Rate, Tpcb, run_script
-from benchmarks.stock import MEMBERS, PARTNERS, Wallets
 from kit import clock
 
 # Lots of 100 points, burns of 10 to 200: each takes 1 to 3 of them, 2 on average.
@@ -20,37 +20,37 @@ UUIDV7_SINCE = 180_000
 Measured = list[tuple[Run, Rate]]
 
 
-def earn(ground: Ground, tpcb: Tpcb) -> Figure:
+def earn(harness: Harness, tpcb: Tpcb) -> Figure:
     """Earns over 10,000 members, in transactions of one statement each."""
-    with ground.new_books("earn", now=clock.now()) as books:
-        partners = stock.make_partners(books, count=PARTNERS, now=clock.now())
-        stock.make_wallets(books, partners, Wallets(clock.now().date(), clock.now()))
-        runs = measure(ground, books, tpcb, earn_script(books, partners))
+    with harness.new_books("earn", now=clock.now()) as books:
+        partners = fixtures.make_partners(books, count=PARTNERS, now=clock.now())
+        fixtures.make_wallets(books, partners, Wallets(clock.now().date(), clock.now()))
+        runs = measure(harness, books, tpcb, earn_script(books, partners))
         check(books, "earn", posted_in(runs))
     return Figure("earn_db", "earns in the database", NAME, [run for run, _ in runs])
 
 
-def burn(ground: Ground, tpcb: Tpcb) -> Figure:
+def burn(harness: Harness, tpcb: Tpcb) -> Figure:
     """Burns that take 1 to 3 lots of wallets with many."""
-    runs, mean = _spend(ground, tpcb, "burn", "redemption")
+    runs, mean = _spend(harness, tpcb, "burn", "redemption")
     return Figure("burn_db", f"burns over 1 to 3 lots, mean {mean:.2f}", NAME, runs)
 
 
-def hold(ground: Ground, tpcb: Tpcb) -> Figure:
+def hold(harness: Harness, tpcb: Tpcb) -> Figure:
     """Holds of an hour that set aside points of 1 to 3 lots of wallets with many."""
-    runs, mean = _spend(ground, tpcb, "hold", "hold")
+    runs, mean = _spend(harness, tpcb, "hold", "hold")
     return Figure("hold_db", f"holds over 1 to 3 lots, mean {mean:.2f}", NAME, runs)
 
 
-def _spend(ground: Ground, tpcb: Tpcb, kind: str, credit: str) -> tuple[list[Run], float]:
+def _spend(harness: Harness, tpcb: Tpcb, kind: str, credit: str) -> tuple[list[Run], float]:
     """The runs of burns or holds, and how many lots each took on average."""
-    lots = lots_for(EXPECTED_BURNS_PER_S * ground.seconds * ground.runs)
-    with ground.new_books(kind, now=clock.now()) as books:
-        partners = stock.make_partners(books, count=PARTNERS, now=clock.now())
-        tell(f"stocking {MEMBERS:,} wallets with {lots} lots each")
-        stock.make_wallets(books, partners, Wallets(clock.now().date(), clock.now(), lots=lots, with_reserve=True))
+    lots = lots_for(EXPECTED_BURNS_PER_S * harness.seconds * harness.runs)
+    with harness.new_books(kind, now=clock.now()) as books:
+        partners = fixtures.make_partners(books, count=PARTNERS, now=clock.now())
+        report(f"stocking {MEMBERS:,} wallets with {lots} lots each")
+        fixtures.make_wallets(books, partners, Wallets(clock.now().date(), clock.now(), lots=lots, with_reserve=True))
         due_at = "now() + interval '1 hour'" if kind == "hold" else "NULL"
-        runs = measure(ground, books, tpcb, _script(books, partners, "ledger_burn", kind, MEMBERS, SPENT, due_at))
+        runs = measure(harness, books, tpcb, _script(books, partners, "ledger_burn", kind, MEMBERS, SPENT, due_at))
         check(books, kind, posted_in(runs))
         if kind == "hold":
             check_held(books)
@@ -60,7 +60,7 @@ def _spend(ground: Ground, tpcb: Tpcb, kind: str, credit: str) -> tuple[list[Run
 def lots_for(burns: int) -> int:
     """How many lots each wallet needs for that many burns in all, so that hardly any comes to its reserve."""
     points = burns / MEMBERS * (BURN_LEAST + BURN_MOST) / 2
-    return int(1.6 * points / stock.LOT_POINTS) + 12
+    return int(1.6 * points / fixtures.LOT_POINTS) + 12
 
 
 def lots_per_transaction(books: Books, credit: str) -> float:
@@ -109,20 +109,20 @@ def _script(
 \\set points random({points[0]}, {points[1]})
 SELECT o.replayed, o.refusal, o.detail, (o.txn).* FROM coalition.{function}(ROW(
     '{kind}', {partners_sql(partners)}[:p], gen_random_uuid()::text, sha256(uuid_send(gen_random_uuid())),
-    {new_id}, {new_id}, now(), {stock.sql_id(0, ":m::bigint")}, NULL, {new_id}::text, :points, NULL, NULL, NULL,
+    {new_id}, {new_id}, now(), {fixtures.sql_id(0, ":m::bigint")}, NULL, {new_id}::text, :points, NULL, NULL, NULL,
     {due_at}, NULL)::coalition.request) o;
 """
 
 
 def measure(
-    ground: Ground, books: Books, tpcb: Tpcb, script: str, *, clients: int = CLIENTS, each: int = 1
+    harness: Harness, books: Books, tpcb: Tpcb, script: str, *, clients: int = CLIENTS, each: int = 1
 ) -> Measured:
     """The runs of a script whose transactions post `each`, beside TPC-B-like ones; each Rate is in transactions."""
     runs = []
-    for _ in range(ground.runs):
+    for _ in range(harness.runs):
         reference = tpcb.run()
-        rate = run_script(books.url, script, folder=ground.folder, seconds=ground.seconds, clients=clients)
-        tell(f"  measured    {rate.per_second * each:>9,.0f} {'transactions' if each == 1 else 'items'}/s")
+        rate = run_script(books.url, script, folder=harness.folder, seconds=harness.seconds, clients=clients)
+        report(f"  measured    {rate.per_second * each:>9,.0f} {'transactions' if each == 1 else 'items'}/s")
         runs.append((Run(rate.per_second * each, 1, reference.per_second, 1), rate))
     return runs
 
@@ -132,8 +132,8 @@ def check(books: Books, kind: str, posted: int) -> None:
     with books.owner() as owner:
         row = owner.execute(
             "SELECT (SELECT count(*) FROM coalition.txn WHERE kind = %s::coalition.txn_kind "
-            "        AND reference NOT LIKE 'stock-%%'), "
-            "       (SELECT count(*) FROM coalition.txn WHERE reference NOT LIKE 'stock-%%'), "
+            "        AND reference NOT LIKE 'fixtures-%%'), "
+            "       (SELECT count(*) FROM coalition.txn WHERE reference NOT LIKE 'fixtures-%%'), "
             "       (SELECT count(*) FROM kit.event), "
             "       (SELECT count(*) FROM coalition.idempotency WHERE refusal IS NOT NULL)",
             [kind],

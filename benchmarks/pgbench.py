@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.ground import BenchmarkError, Ground, run_tool, tell
+from benchmarks.harness import BenchmarkError, Harness, report, run_tool
 from kit.db import SERVICE_ROLE
 from kit.embedded import postgres_tool
 
@@ -39,21 +39,21 @@ class Tpcb:
     def run(self) -> Rate:
         """One run."""
         rate = _run(self._url, self._seconds)
-        tell(f"  reference   {rate.per_second:>9,.0f} transactions/s")
+        report(f"  reference   {rate.per_second:>9,.0f} transactions/s")
         return rate
 
 
 @contextmanager
-def tpcb(ground: Ground) -> Iterator[Tpcb]:
+def tpcb(harness: Harness) -> Iterator[Tpcb]:
     """The TPC-B-like tables in a database of their own."""
-    with ground.new_database("tpcb") as url:
-        tell(f"filling pgbench's tables, scale {SCALE}")
+    with harness.new_database("tpcb") as url:
+        report(f"filling pgbench's tables, scale {SCALE}")
         run_tool(
             [str(postgres_tool("pgbench")), "-i", "-q", "-s", str(SCALE), url],
             environment={},
             timeout_s=MARGIN_S,
         )
-        yield Tpcb(url, ground.seconds)
+        yield Tpcb(url, harness.seconds)
 
 
 def run_script(url: str, script: str, *, folder: Path, seconds: int, clients: int = CLIENTS) -> Rate:

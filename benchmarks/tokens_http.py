@@ -11,27 +11,29 @@ import psutil
 
 from benchmarks.balances_http import bare_route
 from benchmarks.figures import Figure, Run
-from benchmarks.ground import Ground, tell
+from benchmarks.fixtures import MEMBERS
+from benchmarks.harness import Harness, report
 from benchmarks.http_client import Order
 from benchmarks.ledger_http import credentials, post, served
-from benchmarks.stock import MEMBERS
 
 UNLIMITED_PER_S = 10_000
 FORM = "grant_type=client_credentials"
 
 
-def tokens(ground: Ground) -> Figure:
+def tokens(harness: Harness) -> Figure:
     """POST /oauth/token with a client's secret, on 16 connections; the web processes have the first core for theirs."""
-    chosen = replace(ground.settings, web_processes=1, rate_limit_oauth_per_s=UNLIMITED_PER_S)
-    with served(replace(ground, settings=chosen), lots=0) as (books, port):
-        ours = Order(port, "/oauth/token", credentials(books), 0, 0, 0, ground.seconds, form=FORM)
+    chosen = replace(harness.settings, web_processes=1, rate_limit_oauth_per_s=UNLIMITED_PER_S)
+    with served(replace(harness, settings=chosen), lots=0) as (books, port):
+        ours = Order(port, "/oauth/token", credentials(books), 0, 0, 0, harness.seconds, form=FORM)
         runs = []
         with bare_route(books) as bare_port, _on_one_core("granian"):
-            bare = Order(bare_port, "/balance/{member}", "", MEMBERS, 0, 0, ground.seconds, method="GET")
-            for _ in range(ground.runs):
+            bare = Order(bare_port, "/balance/{member}", "", MEMBERS, 0, 0, harness.seconds, method="GET")
+            for _ in range(harness.runs):
                 reference, measured = post(bare), post(ours)
-                tell(f"  reference   {reference.answered / reference.seconds:>9,.0f} requests/s")
-                tell(f"  measured    {measured.answered / measured.seconds:>9,.0f} tokens/s, p99 {measured.p99_ms} ms")
+                report(f"  reference   {reference.answered / reference.seconds:>9,.0f} requests/s")
+                report(
+                    f"  measured    {measured.answered / measured.seconds:>9,.0f} tokens/s, p99 {measured.p99_ms} ms"
+                )
                 latency = {"median_ms": measured.median_ms, "p99_ms": measured.p99_ms}
                 runs.append(Run(measured.answered, measured.seconds, reference.answered, reference.seconds, latency))
     return Figure("tokens_http", "access tokens, one core", "a bare Flask route with one indexed query, one core", runs)

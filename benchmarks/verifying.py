@@ -11,11 +11,11 @@ import sys
 import time
 from datetime import timedelta
 
-from benchmarks import large_books, stock
+from benchmarks import fixtures, large_books
 from benchmarks.figures import Figure, Run
-from benchmarks.ground import PROJECT, BenchmarkError, Books, Ground, tell
+from benchmarks.fixtures import PARTNERS
+from benchmarks.harness import PROJECT, BenchmarkError, Books, Harness, report
 from benchmarks.large_books import MEMBERS, ROUNDS
-from benchmarks.stock import PARTNERS
 from kit import clock
 from kit.settings import to_environment
 
@@ -26,17 +26,17 @@ _EVENTS = b"""
         'transaction_id', t.txn_id, 'member_id', t.member_id, 'partner_id', t.partner_id, 'points', t.points,
         'available_after', t.available_after, 'reference', t.reference, 'effective_at', t.effective_at,
         'business_date', t.business_date, 'member_seq', t.member_seq, 'expires_on', t.expires_on,
-        'vests_at', t.due_at, 'repaid', t.repaid)
+        'vests_at', t.due_at, 'debt_repaid', t.debt_repaid)
     FROM coalition.txn t
 """
 
 
-def verify(ground: Ground) -> Figure:
+def verify(harness: Harness) -> Figure:
     """One verification of everything; its process's memory stands in the run's details."""
     now = clock.now()
     first = now - timedelta(days=30 * (ROUNDS - 1))
-    with ground.new_books("verify", now=first) as books:
-        large_books.make(books, stock.make_partners(books, count=PARTNERS, now=now), now=now)
+    with harness.new_books("verify", now=first) as books:
+        large_books.make(books, fixtures.make_partners(books, count=PARTNERS, now=now), now=now)
         _write_events(books)
         large_books.seal_days(books, first=first.date(), until=now.date(), now=now)
         run = _verify(books)
@@ -49,7 +49,7 @@ def _write_events(books: Books) -> None:
     with books.owner() as owner:
         owner.execute("SET synchronous_commit = off")
         owner.execute(_EVENTS)
-    tell(f"wrote the events in {time.monotonic() - began:.0f} s")
+    report(f"wrote the events in {time.monotonic() - began:.0f} s")
 
 
 def _verify(books: Books) -> Run:
@@ -57,7 +57,7 @@ def _verify(books: Books) -> Run:
         began = time.monotonic()
         owner.execute("SELECT sum(points) FROM coalition.posting")
         reference_s = time.monotonic() - began
-    tell(f"  reference   {reference_s:>9.1f} s")
+    report(f"  reference   {reference_s:>9.1f} s")
     began = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "cli", "ledger", "verify", "--json"],
@@ -73,5 +73,5 @@ def _verify(books: Books) -> Run:
     if process.returncode != 0:
         raise BenchmarkError(f"the books are not clean: {said.decode()[-2000:]}")
     memory_mb = round(used.ru_maxrss / 1024)
-    tell(f"  measured    {took_s:>9.1f} s, {memory_mb} MB")
+    report(f"  measured    {took_s:>9.1f} s, {memory_mb} MB")
     return Run(1, took_s, 1, reference_s, {"memory_mb": memory_mb})

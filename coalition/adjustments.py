@@ -7,9 +7,10 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from coalition import business_days, ledger
-from coalition.approvals import Approval
+from coalition import approvals, business_days, ledger
 from coalition.ledger import Command, Outcome, Request
+from kit import audit, ids
+from kit.audit import Act
 from kit.db import Session
 
 
@@ -21,9 +22,6 @@ class Adjustment(Command):
     member_id: UUID
     points: int
     credit: bool
-    reason: str
-    made_by: str
-    approved_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,20 +32,19 @@ class _Posted(Command):
     meta: Jsonb
 
 
-def adjust(session: Session, request: Request, command: Adjustment) -> Outcome:
+def adjust(session: Session, act: Act, request: Request, command: Adjustment) -> Outcome:
     """Correct a wallet; the event is `points.adjusted`.
 
     Raises ReasonMissing, SecondPersonNeeded. Refusals: insufficient_points, and those of every command.
     """
-    approval = Approval(reason=command.reason, made_by=command.made_by, approved_by=command.approved_by)
-    approval.check()
+    reason = audit.require_reason(act)
     business_days.close_over(session, now=request.now)
-    approval.require_second(session, points=command.points)
+    approvals.require_second(session, points=command.points, made_by=act.decider, approved_by=act.approved_by)
     meta = {
         "direction": "credit" if command.credit else "debit",
-        "reason": command.reason.strip(),
-        "made_by": command.made_by,
-        "approved_by": command.approved_by,
+        "reason": reason,
+        "made_by": act.decider,
+        "approved_by": act.approved_by,
     }
     posted = _Posted(
         reference=command.reference,
@@ -56,4 +53,9 @@ def adjust(session: Session, request: Request, command: Adjustment) -> Outcome:
         points=command.points,
         meta=Jsonb(meta),
     )
-    return ledger.post(session, request, posted)
+    outcome = ledger.post(session, request, posted)
+    if outcome.refusal is None and not outcome.replayed:
+        subject, partner = ids.show_our_own(command.member_id), ids.show(ids.PARTNER, request.partner_id)
+        points = command.points if command.credit else -command.points
+        audit.append(session, act, "member.adjusted", subject, partner=partner, points=points)
+    return outcome

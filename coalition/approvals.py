@@ -1,55 +1,36 @@
-"""Why something is done to a wallet by hand, by whom, and who approved it: one rule for adjustments and merges."""
+"""Who approves what one person may not do alone: one rule for adjustments, merges and settlement runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import unicodedata
 
 from sqlalchemy import text
 
 from kit.db import Session
-from kit.errors import Forbidden, Invalid
-
-LONGEST_REASON = 500
-LONGEST_NAME = 200
+from kit.errors import Forbidden
 
 
 class SecondPersonNeeded(Forbidden):
-    """More points than one person may move: somebody else has to approve."""
-
     code = "second_person_needed"
     title = "Second person needed"
+    description = "One person alone cannot move this many points. A second person has to approve."
+    remedy = (
+        "Repeat the command with --approved-by and the name of a second person. `coalition programme "
+        "--adjustment-limit` sets how many points one person may move."
+    )
 
 
-class ReasonMissing(Invalid):
-    """An adjustment or a merge says why, and who makes it."""
-
-    code = "reason_missing"
-    title = "Reason missing"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Approval:
-    """The reason, the person who does it, and the second person, where there is one."""
-
-    reason: str
-    made_by: str
-    approved_by: str | None = None
-
-    def check(self) -> None:
-        """Raise ReasonMissing unless somebody says why."""
-        named = [self.made_by, *([self.approved_by] if self.approved_by else [])]
-        if not 1 <= len(self.reason.strip()) <= LONGEST_REASON or not all(
-            1 <= len(name.strip()) <= LONGEST_NAME for name in named
-        ):
-            raise ReasonMissing(f"say who does it, and why in 1 to {LONGEST_REASON} characters")
-
-    def require_second(self, session: Session, *, points: int) -> None:
-        """Raise SecondPersonNeeded where `points` are more than one person may move and nobody else approved."""
-        limit = session.scalar(text("SELECT adjustment_limit FROM coalition.programme")) or 0
-        if points > limit and _same_person(self.approved_by, self.made_by):
-            raise SecondPersonNeeded(f"more than {limit} points need the approval of somebody else", limit=limit)
+def require_second(session: Session, *, points: int, made_by: str, approved_by: str | None) -> None:
+    """Raise SecondPersonNeeded where `points` are more than one person may move and nobody else approved."""
+    limit = session.scalar(text("SELECT adjustment_limit FROM coalition.programme")) or 0
+    if points > limit and (approved_by is None or same_person(approved_by, made_by)):
+        raise SecondPersonNeeded(f"more than {limit} points need the approval of somebody else", limit=limit)
 
 
-def _same_person(one: str | None, other: str) -> bool:
-    name = (one or "").strip().casefold()
-    return name in ("", other.strip().casefold())
+def same_person(one: str, other: str) -> bool:
+    """Whether two names are one person's, however they were typed: in which case, width or spacing (Unicode's NFKC)."""
+    return _typed_plainly(one) == _typed_plainly(other)
+
+
+def _typed_plainly(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).split())

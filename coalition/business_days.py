@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -17,9 +16,11 @@ from uuid import UUID
 from sqlalchemy import text
 
 from coalition import programme, seals
+from coalition.programme import Programme
 from kit import logs
-from kit.db import Database, Session, stream
-from kit.errors import Conflict
+from kit.db import Database, Session
+from kit.errors import Conflict, Unavailable
+from kit.row_streams import lines_out
 from kit.secrets import Keyring
 
 log = logging.getLogger("ledger")
@@ -30,35 +31,52 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 # The same rows in the same order, whatever the server's settings: this is what the digest is over.
 _POSTINGS = """
     SELECT concat_ws('|', p.member_id, p.txn_id, p.seq, p.debit, p.credit, p.points, p.lot_id, p.issuer_id,
-                     p.partner_id, to_char(p.business_date, 'YYYY-MM-DD'), to_char(p.issued_on, 'YYYY-MM-DD')) AS line,
-           concat(p.debit, '>', p.credit, ':', p.issuer_id) AS account, p.points
-    FROM coalition.posting p WHERE p.business_date = :day ORDER BY p.member_id, p.txn_id, p.seq
+                     p.partner_id, p.business_date, p.issued_on)
+    FROM coalition.posting p WHERE p.business_date = %(day)s ORDER BY p.member_id, p.txn_id, p.seq
 """
 _TRANSACTIONS = """
-    SELECT concat(t.member_id, '|', t.member_seq, '|', t.txn_id, '|', t.kind, '|', t.partner_id, '|', t.points, '|',
-                  t.uncovered, '|', t.repaid, '|', t.available_after, '|', t.held_after, '|', t.pending_after, '|',
-                  t.owed_after, '|', t.reference, '|', t.reverses_txn_id, '|', t.hold_id, '|', t.amount_minor, '|',
-                  t.currency, '|', t.points_per_unit, '|', t.minor_per_unit, '|', to_char(t.expires_on, 'YYYY-MM-DD'),
-                  '|', extract(epoch FROM t.effective_at), '|', extract(epoch FROM t.booked_at), '|',
-                  extract(epoch FROM t.due_at), '|', to_char(t.business_date, 'YYYY-MM-DD'), '|',
-                  to_char(t.original_business_date, 'YYYY-MM-DD'), '|', t.meta) AS line
-    FROM coalition.txn t WHERE t.business_date = :day ORDER BY t.member_id, t.member_seq
+    SELECT concat_ws('|', t.member_id, t.member_seq, t.txn_id, t.kind, t.partner_id, t.points, t.shortfall,
+                     t.debt_repaid, t.available_after, t.held_after, t.pending_after, t.debt_after, t.reference,
+                     coalesce(t.reverses_txn_id::text, ''), coalesce(t.hold_id::text, ''),
+                     coalesce(t.amount_minor::text, ''), coalesce(t.currency, ''),
+                     coalesce(t.points_per_unit::text, ''), coalesce(t.minor_per_unit::text, ''),
+                     coalesce(t.expires_on::text, ''),
+                     extract(epoch FROM t.effective_at), extract(epoch FROM t.booked_at),
+                     coalesce(extract(epoch FROM t.due_at)::text, ''), t.business_date, t.original_business_date,
+                     coalesce(t.meta::text, ''))
+    FROM coalition.txn t WHERE t.business_date = %(day)s ORDER BY t.member_id, t.member_seq
+"""
+_TOTALS = """
+    SELECT concat(p.debit, '>', p.credit, ':', p.issuer_id), sum(p.points)::bigint, count(*)
+    FROM coalition.posting p WHERE p.business_date = :day GROUP BY p.debit, p.credit, p.issuer_id
 """
 SEAL_VERSION = 3  # 1: postings only; 2: neither when the day was closed, nor signed
 
 
 class DayNotOver(Conflict):
-    """The business day is still running, or earlier ones are still open."""
-
-    code = "day_not_over"
-    title = "Business day not over"
+    code, title = "day_not_over", "Business day not over"
+    description = "The business day is still running, or an earlier one is still open."
+    remedy = "Wait until the business day `detail` names is over, or name an earlier day."
 
 
 class DayNotClosed(Conflict):
-    """The business day is not closed and sealed yet."""
+    code, title = "day_not_closed", "Business day not closed"
+    description = "The business day is not closed and sealed yet."
+    remedy = "Wait for the settlement job, or run `coalition ledger close-day` for the day first."
 
-    code = "day_not_closed"
-    title = "Business day not closed"
+
+class ClockDoubtful(Unavailable):
+    code, title = "clock_doubtful", "Clock in doubt"
+    description = (
+        "This machine's clock is ahead of the database's clock, or more days have passed since the open business day "
+        "than a coalition ever pauses. By that clock we would close business days too early and for good. We post "
+        "nothing until the clock is corrected."
+    )
+    remedy = "Send the same request again later. Whoever runs the coalition has to set its clocks right."
+
+
+CLOCKS_APART = timedelta(hours=1)
+MOST_DAYS_AT_ONCE = 92  # a coalition may stand still; whoever starts it after longer is asked
 
 
 @dataclass(frozen=True)
@@ -77,38 +95,31 @@ class Seal:
     chain: bytes
 
 
-@dataclass(frozen=True)
-class Flow:
-    """Points of `issuer_id`'s lots issued on `issued_on` that `redeemer_id` took, less those given back.
-
-    They were burned or captured there, or repaid what the member owed it.
-    """
-
-    issuer_id: UUID
-    redeemer_id: UUID
-    issued_on: date
-    points: int
-
-
-@dataclass(frozen=True)
-class FlowLine:
-    """One transaction's part of a Flow, signed alike; `reference` is the redeemer's receipt, posted on `day`."""
-
-    issuer_id: UUID
-    redeemer_id: UUID
-    issued_on: date
-    points: int
-    transaction_id: UUID
-    reference: str
-    day: date
-
-
-def close_over(session: Session, *, now: datetime) -> list[date]:
+def close_over(session: Session, *, now: datetime, however_many: bool = False) -> list[date]:
     """Close every business day that is over, the oldest first; returns them.
 
     It is quick, and whatever else a night has to do comes after it: nothing that is posted from now on lands in them.
+    Raises ClockDoubtful; of more days than MOST_DAYS_AT_ONCE only unless somebody said that it may be `however_many`.
     """
+    current = programme.get(session)
+    if not current.is_demo and current.day(now) > current.open_day:
+        _doubt(session, current, now, however_many=however_many)
     return list(session.scalars(text("SELECT coalition.close_days_over(:now)"), {"now": now}))
+
+
+def _doubt(session: Session, current: Programme, now: datetime, *, however_many: bool) -> None:
+    at_database: datetime = session.scalar(text("SELECT clock_timestamp()"))
+    if now > at_database + CLOCKS_APART:
+        raise ClockDoubtful(
+            f"we close no day: this machine's clock shows {now:%Y-%m-%d %H:%M} UTC, "
+            f"and the database's shows {at_database:%Y-%m-%d %H:%M} UTC; correct the clocks"
+        )
+    days = (current.day(now) - current.open_day).days
+    if days > MOST_DAYS_AT_ONCE and not however_many:
+        raise ClockDoubtful(
+            f"we close no day: from the open day {current.open_day} to {current.day(now)} it would be {days} at "
+            "once; if the clock is right: coalition ledger close-day --however-many --reason … --by …"
+        )
 
 
 def close_early(session: Session, *, now: datetime) -> date:
@@ -129,7 +140,7 @@ class DayWatch:
         self._ends_at = datetime.min.replace(tzinfo=UTC)
 
     def look(self, now: datetime) -> None:
-        """Come before whatever posts; costs a comparison while the day lasts. Raises NoProgramme."""
+        """Come before whatever posts; costs a comparison while the day lasts. Raises NoProgramme, ClockDoubtful."""
         if now < self._ends_at:
             return
         with self._database.transaction() as session:
@@ -153,8 +164,11 @@ def close(session: Session, *, day: date, now: datetime) -> bool:
 
 
 def hold_open(session: Session) -> date:
-    """The open business day, which can't close before this transaction ends: for what may change only days to come."""
-    session.execute(text("SELECT FROM coalition.programme FOR SHARE"))
+    """The open business day, which can't close before this transaction ends: for what may change only days to come.
+
+    It holds the day's gate as every posting does, and so may post afterwards without waiting for who closes the day.
+    """
+    session.execute(text("SELECT pg_advisory_xact_lock_shared(coalition.day_gate())"))
     return programme.get(session).open_day
 
 
@@ -188,6 +202,18 @@ def find_seal(session: Session, day: date) -> Seal | None:
     return Seal(*row) if row.chain is not None else None
 
 
+def find_seals(session: Session, first: date, last: date) -> list[Seal]:
+    """The seals of the days from `first` to `last` that have one, in order."""
+    rows = session.execute(
+        text("""
+            SELECT day, version, postings, totals, digest, chain FROM coalition.sealed_day
+            WHERE day BETWEEN :first AND :last AND chain IS NOT NULL ORDER BY day
+        """),
+        {"first": first, "last": last},
+    )
+    return [Seal(*row) for row in rows]
+
+
 def closed_at(session: Session, day: date) -> datetime:
     """When `day` was closed, by the system clock; raises DayNotClosed."""
     at: datetime | None = session.scalar(
@@ -201,16 +227,13 @@ def closed_at(session: Session, day: date) -> datetime:
 def compute_seal(session: Session, day: date, *, previous: bytes, version: int = SEAL_VERSION) -> Seal:
     """What the seal of `day` has to be, from its rows, read as a stream: memory doesn't grow with the day."""
     digest = hashlib.sha256()
-    totals: dict[str, int] = {}
-    postings = 0
-    for line, account, points in stream(session, _POSTINGS, {"day": day}):
-        digest.update(line.encode() + b"\n")
-        totals[account] = totals.get(account, 0) + points
-        postings += 1
-    if version > 1:
-        for (line,) in stream(session, _TRANSACTIONS, {"day": day}):
-            digest.update(line.encode() + b"\n")
-    totals = dict(sorted(totals.items()))
+    for statement in (_POSTINGS, _TRANSACTIONS)[: 1 if version == 1 else 2]:
+        with lines_out(session, statement, {"day": day}) as lines:
+            for some in lines:
+                digest.update(some)
+    sums = session.execute(text(_TOTALS), {"day": day}).all()
+    totals = {account: points for account, points, _ in sorted(sums)}
+    postings = sum(count for _, _, count in sums)
     content: list[object] = [day.isoformat(), postings, totals, digest.hexdigest()]
     if version > 2:
         content = [version, closed_at(session, day).astimezone(UTC).isoformat(timespec="microseconds"), *content]
@@ -245,64 +268,45 @@ def closed_days(session: Session) -> list[tuple[date, bool]]:
     return [(row.day, row.sealed) for row in rows]
 
 
+def first_closed(session: Session) -> date | None:
+    """The first day that was closed; None: there is none."""
+    day: date | None = session.scalar(text("SELECT min(day) FROM coalition.sealed_day"))
+    return day
+
+
+def closed_after(session: Session, day: date | None) -> list[date]:
+    """The closed days after `day`, or all of them, in order."""
+    statement = text("SELECT day FROM coalition.sealed_day WHERE day > coalesce(:day, '-infinity'::date) ORDER BY day")
+    return list(session.scalars(statement, {"day": day}))
+
+
 def unsealed_days(session: Session) -> list[date]:
     """The days that are closed and not sealed yet, oldest first."""
     return list(session.scalars(text("SELECT day FROM coalition.sealed_day WHERE chain IS NULL ORDER BY day")))
 
 
-# Redemption is where points meet money: credited by a burn or capture, debited when one is given back.
-# A debt repaid out of another issuer's points is money between the two just the same.
-_FLOWS = """
-    SELECT p.issuer_id, p.partner_id, p.issued_on,
-           sum(CASE WHEN p.debit = 'redemption' THEN -p.points ELSE p.points END)::bigint
-    FROM coalition.posting p
-    WHERE p.business_date = :day AND (p.debit = 'redemption' OR p.credit IN ('redemption', 'recovery'))
-    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-"""
-_FLOW_LINES = """
-    SELECT p.issuer_id, p.partner_id, p.issued_on,
-           CASE WHEN p.debit = 'redemption' THEN -p.points ELSE p.points END, p.txn_id, t.reference,
-           p.business_date
-    FROM coalition.posting p
-    JOIN coalition.txn t ON t.txn_id = p.txn_id AND t.business_date = p.business_date  -- found by the day as well
-    WHERE p.business_date = :day AND (p.debit = 'redemption' OR p.credit IN ('redemption', 'recovery'))
-    ORDER BY p.issuer_id, p.partner_id, p.issued_on, p.txn_id, p.seq
-"""
-
-
-def flows(session: Session, day: date) -> list[Flow]:
-    """What crossed between partners on `day`, added up; a partner's own points at its own till included."""
-    return [Flow(*row) for row in session.execute(text(_FLOWS), {"day": day})]
-
-
-def flow_lines(session: Session, day: date) -> Iterator[FlowLine]:
-    """The single lines behind `flows`, in a fixed order, as a stream."""
-    for row in stream(session, _FLOW_LINES, {"day": day}):
-        yield FlowLine(*row)
-
-
 def matrix(session: Session) -> list[tuple[UUID, UUID, int]]:
     """Issuer, redeemer, points burned less given back, over all days, and points that repaid what a member owed it.
 
-    So its sum is the total burn and all that was recovered.
+    So its sum is the total burn and all debts that were repaid.
     """
     rows = session.execute(
         text("""
             SELECT p.issuer_id, p.partner_id,
                    sum(CASE WHEN p.debit = 'redemption' THEN -p.points ELSE p.points END)::bigint
             FROM coalition.posting p
-            WHERE p.debit = 'redemption' OR p.credit IN ('redemption', 'recovery') GROUP BY 1, 2 ORDER BY 1, 2
+            WHERE p.debit = 'redemption' OR p.credit IN ('redemption', 'debt') GROUP BY 1, 2 ORDER BY 1, 2
         """)
     )
     return [(row[0], row[1], row[2]) for row in rows]
 
 
-def uncovered(session: Session, day: date) -> dict[UUID, int]:
+def shortfall(session: Session, day: date) -> dict[UUID, int]:
     """Points > 0 that each partner's returns of `day` could not take back: written off, or owed from then on."""
     rows = session.execute(
         text("""
-            SELECT t.partner_id, sum(t.uncovered)::bigint FROM coalition.txn t
-            WHERE t.business_date = :day AND t.uncovered > 0 GROUP BY t.partner_id
+            SELECT t.partner_id, sum(t.shortfall)::bigint FROM coalition.txn t
+            WHERE t.business_date = :day AND t.shortfall > 0 GROUP BY t.partner_id
         """),
         {"day": day},
     )
@@ -318,20 +322,24 @@ class Turnover:
     burned: int
     earns_reversed: int
     burns_reversed: int
-    recovered: int  # of what it issued, at once repaid to whom members owed points
+    debt_repaid: int  # of what it issued, at once repaid to whom members owed points
 
 
 def turnover(session: Session) -> list[Turnover]:
     """Points by partner over all days, from the transactions (the matrix is from the postings)."""
     rows = session.execute(
         text("""
+            WITH o AS MATERIALIZED (
+                SELECT x.txn_id, x.kind FROM coalition.txn x
+                WHERE x.txn_id IN (SELECT r.reverses_txn_id FROM coalition.txn r WHERE r.reverses_txn_id IS NOT NULL)
+            )
             SELECT t.partner_id,
                    coalesce(sum(t.points) FILTER (WHERE t.kind = 'earn'), 0)::bigint,
                    coalesce(sum(t.points) FILTER (WHERE t.kind IN ('burn', 'capture')), 0)::bigint,
                    coalesce(sum(t.points) FILTER (WHERE t.kind = 'clawback' OR o.kind = 'earn'), 0)::bigint,
                    coalesce(sum(t.points) FILTER (WHERE o.kind IN ('burn', 'capture')), 0)::bigint,
-                   coalesce(sum(t.repaid), 0)::bigint
-            FROM coalition.txn t LEFT JOIN coalition.txn o ON o.txn_id = t.reverses_txn_id
+                   coalesce(sum(t.debt_repaid), 0)::bigint
+            FROM coalition.txn t LEFT JOIN o ON o.txn_id = t.reverses_txn_id
             GROUP BY 1 ORDER BY 1
         """)
     )

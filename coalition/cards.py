@@ -8,10 +8,10 @@ from kit.errors import Invalid
 
 
 class MalformedCard(Invalid):
-    """A card number is not 12 to 19 digits with a valid check digit (ISO/IEC 7812-1, Luhn)."""
-
     code = "malformed_card"
     title = "Malformed card number"
+    description = "A card number has 12 to 19 digits and a valid check digit (ISO/IEC 7812-1, Luhn). This one does not."
+    remedy = "Read the card again, or type its number again without spaces, and send it in `card`."
 
 
 def check(number: str) -> str:

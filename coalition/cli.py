@@ -20,29 +20,32 @@ expect_option = click.option(
     "--expect",
     multiple=True,
     metavar="SEAL",
-    help="A seal that was published, DAY:CHAIN or a file with it (a statement, the JSON of `ledger seal`): the books "
-    "have to hold it. May be given several times.",
+    help=(
+        "A published seal that the books have to contain: DAY:CHAIN, or a file that holds one (a statement, or the "
+        "JSON of `ledger seal`). You can repeat this option."
+    ),
 )
 
 
-@click.group()
+@click.group(help="The points ledger.")
 def ledger() -> None:
-    """The points ledger."""
+    pass
 
 
-@ledger.command()
+@ledger.command(
+    help="Check every invariant against the rows. If one is broken, name the first row that breaks it and exit with 1."
+)
 @expect_option
 @json_option
 @one_line_errors
 def verify(*, expect: tuple[str, ...], as_json: bool) -> None:
-    """Recompute every invariant from the rows; exit with 1 and name the first row that breaks one."""
     published = [seals.published(given) for given in expect]
-    with desk() as at, at.database.transaction() as session:
+    with desk() as ctx, ctx.database.reading() as session:
         verification.snapshot(session)
-        programme.require_key(session, at.keyring)
+        programme.require_key(session, ctx.keyring)
         findings = []
         # On standard error, and only where somebody looks on: a large ledger takes minutes.
-        checks = verification.run(session, keyring=at.keyring, published=published)
+        checks = verification.run(session, keyring=ctx.keyring, published=published)
         bar = tqdm(checks, total=verification.count(), unit="invariant", leave=False, disable=None)
         for finding in bar:
             findings.append(finding)
@@ -59,13 +62,17 @@ def verify(*, expect: tuple[str, ...], as_json: bool) -> None:
     sys.exit(1 if broken else 0)
 
 
-@ledger.command()
+@ledger.command(
+    help=(
+        "Show the seal of DAY and its signatures, to publish them and to check them later. If you leave DAY out: the "
+        "last sealed day."
+    )
+)
 @click.argument("day", type=click.DateTime(["%Y-%m-%d"]), required=False)
 @json_option
 @one_line_errors
 def seal(*, day: datetime | None, as_json: bool) -> None:
-    """Show the seal of DAY (the last one sealed, if left out) with its signatures: to hand out, and to expect later."""
-    with desk() as at, at.database.transaction() as session:
+    with desk() as ctx, ctx.database.reading() as session:
         data = _shown(
             session, business_days.find_seal(session, day.date()) if day else business_days.last_sealed(session)
         )

@@ -8,64 +8,71 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from coalition import attempts, ledger, members, programme
+from coalition import event_types, ledger, members, programme, throttle
 from coalition.ledger import Request
 from coalition.members import MemberNotFound
 from coalition.refusals import refusal_of
-from coalition.upkeep import Expire
-from kit import ids, outbox
+from coalition.scheduled_postings import Expire
+from kit import audit, ids, outbox
+from kit.audit import Act
 from kit.db import Session
 from kit.errors import Conflict
+from kit.secrets import Keyring
 
 _ALL_EXPIRED = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class WalletNotEmpty(Conflict):
-    """The member has points or debts; let them be spent and settled first, or have them forfeited."""
-
     code = "wallet_not_empty"
     title = "Wallet not empty"
+    description = "The member still has points or debts. Wait until they are spent and settled, or have them forfeited."
+    remedy = (
+        "Wait until the points are spent and the debts repaid, or erase the member with `coalition member erase "
+        "--forfeit`, which lets them go."
+    )
 
 
 @dataclass(frozen=True)
 class Erased:
     """What was left in the wallet: `forfeited` went to breakage.
 
-    `pending` vests and expires on its dates without anybody to spend it; `owed` stays in the books and is never repaid.
+    `pending` vests and expires on its dates without anybody to spend it; `debt` stays in the books and is never repaid.
     """
 
     forfeited: int
     pending: int
-    owed: int
+    debt: int
 
 
-def erase(session: Session, *, member_id: UUID, forfeit: bool, now: datetime) -> Erased:
+def erase(session: Session, act: Act, *, member_id: UUID, forfeit: bool) -> Erased:
     """Take identifiers, PIN and rotating code from the member and close its wallet for good: event `member.erased`.
 
-    Points that can be spent expire now if `forfeit`, in their issuers' names like those of any expiry. Raises
-    MemberNotFound (erased before, too), MemberMerged, HoldsOpen, WalletNotEmpty.
+    What events say of it goes as well, also of those that were sent, and what receivers answered to them. Points that
+    can be spent expire now if `forfeit`, in their issuers' names like those of any expiry. Raises MemberNotFound
+    (erased before, too), MemberMerged, HoldsOpen, WalletNotEmpty.
     """
     enrolled_by = members.lock(session, member_id)
-    attempts.drop(session, member_id)
+    throttle.drop(session, member_id)
     # Blocking locks the wallet: nothing can be posted between what is read of it here and the commit.
     if session.scalar(text("SELECT coalition.ledger_set_blocked(:member_id, true)"), {"member_id": member_id}) is None:
         raise MemberNotFound("the member was merged into another")
     left = session.execute(
-        text("SELECT available, held, pending, owed FROM coalition.wallet WHERE member_id = :member_id"),
+        text("SELECT available, held, pending, debt FROM coalition.wallet_of(:member_id)"),
         {"member_id": member_id},
     ).one()
     if left.held:
         raise refusal_of("holds_open", {"held": left.held})
-    if (left.available or left.pending or left.owed) and not forfeit:
+    if (left.available or left.pending or left.debt) and not forfeit:
         raise WalletNotEmpty(
-            f"{left.available} points available, {left.pending} pending, {left.owed} owed",
-            available=left.available, pending=left.pending, owed=left.owed,
+            f"{left.available} points available, {left.pending} pending, a debt of {left.debt}",
+            available=left.available, pending=left.pending, debt=left.debt,
         )  # fmt: skip
-    forfeited = sum(_expire_all(session, member_id=member_id, now=now))
+    forfeited = sum(_expire_all(session, member_id=member_id, now=act.now))
     session.execute(
         text("DELETE FROM coalition.member_identifier WHERE member_id = :member_id"), {"member_id": member_id}
     )
-    at = programme.get(session).time(now)
+    _forget_events(session, member_id=member_id, keyring=act.keyring)
+    at = programme.get(session).time(act.now)
     session.execute(
         text("UPDATE coalition.member SET erased_at = :at WHERE member_id = :member_id"),
         {"at": at, "member_id": member_id},
@@ -80,15 +87,21 @@ def erase(session: Session, *, member_id: UUID, forfeit: bool, now: datetime) ->
             data={"member_id": member_id, "partner_id": enrolled_by},
         ),
     )
-    return Erased(forfeited, left.pending, left.owed)
+    audit.append(session, act, "member.erased", ids.show_our_own(member_id), forfeited=forfeited)
+    return Erased(forfeited, left.pending, left.debt)
+
+
+def _forget_events(session: Session, *, member_id: UUID, keyring: Keyring) -> None:
+    """Take what says who it is out of the events of the member, and of all who were merged into it."""
+    subjects = session.scalars(text("SELECT coalition.all_merged_into(:member_id)"), {"member_id": member_id}).all()
+    told = outbox.forget(session, subject_ids=subjects, fields=event_types.PERSONAL, keyring=keyring)
+    # A function of the room that keeps the answers: there is no erasure without it, whoever asks for one.
+    session.execute(text("SELECT webhooks.forget_answers(:event_ids)"), {"event_ids": told})
 
 
 def _expire_all(session: Session, *, member_id: UUID, now: datetime) -> list[int]:
     issuers = session.execute(
-        text("""
-            SELECT DISTINCT issuer_id FROM coalition.lot WHERE member_id = :member_id AND is_open ORDER BY issuer_id
-        """),
-        {"member_id": member_id},
+        text("SELECT i FROM coalition.issuers_of(:member_id) i ORDER BY 1"), {"member_id": member_id}
     ).scalars()
     return [
         ledger.post(

@@ -21,24 +21,35 @@ _HIDDEN = "•••"
 
 
 class MalformedPhone(Invalid):
-    """A phone number is not written in full, with + and its country code, or can't exist there (ITU-T E.164)."""
-
     code = "malformed_phone"
     title = "Malformed phone number"
+    description = (
+        "A phone number begins with + and its country code, and is valid in that country (ITU-T E.164). This one is "
+        "not."
+    )
+    remedy = "Ask for the number again and send it with its country code, such as +44 20 7946 0000."
 
 
 class MalformedEmail(Invalid):
-    """An e-mail address is not of the form RFC 5321 and 5322 ask for."""
-
     code = "malformed_email"
     title = "Malformed e-mail address"
+    description = "The e-mail address does not have the form that RFC 5321 and RFC 5322 require."
+    remedy = (
+        "Ask for the address again and send it without spaces and without a name beside it, such as ann@example.com."
+    )
 
 
 class MalformedExternalId(Invalid):
-    """Your own id of a member is not 1 to 64 letters, digits and . _ : / # @ + -, a letter or digit first."""
-
     code = "malformed_external_id"
     title = "Malformed external id"
+    description = (
+        "Your own id for a member has 1 to 64 letters, digits and . _ : / # @ + -, and begins with a letter or a "
+        "digit. This one does not."
+    )
+    remedy = (
+        "Send `external_id` in the permitted characters. If your own ids have others, encode them, for example as "
+        "hexadecimal digits."
+    )
 
 
 @dataclass(frozen=True)

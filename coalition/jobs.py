@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-from coalition import business_days, upkeep
+from coalition import business_days, scheduled_postings
 from kit import clock, logins, logs, settings
 
 log = logging.getLogger("ledger")
@@ -19,9 +19,9 @@ def keep_wallets() -> None:
     try:
         with database.transaction() as session:
             business_days.close_over(session, now=clock.now())
-        lapsed = upkeep.lapse_holds(database, now=clock.now())
-        vested = upkeep.vest(database, now=clock.now())
-        forgotten = upkeep.forget_outcomes(database, now=clock.now())
+        lapsed = scheduled_postings.lapse_holds(database, now=clock.now())
+        vested = scheduled_postings.vest(database, now=clock.now())
+        forgotten = scheduled_postings.forget_outcomes(database, now=clock.now())
     finally:
         database.close()
     if lapsed or vested or forgotten:

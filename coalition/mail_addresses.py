@@ -58,6 +58,14 @@ def confirm(session: Session, *, address: str, now: datetime, keyring: Keyring) 
     )
 
 
+def unconfirm(session: Session, *, member_id: UUID) -> None:
+    """Let none of the member's addresses, whom the caller has locked, sign it in until it is confirmed again."""
+    session.execute(
+        text("UPDATE coalition.member_identifier SET verified_at = NULL WHERE kind = 'email' AND member_id = :id"),
+        {"id": member_id},
+    )
+
+
 def masked(session: Session, *, member_id: UUID) -> str | None:
     """The member's address as it may be shown, or None without one."""
     row = session.execute(
@@ -70,10 +78,7 @@ def masked(session: Session, *, member_id: UUID) -> str | None:
 def is_somebody(session: Session, *, member_id: UUID) -> bool:
     """Whether there is such a member still, rather than one that was merged into another."""
     return bool(
-        session.scalar(
-            text("SELECT EXISTS (SELECT FROM coalition.wallet WHERE member_id = :id AND state <> 'merged')"),
-            {"id": member_id},
-        )
+        session.scalar(text("SELECT count(*) FROM coalition.wallet_of(:id) WHERE state <> 'merged'"), {"id": member_id})
     )
 
 

@@ -21,7 +21,7 @@ MOST_ENTRIES = 50
 
 _PERSON = """
     SELECT m.member_id, m.enrolled_by AS partner_id, m.enrolled_at, m.erased_at, m.is_claimed, w.state::text,
-           w.merged_into, w.available, w.held, w.pending, w.owed, w.version AS transactions,
+           w.merged_into, w.available, w.held, w.pending, w.debt, w.version AS transactions,
            s.pin_hash IS NOT NULL AS has_pin, s.handle IS NOT NULL AS has_code, s.locked_until
     FROM coalition.member m JOIN coalition.wallet w USING (member_id)
     LEFT JOIN coalition.member_secret s USING (member_id) WHERE m.member_id = :member_id
@@ -41,24 +41,26 @@ _PARTS = {
         FROM coalition.txn t WHERE t.member_id = :member_id ORDER BY t.member_seq DESC LIMIT :most
     """,
 }
-# What each balance is made of: lots by issuer and expiry, holds, lots that vest, debts.
+# What each balance is made of: lots by issuer, expiry and campaign, holds, lots that vest, debts.
 _EXPLAINED = {
     "available": """
-        SELECT l.issuer_id AS partner_id, l.expires_on, count(*) AS lots, sum(l.remaining - l.held)::bigint AS points
+        SELECT l.issuer_id AS partner_id, l.expires_on, l.campaign, count(*) AS lots,
+               sum(l.remaining - l.held)::bigint AS points
         FROM coalition.lot l WHERE l.member_id = :member_id AND l.vests_at IS NULL AND l.remaining > l.held
-        GROUP BY 1, 2 ORDER BY 2, 1
+        GROUP BY 1, 2, 3 ORDER BY 2, 1, 3
     """,
     "held": """
         SELECT h.hold_id, h.partner_id, h.expires_at, h.points FROM coalition.hold h
         WHERE h.member_id = :member_id AND h.status = 'open' ORDER BY h.expires_at, h.hold_id
     """,
     "pending": """
-        SELECT l.issuer_id AS partner_id, l.vests_at, l.expires_on, l.remaining AS points FROM coalition.lot l
+        SELECT l.issuer_id AS partner_id, l.vests_at, l.expires_on, l.campaign, l.remaining AS points
+        FROM coalition.lot l
         WHERE l.member_id = :member_id AND l.vests_at IS NOT NULL AND l.remaining > 0 ORDER BY l.vests_at, l.lot_id
     """,
-    "owed": """
-        SELECT d.txn_id AS transaction_id, d.partner_id, d.points - d.repaid AS points FROM coalition.debt d
-        WHERE d.member_id = :member_id AND d.repaid < d.points ORDER BY d.txn_id
+    "debt": """
+        SELECT d.txn_id AS transaction_id, d.partner_id, d.points - d.debt_repaid AS points FROM coalition.debt d
+        WHERE d.member_id = :member_id AND d.debt_repaid < d.points ORDER BY d.txn_id
     """,
 }
 _MOVED = """
@@ -107,7 +109,7 @@ def head(session: Session, member_id: UUID) -> dict[str, Any]:
     """
     person = session.execute(text(_PERSON), {"member_id": member_id}).first()
     if person is None:
-        raise MemberNotFound("no such member")
+        raise MemberNotFound("there is no such member")
     return ids.show_fields(person._asdict())
 
 

@@ -10,32 +10,38 @@ from sqlalchemy import text
 
 from coalition import members
 from coalition.identifiers import Identifier
+from kit import audit, ids
+from kit.audit import Act
 from kit.db import Session
 from kit.errors import Conflict, NotFound
-from kit.secrets import Keyring
 
 MOST_PER_MEMBER = 20  # and as many external ids of each partner
 
 
 class IdentifierNotFound(NotFound):
-    """The member has no identifier with this id, or it is another partner's external id."""
-
     code = "identifier_not_found"
     title = "Identifier not found"
+    description = "The member has no identifier with this id, or it is another partner's external id."
+    remedy = (
+        "Look at the list of the member's identifiers again and choose one of it. It may have been removed in the "
+        "meantime."
+    )
 
 
 class LastIdentifier(Conflict):
-    """The member would not be found any more: add another identifier first, or have the member erased."""
-
     code = "last_identifier"
     title = "Last identifier"
+    description = "This is the member's last identifier. Without it nobody could find the member."
+    remedy = "Add another identifier first, or ask the coalition to erase the member."
 
 
 class TooManyIdentifiers(Conflict):
-    """The member has as many identifiers as a member may have, or as many external ids of yours."""
-
     code = "too_many_identifiers"
     title = "Too many identifiers"
+    description = (
+        "The member already has the greatest number of identifiers, or of your external ids, that a member can have."
+    )
+    remedy = "Remove an identifier that the member no longer uses, then add the new one."
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,11 @@ class KeptIdentifier:
     masked: str
     verified_at: datetime | None
     created_at: datetime | None
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What the audit says of it."""
+        return {"identifier": ids.show(ids.IDENTIFIER, self.identifier_id), "kind": self.kind}
 
 
 _OWN = """
@@ -80,29 +91,45 @@ def get(session: Session, *, member_id: UUID, identifier_id: UUID, partner_id: U
 
 
 def add(
-    session: Session, *, member_id: UUID, identifier: Identifier, partner_id: UUID, now: datetime, keyring: Keyring
+    session: Session,
+    act: Act,
+    *,
+    member_id: UUID,
+    identifier: Identifier,
+    partner_id: UUID,
+    proved: bool,
+    now: datetime,
 ) -> KeptIdentifier:
-    """Let the member be found by `identifier` too; what it has already is answered as it is.
+    """Let the member be found by `identifier` too, at the partner's time `now`; what it has is answered as it is.
+
+    `proved`: whether the member itself showed that it is them.
 
     Raises MemberNotFound, MemberMerged, CardInUse, IdentifierInUse, TooManyIdentifiers.
     """
     members.lock(session, member_id)
-    known = members.find_many(session, [identifier], keyring)
+    known = members.find_many(session, [identifier], act.keyring)
     if known.get(identifier) != member_id:
         if _count(session, member_id, owner=identifier.partner_id) >= MOST_PER_MEMBER:
             raise TooManyIdentifiers(f"a member has up to {MOST_PER_MEMBER} identifiers")
-        members.attach(session, member_id=member_id, identifier=identifier, now=now, keyring=keyring)
+        members.attach(session, member_id=member_id, identifier=identifier, now=now, keyring=act.keyring)
     identifier_id = session.scalar(
         text("SELECT identifier_id FROM coalition.member_identifier WHERE kind = :kind AND fingerprint = :fingerprint"),
-        {"kind": identifier.kind, "fingerprint": members.fingerprint(identifier, keyring)},
+        {"kind": identifier.kind, "fingerprint": members.fingerprint(identifier, act.keyring)},
     )
-    return get(session, member_id=member_id, identifier_id=UUID(str(identifier_id)), partner_id=partner_id)
+    kept = get(session, member_id=member_id, identifier_id=UUID(str(identifier_id)), partner_id=partner_id)
+    audit.append(session, act, "member.identifier_added", ids.show_our_own(member_id), **kept.facts, proved=proved)
+    return kept
 
 
-def remove(session: Session, *, member_id: UUID, identifier_id: UUID, partner_id: UUID | None) -> None:
-    """Let the member not be found by it any more; raises MemberNotFound, IdentifierNotFound, LastIdentifier."""
+def remove(
+    session: Session, act: Act, *, member_id: UUID, identifier_id: UUID, partner_id: UUID | None, proved: bool
+) -> None:
+    """Let the member not be found by it any more; `proved` as in `add`.
+
+    Raises MemberNotFound, IdentifierNotFound, LastIdentifier.
+    """
     members.lock(session, member_id)
-    get(session, member_id=member_id, identifier_id=identifier_id, partner_id=partner_id)
+    kept = get(session, member_id=member_id, identifier_id=identifier_id, partner_id=partner_id)
     done = session.execute(
         text("""
             DELETE FROM coalition.member_identifier
@@ -112,6 +139,7 @@ def remove(session: Session, *, member_id: UUID, identifier_id: UUID, partner_id
     )
     if done.rowcount == 0:
         raise LastIdentifier("this is the only identifier the member has")
+    audit.append(session, act, "member.identifier_removed", ids.show_our_own(member_id), **kept.facts, proved=proved)
 
 
 def _count(session: Session, member_id: UUID, *, owner: UUID | None) -> int:

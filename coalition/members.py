@@ -24,39 +24,40 @@ SEALED_FOR = "member identifier"
 
 
 class MemberNotFound(NotFound):
-    """No member has this id or identifier."""
-
     code = "member_not_found"
     title = "Member not found"
+    description = "No member has this id or identifier."
+    remedy = "Check the id or identifier for typing errors. If it is right, enrol the member with POST /v1/members."
 
 
 class MemberMerged(Conflict):
-    """The member was merged into another, whom `member_id` names."""
-
     code = "member_merged"
     title = "Member merged"
-    remedy = "Send it again for the member in `member_id`, and keep that id from now on."
+    description = "The member was merged into another member. `member_id` is the id of that member."
+    remedy = "Send the request again for the member in `member_id`, and use that id from now on."
+    facts = ("member_id",)
 
 
 class CardInUse(Conflict):
-    """The card belongs to a member already; look the member up instead."""
-
     code = "card_in_use"
     title = "Card in use"
+    description = "The card already belongs to a member."
+    remedy = "Look the member up by the card instead."
 
 
 class IdentifierInUse(Conflict):
-    """The phone number, e-mail address or external id (`kind`) belongs to a member already; look it up instead."""
-
     code = "identifier_in_use"
     title = "Identifier in use"
+    description = "The phone number, e-mail address or external id (`kind`) already belongs to a member."
+    remedy = "Look the member up by this identifier instead."
+    facts = ("kind",)
 
 
 class IdentifierMissing(Invalid):
-    """A member is enrolled with at least one identifier: card, phone, e-mail or your own id."""
-
     code = "identifier_missing"
     title = "Identifier missing"
+    description = "A member needs at least one identifier: card, phone, e-mail or your own id."
+    remedy = "Send at least one of `card`, `phone`, `email` and `external_id`."
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,8 @@ def attach(session: Session, *, member_id: UUID, identifier: Identifier, now: da
     if identifier_id is not None:
         return UUID(str(identifier_id))
     if identifier.kind == CARD:
-        raise CardInUse("this card belongs to a member already")
-    raise IdentifierInUse("this belongs to a member already", kind=identifier.kind)
+        raise CardInUse("a member already has this card")
+    raise IdentifierInUse("a member already has this identifier", kind=identifier.kind)
 
 
 _LAST_CARD = """
@@ -148,7 +149,7 @@ _BY_IDENTIFIER = text(f"""
 """)  # noqa: S608 -- made of constants
 _BY_ID = text(f"""
     SELECT m.member_id, m.enrolled_at, {_LAST_CARD}, w.merged_into
-    FROM coalition.member m LEFT JOIN coalition.wallet w USING (member_id)
+    FROM coalition.member m LEFT JOIN coalition.wallet_of(:member_id) w USING (member_id)
     WHERE m.member_id = :member_id AND m.erased_at IS NULL
 """)  # noqa: S608
 
@@ -162,7 +163,7 @@ def by_id(session: Session, member_id: UUID) -> Member:
     """The member with this id; raises MemberNotFound, for an erased one too, and MemberMerged."""
     row = session.execute(_BY_ID, {"member_id": member_id}).first()
     if row is None:
-        raise MemberNotFound("no such member")
+        raise MemberNotFound("there is no such member")
     refuse_merged(row.merged_into)
     return Member(*row[:3])
 
@@ -194,9 +195,7 @@ def lock(session: Session, member_id: UUID) -> UUID:
     Raises MemberNotFound, for an erased one too, and MemberMerged.
     """
     enrolled_by = lock_even_merged(session, member_id)
-    into = session.scalar(
-        text("SELECT merged_into FROM coalition.wallet WHERE member_id = :member_id"), {"member_id": member_id}
-    )
+    into = session.scalar(text("SELECT merged_into FROM coalition.wallet_of(:member_id)"), {"member_id": member_id})
     refuse_merged(into)
     return enrolled_by
 
@@ -211,7 +210,7 @@ def lock_even_merged(session: Session, member_id: UUID) -> UUID:
         {"member_id": member_id},
     )
     if enrolled_by is None:
-        raise MemberNotFound("no such member")
+        raise MemberNotFound("there is no such member")
     return UUID(str(enrolled_by))
 
 
@@ -221,12 +220,13 @@ def used_by_others(session: Session, member_id: UUID, *, partner_id: UUID) -> bo
     return bool(session.scalar(text("SELECT coalition.used_by_others(:member_id, :partner_id)"), asked))
 
 
-def claim(session: Session, member_id: UUID) -> None:
-    """Let the member's proofs count everywhere: the coalition's desk saw who it is."""
-    session.execute(
+def claim(session: Session, member_id: UUID) -> bool:
+    """Let the member's credentials count everywhere; whether they did not before."""
+    done = session.execute(
         text("UPDATE coalition.member SET is_claimed = true WHERE member_id = :member_id AND NOT is_claimed"),
         {"member_id": member_id},
     )
+    return done.rowcount > 0
 
 
 def count(session: Session) -> int:
@@ -251,5 +251,5 @@ def fingerprint(identifier: Identifier, keyring: Keyring) -> bytes:
 def _one(session: Session, statement: object, **parameters: object) -> Member:
     row = session.execute(statement, parameters).first()  # type: ignore[call-overload]
     if row is None:
-        raise MemberNotFound("no such member")
+        raise MemberNotFound("there is no such member")
     return Member(*row)

@@ -9,35 +9,56 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
-from kit import ids
+from kit import audit, ids, money, root_key
+from kit.audit import Act
 from kit.db import Session
-from kit.errors import Conflict, NotFound
+from kit.errors import Conflict, Invalid, NotFound
+from kit.root_key import WrongSecretKey
+from kit.secret_key import SecretKey
 from kit.secrets import Keyring, same
 
+# Of books that are opened where nobody says otherwise.
+CURRENCY, TIME_ZONE = "GBP", "UTC"
 EXPIRY_MONTHS = 24
 # Of new programmes: a stolen card spends no more than this, and a member that proves itself as much as it has.
 PIN_FREE_POINTS, PIN_FREE_POINTS_PER_DAY = 1_000, 2_000
 
 
 class NoProgramme(NotFound):
-    """The database holds no programme yet; `coalition up` makes one."""
-
     code = "no_programme"
     title = "No programme yet"
+    description = "The database holds no programme yet. `coalition up` creates one."
+    remedy = (
+        "Run `coalition up` once against this database, or set COALITION_DATABASE_URL to the database that holds the "
+        "books."
+    )
 
 
 class ProgrammeMismatch(Conflict):
-    """A setting contradicts what the books were opened with."""
-
     code = "programme_mismatch"
     title = "Settings contradict the books"
+    description = "A setting contradicts what the coalition's books were opened with."
+    remedy = (
+        "Set the setting that `detail` names back to the value of the books, or set COALITION_DATABASE_URL to another "
+        "coalition's database."
+    )
+
+
+class UnknownCurrency(Invalid):
+    code = "unknown_currency"
+    title = "Unknown currency"
+    description = "The currency is not a current ISO 4217 code such as GBP."
+    remedy = "Name a current currency by its three letters; that of the programme is set by COALITION_CURRENCY."
 
 
 class ClockRefused(Conflict):
-    """The test clock exists only in a demo coalition, and moves only forward."""
-
     code = "clock_refused"
     title = "Test clock refused"
+    description = "Only a demo coalition has a test clock, and it moves forward only."
+    remedy = (
+        "Set the clock of a new, empty coalition only, to a later time than it shows. During a replay leave the clock "
+        "alone: the replay moves it."
+    )
 
 
 @dataclass(frozen=True)
@@ -79,23 +100,66 @@ def get(session: Session) -> Programme:
         text("SELECT programme_id, currency, time_zone, open_day, test_now FROM coalition.programme")
     ).first()
     if row is None:
-        raise NoProgramme("the database holds no programme; start it once with `coalition up`")
+        raise NoProgramme("the database holds no programme; run `coalition up` once to create one")
     return Programme(*row)
 
 
-def ensure(session: Session, *, now: datetime, currency: str, time_zone: str, keyring: Keyring) -> Programme:
-    """The programme, founded with these values if there is none.
+def is_founded(session: Session) -> bool:
+    """Whether the books are open."""
+    return session.scalar(text("SELECT true FROM coalition.programme")) is True
 
-    Raises ProgrammeMismatch where the values, or the secret key, are not those of its founding.
+
+def ensure(
+    session: Session,
+    *,
+    now: datetime,
+    currency: str | None,
+    time_zone: str | None,
+    key: SecretKey,
+    like: Programme | None = None,
+) -> Programme:
+    """The programme, founded with these values and a new root key, which `key` opens, if there is none.
+
+    None: as in `like`, or whatever the books are kept in. Raises ProgrammeMismatch where the values are not those of
+    its founding, WrongSecretKey where `key` doesn't open it, UnknownCurrency.
     """
-    session.execute(
+    keys, programme_id = root_key.made(key), None
+    if not is_founded(session):
+        programme_id = _found(
+            session,
+            now=now,
+            currency=currency or (like.currency if like else CURRENCY),
+            time_zone=time_zone or (like.time_zone if like else TIME_ZONE),
+            keyring=keys,
+        )
+    programme = get(session)
+    if programme_id is None and not root_key.wrappings(session):
+        keys = _keys_of_before(session, key)
+        programme_id = programme.programme_id
+    if programme_id is not None:
+        root_key.add(session, keys, key=key, programme_id=programme_id, now=now)
+    for name, given, kept in (
+        ("COALITION_CURRENCY", currency, programme.currency),
+        ("COALITION_TIME_ZONE", time_zone, programme.time_zone),
+    ):
+        if given not in (None, kept):
+            raise ProgrammeMismatch(f"{name} is {given}, but the books of this database are kept in {kept}")
+    require_key(session, root_key.read(session, key))
+    return programme
+
+
+def _found(session: Session, *, now: datetime, currency: str, time_zone: str, keyring: Keyring) -> UUID | None:
+    # Here and not where settings are read: a currency that is given up one day keeps no open books from going on.
+    if currency not in money.currencies():
+        raise UnknownCurrency(f"{currency} is no currency of ISO 4217; set COALITION_CURRENCY to one, such as GBP")
+    made: UUID | None = session.scalar(
         text("""
             INSERT INTO coalition.programme
                 (programme_id, currency, time_zone, key_check, expiry_months, pin_free_points,
                  pin_free_points_per_day, open_day, created_at)
             VALUES (:programme_id, :currency, :time_zone, :key_check, :expiry_months, :pin_free, :pin_free_per_day,
                     CAST(CAST(:now AS timestamptz) AT TIME ZONE :time_zone AS date), :now)
-            ON CONFLICT (singleton) DO NOTHING
+            ON CONFLICT (singleton) DO NOTHING RETURNING programme_id
         """),
         {
             "programme_id": ids.new(),
@@ -108,26 +172,25 @@ def ensure(session: Session, *, now: datetime, currency: str, time_zone: str, ke
             "now": now,
         },
     )
-    programme = get(session)
-    for name, given, kept in (
-        ("COALITION_CURRENCY", currency, programme.currency),
-        ("COALITION_TIME_ZONE", time_zone, programme.time_zone),
-    ):
-        if given != kept:
-            raise ProgrammeMismatch(f"{name} is {given}, but the books of this database are kept in {kept}")
-    require_key(session, keyring)
-    return programme
+    return made  # None: somebody else just founded it
+
+
+def _keys_of_before(session: Session, key: SecretKey) -> Keyring:
+    """The keys of books that were opened before there was a root key: the secret key itself is theirs."""
+    keys = Keyring(key.value, key.realm)
+    require_key(session, keys)
+    return keys
 
 
 def require_key(session: Session, keyring: Keyring) -> None:
-    """Raise ProgrammeMismatch where the secret key is not the one the books were opened with, or NoProgramme."""
+    """Raise WrongSecretKey where `keyring` is not the one these books were opened with, or NoProgramme."""
     stored = session.scalar(text("SELECT key_check FROM coalition.programme"))
     if stored is None:
-        raise NoProgramme("the database holds no programme; start it once with `coalition up`")
+        raise NoProgramme("the database holds no programme; run `coalition up` once to create one")
     if not same(stored, _key_check(keyring)):
-        raise ProgrammeMismatch(
-            "this database was founded with another secret key, or as live and not as a sandbox, or the other way "
-            "round; give the key back with COALITION_SECRET_KEY or the secret.key of its data folder"
+        raise WrongSecretKey(
+            "these books were opened with another key, or as live and not as a sandbox, or the other way round; give "
+            "the key back with COALITION_SECRET_KEY or the secret.key of its data folder"
         )
 
 
@@ -140,7 +203,7 @@ class Rules:
     """What the programme does where programmes differ.
 
     Points live for `expiry_months`, as it stands when they are earned, from the day they are earned for.
-    `return_policy` is about points of a return that are spent: within_balance (written off), owed, refuse. Points that
+    `return_policy` is about points of a return that are spent: within_balance (written off), debt, refuse. Points that
     return to an expired lot live for `grace_days`; issuers hear `warn_days` before points expire; adjustments of more
     than `adjustment_limit` points take two people. A burn or hold of more than `pin_free_points`, or with which the
     member's spending of a business day comes to more than `pin_free_points_per_day` (None: no limit), takes a PIN, a
@@ -166,12 +229,13 @@ def rules(session: Session) -> Rules:
         """)
     ).first()
     if row is None:
-        raise NoProgramme("the database holds no programme; start it once with `coalition up`")
+        raise NoProgramme("the database holds no programme; run `coalition up` once to create one")
     return Rules(*row)
 
 
-def set_rules(session: Session, wanted: Rules) -> None:
+def set_rules(session: Session, act: Act, wanted: Rules) -> None:
     """Let `wanted` be in force for what is posted from now on."""
+    before = vars(rules(session))
     session.execute(
         text("""
             UPDATE coalition.programme SET expiry_months = :expiry_months,
@@ -181,11 +245,13 @@ def set_rules(session: Session, wanted: Rules) -> None:
         """),
         vars(wanted),
     )
+    changed = {name: value for name, value in vars(wanted).items() if value != before[name]}
+    audit.append(session, act, "programme.changed", "programme", **changed)
 
 
 _CLOCK_REFUSALS = {
-    "live": "this coalition has real postings; a test clock is only for a new, empty one",
-    "backwards": "the test clock moves only forward",
+    "live": "this coalition has real postings; only a new, empty one can have a test clock",
+    "backwards": "the test clock moves forward only",
 }
 
 

@@ -11,27 +11,33 @@ from uuid import UUID
 from sqlalchemy import text
 
 from coalition import dated
-from kit import ids
+from kit import audit, ids
+from kit.audit import Act
 from kit.db import Session
 from kit.errors import Invalid, NotFound
-from kit.seen import Seen, check
+from kit.expected_version import ExpectedVersion, check
 
 LARGEST = 1_000_000
 MOST_MINOR = 1_000_000_000
 
 
 class RateNotFound(NotFound):
-    """No earning rate has this id, or it was withdrawn."""
-
     code = "rate_not_found"
     title = "Earning rate not found"
+    description = "No earning rate has this id, or it was withdrawn."
+    remedy = (
+        "List the partner's rates with GET /v1/admin/partners/{partner_id}/rates or `coalition rate list`, and use an "
+        "id from there."
+    )
 
 
 class MalformedRate(Invalid):
-    """A rate is a decimal number of points above 0, up to 1,000,000 and with up to 8 decimals, as text."""
-
     code = "malformed_rate"
     title = "Malformed earning rate"
+    description = (
+        "A rate is a decimal number of points, sent as text: above 0, up to 1,000,000, with up to 8 decimal places."
+    )
+    remedy = 'Send the rate as a string of digits with a point, such as "1.5", not as a JSON number.'
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Rate:
     def facts(self) -> dict[str, object]:
         """What it says, for the audit."""
         said = {"points_per_unit": f"{self.points_per_unit:f}", "minor_per_unit": self.minor_per_unit}
-        return {**said, "since": self.since, "of": ids.show(ids.PARTNER, self.partner_id)}
+        return {**said, "since": self.since}
 
 
 class RateChange(TypedDict, total=False):
@@ -62,7 +68,7 @@ class RateChange(TypedDict, total=False):
     since: date
 
 
-_TABLE = "coalition.earning_rate"
+VERSIONS = dated.Versions("rate", "coalition.earning_rate", "rate_id")
 _SELECT = """
     SELECT rate_id, partner_id, trim_scale(points_per_unit), minor_per_unit, currency, lower(valid), upper(valid),
            version
@@ -83,6 +89,7 @@ def points(text_: str) -> Decimal:
 
 def set_rate(
     session: Session,
+    act: Act,
     *,
     partner_id: UUID,
     points_per_unit: Decimal,
@@ -94,27 +101,44 @@ def set_rate(
 
     What was valid then ends the day before; one that begins later stays. Raises DayIsOver, VersionTaken.
     """
-    return _put(session, Rate(ids.new(), partner_id, points_per_unit, minor_per_unit, currency, since, None))
+    made = _put(session, Rate(ids.new(), partner_id, points_per_unit, minor_per_unit, currency, since, None))
+    audit.append(session, act, "rate.set", made, **made.facts)
+    return made
 
 
-def correct(session: Session, *, rate_id: UUID, changes: RateChange, seen: Seen = None) -> Rate:
-    """Change a rate that holds on no day that is over. Raises RateNotFound, DayIsOver, VersionTaken, Stale."""
-    open_day = dated.take_turn(session, table=_TABLE)
+def correct(
+    session: Session, act: Act, *, rate_id: UUID, changes: RateChange, expected_version: ExpectedVersion = None
+) -> Rate:
+    """Change a rate that holds on no day that is over.
+
+    Raises RateNotFound, DayIsOver, VersionTaken, Stale, and what dated.DEMANDS raise.
+    """
+    open_day = dated.take_turn(session)
     before = get(session, rate_id)
-    check(before.version, seen)
+    check(before.version, expected_version)
     wanted = replace(before, **changes)
-    if wanted == before:
-        return before
-    dated.take_out(session, table=_TABLE, key="rate_id", value=rate_id)
-    dated.refuse_past(wanted.since, open_day=open_day)
-    return _put(session, replace(wanted, version=before.version + 1))
+    made = before if wanted == before else _replace(session, before, wanted, open_day=open_day)
+    audit.append(session, act, "rate.corrected", made, **made.facts)
+    return made
 
 
-def withdraw(session: Session, *, rate_id: UUID) -> Rate:
-    """Take back a rate that holds on no day that is over; the one before it goes on. Raises RateNotFound, DayIsOver."""
-    dated.take_turn(session, table=_TABLE)
+def _replace(session: Session, before: Rate, wanted: Rate, *, open_day: date) -> Rate:
+    with dated.changing(session, VERSIONS, partner_id=before.partner_id):
+        dated.take_out(session, VERSIONS, version_id=before.rate_id)
+        dated.refuse_past(wanted.since, open_day=open_day)
+        return _put(session, replace(wanted, version=before.version + 1))
+
+
+def withdraw(session: Session, act: Act, *, rate_id: UUID) -> Rate:
+    """Take back a rate that holds on no day that is over; the one before it goes on.
+
+    Raises RateNotFound, DayIsOver, and what dated.DEMANDS raise.
+    """
+    dated.take_turn(session)
     before = get(session, rate_id)
-    dated.take_out(session, table=_TABLE, key="rate_id", value=rate_id)
+    with dated.changing(session, VERSIONS, partner_id=before.partner_id):
+        dated.take_out(session, VERSIONS, version_id=rate_id)
+    audit.append(session, act, "rate.withdrawn", before, **before.facts)
     return before
 
 
@@ -135,17 +159,8 @@ def of_partner(session: Session, *, partner_id: UUID, after: UUID, limit: int) -
     return [Rate(*row) for row in rows]
 
 
-def in_force(session: Session, partner_id: UUID, day: date) -> bool:
-    """Whether the partner has a rate on `day`."""
-    found = session.scalar(
-        text("SELECT count(*) FROM coalition.earning_rate WHERE partner_id = :p AND valid @> CAST(:day AS date)"),
-        {"p": partner_id, "day": day},
-    )
-    return bool(found)
-
-
 def _put(session: Session, wanted: Rate) -> Rate:
-    until = dated.make_room(session, table=_TABLE, partner_id=wanted.partner_id, since=wanted.since)
+    until = dated.make_room(session, VERSIONS, partner_id=wanted.partner_id, since=wanted.since)
     made = replace(wanted, until=until)
     session.execute(
         text("""

@@ -10,274 +10,316 @@ from kit.errors import CoalitionError, Conflict, Forbidden, Invalid, NotFound
 
 
 class InsufficientPoints(Conflict):
-    """The wallet holds fewer points than were to be burned; `available` says how many it holds."""
-
     code = "insufficient_points"
     title = "Not enough points"
+    description = "The wallet has fewer points than you asked for. `available` is how many it has."
     remedy = "Ask for at most `available` points, or read the balance and let the member choose."
+    facts = ("available", "requested")
 
 
 class StepUpRequired(Forbidden):
-    """More points at once than `limit`, or on one day than `limit_per_day`, are spent only with one of `accepts`.
-
-    Those are the wallet's code, the PIN, or a consent the member gave you before. The day is the business day, and
-    counts what the member spent at all partners. A limit that is null there isn't.
-    """
-
     code = "step_up_required"
     title = "Proof of the member needed"
-    remedy = "Send it again under the same key with the wallet's `code` or the member's `pin`, or ask for fewer points."
+    description = (
+        "To spend more than `limit` points at once, or more than `limit_per_day` on one business day at all partners "
+        "together, the member has to give one of `accepts`: the wallet's code, the PIN, or a consent given to you "
+        "earlier. A limit that is null does not apply."
+    )
+    remedy = (
+        "Send the request again under the same key with the wallet's `code` or the member's `pin`, or ask for fewer "
+        "points."
+    )
+    facts = ("accepts", "limit", "limit_per_day", "requested")
 
 
 class ClaimRequired(Forbidden):
-    """You enrolled the member, nobody else has seen a proof of it, and its points are of other partners too.
-
-    Its PIN, code and consents count at you once it showed its PIN or code at another partner, or at the coalition's
-    desk. Until then it spends at you what a card alone may: `limit` at once, `limit_per_day` on one day.
-    """
-
     code = "claim_required"
     title = "Member not claimed yet"
-    remedy = "Ask for fewer points, or let the member show its PIN or code at another partner first."
+    description = (
+        "You enrolled this member, no other partner has seen proof of the member yet, and some of the points come from "
+        "other partners. The PIN, code and consents count for you once the member has shown a PIN or code to another "
+        "partner or to the coalition. Until then the member can spend with you what a card alone allows: `limit` "
+        "points at once and `limit_per_day` points a day."
+    )
+    remedy = "Ask for fewer points, or ask the member to show a PIN or code to another partner first."
+    facts = ("limit", "limit_per_day", "requested")
 
 
 class NoEarningRate(Conflict):
-    """An amount was to be turned into points, but the partner has no rate for its currency on that day."""
-
     code = "no_earning_rate"
     title = "No earning rate"
+    description = (
+        "The partner has no earning rate for this currency on that day, so we cannot turn the amount into points."
+    )
     remedy = "Send points instead of an amount, or ask the coalition to set your rate for this currency."
+    facts = ("currency", "day")
 
 
 class EffectiveInFuture(Invalid):
-    """The purchase's time lies more than five minutes ahead of the coalition's clock."""
-
     code = "effective_in_future"
     title = "Time in the future"
-    remedy = "Set the till's clock right, or leave effective_at out."
+    description = "The time of the purchase is more than five minutes ahead of the coalition's clock."
+    remedy = "Correct the till's clock, or leave `effective_at` out."
 
 
 class ReferenceReused(Conflict):
-    """This reference was posted before with another content; `transaction_id` names what stands under it."""
-
     code = "reference_reused"
     title = "Reference reused"
-    remedy = "Use a new reference for a new receipt; read `transaction_id` to see what stands under this one."
+    description = (
+        "You posted this reference before, with different content. `transaction_id` is the transaction you posted."
+    )
+    remedy = "Use a new reference for each new receipt. Read `transaction_id` to see what you posted under this one."
+    facts = ("transaction_id",)
 
 
 class ReferenceOfAnotherMember(Conflict):
-    """This receipt was posted for another member."""
-
     code = "reference_of_another_member"
     title = "Receipt of another member"
-    remedy = "Use the member of the receipt that was posted, or a new reference for another receipt."
+    description = "You posted this receipt for another member."
+    remedy = "Name the member of the posted receipt, or use a new reference for another receipt."
 
 
 class MemberBlocked(Conflict):
-    """The member is blocked: returns and the end of holds still work, nothing else does."""
-
     code = "member_blocked"
     title = "Member blocked"
-    remedy = "Tell the member to ask the coalition; don't try again by yourself."
+    description = "The member is blocked. You can still post returns and end holds, and nothing else."
+    remedy = "Ask the member to contact the coalition. Do not retry."
 
 
 class EffectiveTooOld(Invalid):
-    """The purchase lies so far back that points of that day would have expired."""
-
     code = "effective_too_old"
-    title = "Time too far back"
+    title = "Purchase too old"
+    description = "The purchase is so old that its points would have expired already."
+    remedy = "Correct `effective_at` if it is wrong. If it is right, ask the coalition for an adjustment instead."
 
 
 class VestsOutOfRange(Invalid):
-    """Points can be pending until a time that lies ahead, and before their expiry."""
-
     code = "vests_out_of_range"
     title = "Vesting time out of range"
+    description = "Points vest in the future and before they expire."
+    remedy = (
+        "Send a later `vests_at`, at least a day before `expires_on`, or leave `vests_at` out so that the points can "
+        "be spent at once."
+    )
+    facts = ("expires_on",)
+
+
+class ExpiresOutOfRange(Invalid):
+    code = "expires_out_of_range"
+    title = "Expiry out of range"
+    description = (
+        "An award's points expire on a day from `from` to `to`. If you leave the day out, the programme's rule applies."
+    )
+    remedy = "Send an `expires_on` from `from` to `to`, or leave it out."
+    facts = ("from", "to")
+
+
+class AwardNotPermitted(Forbidden):
+    code = "award_not_permitted"
+    title = "Award not permitted by its issuer"
+    description = (
+        "The award's issuer does not permit you to award this many of its points. `most_per_award` is the most it "
+        "permits; 0 means none."
+    )
+    remedy = "Ask the issuer's admin to permit your awards, or award your own points."
+    facts = ("issuer_id", "most_per_award", "requested")
 
 
 class HoldOutOfRange(Invalid):
-    """A hold ends at a time ahead, within 31 days."""
-
     code = "hold_out_of_range"
-    title = "Hold too long or over already"
+    title = "Hold time out of range"
+    description = "A hold ends in the future, within 31 days."
+    remedy = (
+        "Send an `expires_at` that is later than now and at most 31 days ahead. For a longer time, open a new hold "
+        "when this one ends."
+    )
 
 
 class HoldNotFound(NotFound):
-    """No hold of yours has this id."""
-
     code = "hold_not_found"
     title = "Hold not found"
-    remedy = "Use the hold_id of the answer that opened the hold."
+    description = "You have no hold with this id."
+    remedy = "Use the `hold_id` from the answer that opened the hold."
 
 
 class HoldFinished(Conflict):
-    """The hold was captured, voided or lapsed already; `hold_status` says which."""
-
     code = "hold_finished"
     title = "Hold finished"
-    remedy = "Read the hold to see what became of it; there is nothing left to take or to give back."
+    description = "The hold was already captured or voided, or it lapsed. `hold_status` says which."
+    remedy = "Read the hold to see what happened to it. There is nothing left to capture or void."
+    facts = ("hold_status",)
 
 
 class HoldLapsed(Conflict):
-    """The hold's time is over; its points are the member's again."""
-
     code = "hold_lapsed"
     title = "Hold lapsed"
-    remedy = "Make a new hold, or burn the points."
+    description = "The hold's time is over. Its points are available to the member again."
+    remedy = "Open a new hold, or burn the points."
+    facts = ("expires_at",)
 
 
 class HoldRunning(Conflict):
-    """The hold's time is not over yet."""
-
     code = "hold_running"
     title = "Hold still running"
+    description = "The hold's time is not over yet."
+    remedy = "Wait until `expires_at`, when the hold lapses by itself, or capture or void it to end it now."
+    facts = ("expires_at",)
 
 
 class MoreThanHeld(Conflict):
-    """A capture takes at most what the hold set aside; `held` says how much that is."""
-
     code = "more_than_held"
-    title = "More than is held"
+    title = "More points than held"
+    description = "You can capture at most the points that the hold set aside. `held` is how many they are."
     remedy = "Capture at most `held` points and burn the rest."
+    facts = ("held", "requested")
 
 
 class PointsSpent(Conflict):
-    """The return takes back points that are spent, which this programme refuses; `coverable` says what is left."""
-
     code = "points_spent"
-    title = "Points spent already"
+    title = "Points already spent"
+    description = (
+        "The return would take back points that the member has already spent, and this programme does not allow that. "
+        "`coverable` is how many are left."
+    )
+    remedy = (
+        "Take back at most `coverable` points, and ask the coalition about the rest. It sets what a return may do "
+        "about spent points with `coalition programme --return-policy`."
+    )
+    facts = ("coverable", "requested")
 
 
 class SameMember(Invalid):
-    """A member can't be merged into itself."""
-
     code = "same_member"
     title = "Same member"
+    description = "You cannot merge a member into itself."
+    remedy = "Name two different members: first the one that goes, then the one that stays."
 
 
 class HoldsOpen(Conflict):
-    """The member has points on hold; capture or void the holds first."""
-
     code = "holds_open"
     title = "Holds open"
+    description = "The member has points on hold."
     remedy = "Capture or void the holds first."
+    facts = ("held",)
 
 
 class NothingDue(Conflict):
-    """There is nothing to vest or to expire (any more)."""
-
     code = "nothing_due"
     title = "Nothing due"
+    description = "No points are due to vest or to expire."
+    remedy = "Do nothing: points vest and expire by themselves when they are due."
 
 
 class IdempotencyKeyReused(Invalid):
-    """This Idempotency-Key came before with another request."""
-
     code = "idempotency_key_reused"
     title = "Idempotency key reused"
-    remedy = "Use a new key for a new request, and repeat a request under its key unchanged."
+    description = "You sent this Idempotency-Key before, with a different request."
+    remedy = "Use a new key for each new request. To retry a request, send it unchanged with the same key."
 
 
 class NotReversible(Conflict):
-    """Only an earn, a burn or a capture can be reversed, a reversal can not."""
-
     code = "not_reversible"
     title = "Not reversible"
-    remedy = "Reverse the transaction that was made first, not its reversal."
+    description = "You can reverse an earn, a burn or a capture. You cannot reverse a reversal."
+    remedy = "Reverse the original transaction, not its reversal."
+    facts = ("kind",)
 
 
 class MoreThanReversible(Conflict):
-    """Reversals would exceed the original; `reversible` says what is left of it."""
-
     code = "more_than_reversible"
     title = "More than is left to reverse"
+    description = "The reversals would exceed the original transaction. `reversible` is what is left of it."
     remedy = "Reverse at most `reversible` points."
+    facts = ("reversible",)
 
 
 class SeveralMembers(Conflict):
-    """The transactions belong to more than one member; a return is of one purchase of one member."""
-
     code = "several_members"
     title = "Several members"
+    description = "The transactions belong to more than one member. A return covers one purchase of one member."
     remedy = "Send one return for each member."
 
 
 class AmountNotComparable(Conflict):
-    """A reversal by amount needs an earn that was made by amount, in the same currency."""
-
     code = "amount_not_comparable"
     title = "Amount not comparable"
-    remedy = "Reverse by points instead of by an amount."
+    description = "You can reverse by amount only an earn that was made by amount, in the same currency."
+    remedy = "Reverse by points instead of by amount."
 
 
 class ConcurrentRequest(Conflict):
-    """The same thing is being posted at this very moment; ask again and you will get its outcome."""
-
     code = "concurrent_request"
     title = "Concurrent request"
-    remedy = "Wait for the seconds in Retry-After and send the same request again: you get the outcome of the first."
+    description = "Another request is posting the same thing right now."
+    remedy = (
+        "Wait for the number of seconds in Retry-After and send the same request again. You get the outcome of the "
+        "first request."
+    )
     retryable = True
 
 
-class ReversedUnknown(NotFound):
-    """The transaction to reverse is unknown, or another partner's."""
-
+class OriginalNotFound(NotFound):
     code = "original_not_found"
     title = "Original transaction not found"
-    remedy = "Look your transaction up by the reference it was posted under; it has to be one of your own."
+    description = "You have no transaction with this id to reverse."
+    remedy = (
+        "Look your transaction up by the reference you posted it under. You can reverse only your own transactions."
+    )
 
 
 def refusal_of(code: str, detail: dict[str, Any]) -> CoalitionError:
     """The error for a refusal `code` as the ledger's functions return it, with its facts."""
-    kind, sentence = _REFUSALS[code]
+    kind = _KINDS[code]
     shown = ids.show_fields(detail)
-    return kind(sentence.format(**shown), **shown)
+    return kind(_SENTENCES[kind].format(**shown), **shown)
 
 
 def kinds() -> frozenset[type[CoalitionError]]:
     """Every refusal there is."""
-    return frozenset(kind for kind, _ in _REFUSALS.values())
+    return frozenset(_SENTENCES)
 
 
 def sentence_of(kind: type[CoalitionError]) -> str:
     """The sentence a refusal of `kind` is told with, with places for its facts; empty where it is no refusal."""
-    return next((sentence for known, sentence in _REFUSALS.values() if known is kind), "")
+    return _SENTENCES.get(kind, "")
 
 
-_REFUSALS: dict[str, tuple[type[CoalitionError], str]] = {
-    "member_not_found": (MemberNotFound, "no such member"),
-    "insufficient_points": (InsufficientPoints, "{requested} points asked for, {available} available"),
-    "step_up_required": (
-        StepUpRequired,
-        "{requested} points are more than a member spends without proof, at once or today",
+# The ledger's functions return the codes that the API answers with. What each says, with places for its facts:
+_SENTENCES: dict[type[CoalitionError], str] = {
+    MemberNotFound: "there is no such member",
+    InsufficientPoints: "you asked for {requested} points and the wallet has {available}",
+    StepUpRequired: "a member cannot spend {requested} points without proof, at once or today",
+    ClaimRequired: (
+        "{requested} points come from other partners too, so the member first has to show a PIN or code to another "
+        "partner"
     ),
-    "claim_required": (
-        ClaimRequired,
-        "{requested} points of other partners too: the member shows its PIN or code at another partner first",
+    NoEarningRate: "there is no earning rate in {currency} on {day}",
+    EffectiveInFuture: "effective_at is ahead of the coalition's clock",
+    ReferenceReused: "you posted {transaction_id} under this reference, with different content",
+    ReferenceOfAnotherMember: "you posted this receipt for another member",
+    IdempotencyKeyReused: "you sent this Idempotency-Key before, with a different request",
+    OriginalNotFound: "you have no transaction with this id",
+    NotReversible: "the transaction is a {kind}; you can reverse an earn, a burn or a capture",
+    MoreThanReversible: "this is more than is left of the original",
+    MemberBlocked: "the member is blocked",
+    MemberMerged: "the member was merged into {member_id}",
+    EffectiveTooOld: "effective_at is so long ago that its points would have expired",
+    VestsOutOfRange: "points vest in the future and before they expire on {expires_on}",
+    ExpiresOutOfRange: "an award's points expire on a day from {from} to {to}",
+    AwardNotPermitted: (
+        "{issuer_id} permits you to award up to {most_per_award} of its points at once, and you asked for {requested}"
     ),
-    "no_earning_rate": (NoEarningRate, "no earning rate in {currency} on {day}"),
-    "effective_in_future": (EffectiveInFuture, "effective_at lies ahead of the coalition's clock"),
-    "reference_reused": (ReferenceReused, "this reference stands for {transaction_id}, with another content"),
-    "reference_of_another_member": (ReferenceOfAnotherMember, "this receipt was posted for another member"),
-    "idempotency_key_reused": (IdempotencyKeyReused, "this Idempotency-Key came before with another request"),
-    "transaction_not_found": (ReversedUnknown, "no transaction of yours has this id"),
-    "not_reversible": (NotReversible, "the transaction is a {kind}; only an earn, a burn or a capture can be reversed"),
-    "more_than_reversible": (MoreThanReversible, "more than is left of the original"),
-    "member_blocked": (MemberBlocked, "the member is blocked"),
-    "member_merged": (MemberMerged, "the member was merged into {member_id}"),
-    "effective_too_old": (EffectiveTooOld, "effective_at lies so far back that its points would have expired"),
-    "vests_out_of_range": (VestsOutOfRange, "points vest ahead of now and before they expire on {expires_on}"),
-    "hold_out_of_range": (HoldOutOfRange, "a hold ends ahead of now, within 31 days"),
-    "hold_not_found": (HoldNotFound, "no hold of yours has this id"),
-    "hold_finished": (HoldFinished, "the hold is {hold_status} already"),
-    "hold_lapsed": (HoldLapsed, "the hold ended at {expires_at}"),
-    "hold_running": (HoldRunning, "the hold runs until {expires_at}"),
-    "more_than_held": (MoreThanHeld, "{requested} points asked for, {held} held"),
-    "points_spent": (PointsSpent, "{requested} points to take back, {coverable} of them not spent yet"),
-    "same_member": (SameMember, "a member can't be merged into itself"),
-    "holds_open": (HoldsOpen, "{held} points are on hold"),
-    "nothing_to_vest": (NothingDue, "nothing of this lot is due to vest"),
-    "nothing_to_expire": (NothingDue, "nothing of the member's is due to expire"),
-    "several_members": (SeveralMembers, "the transactions belong to more than one member"),
-    "amount_not_comparable": (AmountNotComparable, "the original was not made by an amount in this currency"),
+    HoldOutOfRange: "a hold ends in the future, within 31 days",
+    HoldNotFound: "you have no hold with this id",
+    HoldFinished: "the hold is already {hold_status}",
+    HoldLapsed: "the hold ended at {expires_at}",
+    HoldRunning: "the hold runs until {expires_at}",
+    MoreThanHeld: "you asked for {requested} points and the hold has {held}",
+    PointsSpent: "the return takes back {requested} points, and only {coverable} are left",
+    SameMember: "a member cannot be merged into itself",
+    HoldsOpen: "{held} points are on hold",
+    NothingDue: "no points are due to vest or to expire",
+    SeveralMembers: "the transactions belong to more than one member",
+    AmountNotComparable: "the original was not made by an amount in this currency",
 }
+_KINDS = {kind.code: kind for kind in _SENTENCES}

@@ -15,8 +15,10 @@ from uuid import UUID
 import pyotp
 from sqlalchemy import text
 
-from coalition import attempts, members
-from coalition.attempts import Secrets
+from coalition import members, throttle
+from coalition.throttle import Secrets
+from kit import audit, ids
+from kit.audit import Act
 from kit.db import Database, Session
 from kit.errors import Forbidden, NotFound
 from kit.secrets import Keyring, same
@@ -29,17 +31,17 @@ _SEALED_FOR = "rotating code seed"
 
 
 class WrongCode(Forbidden):
-    """The rotating code is not the member's present one, or was used before."""
-
     code = "wrong_code"
     title = "Wrong code"
+    description = "The rotating code is not the member's current one, or it was used before."
+    remedy = "Ask the member to show the code that the wallet shows now, and scan it at once. Each code counts once."
 
 
 class NoRotatingCode(NotFound):
-    """The member has no rotating code yet."""
-
     code = "no_rotating_code"
     title = "No rotating code"
+    description = "The member has no rotating code yet."
+    remedy = "Issue a code for the member with `coalition member code --new`, or use the member's PIN."
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,11 @@ def parse(shown: str) -> ShownCode:
     """Read `shown`; raises WrongCode."""
     match = re.fullmatch(PATTERN, shown)
     if match is None:
-        raise WrongCode("this is not a code of the wallet")
+        raise WrongCode("this is not a wallet code")
     return ShownCode(match["handle"], match["digits"])
 
 
-def issue(session: Session, *, member_id: UUID, keyring: Keyring) -> str:
+def issue(session: Session, act: Act, *, member_id: UUID) -> str:
     """A new rotating code for the member, whose old one ends; returns its handle. Raises MemberNotFound."""
     members.lock(session, member_id)
     handle = secrets.token_urlsafe(12)
@@ -71,10 +73,18 @@ def issue(session: Session, *, member_id: UUID, keyring: Keyring) -> str:
         {
             "member_id": member_id,
             "handle": handle,
-            "seed": keyring.seal(pyotp.random_base32().encode(), purpose=_SEALED_FOR),
+            "seed": act.keyring.seal(pyotp.random_base32().encode(), purpose=_SEALED_FOR),
         },
     )
+    audit.append(session, act, "member.code_issued", ids.show_our_own(member_id))
     return handle
+
+
+def show(session: Session, act: Act, *, member_id: UUID) -> str:
+    """What the member's wallet shows now, to somebody else; raises NoRotatingCode."""
+    code = current(session, member_id=member_id, keyring=act.keyring, now=act.now)
+    audit.append(session, act, "member.code_shown", ids.show_our_own(member_id))
+    return code
 
 
 def current(session: Session, *, member_id: UUID, keyring: Keyring, now: datetime) -> str:
@@ -112,15 +122,15 @@ def check(
 
     Raises WrongCode, SecretsLocked.
     """
-    kept = attempts.take(database, member_id, now=now)
+    kept = throttle.take(database, member_id, now=now)
     step = _matching_step(kept, digits, keyring, now) if kept else None
     if kept is None or step is None:
-        raise WrongCode("the code is wrong, or its time is over")
+        raise WrongCode("the code is wrong or has expired")
     again = spending and step == kept.last_used_step and kept.used_by == partner_id and not kept.spent
     if step <= kept.last_used_step and not again:
-        raise WrongCode("the code was used before; the wallet shows another in a moment")
+        raise WrongCode("the code was used before; the wallet shows a new one in a moment")
     with database.transaction() as session:
-        attempts.clear(session, member_id)
+        throttle.clear(session, member_id)
     return step
 
 
@@ -135,7 +145,7 @@ def redeem(session: Session, *, member_id: UUID, step: int, partner_id: UUID, sp
         {"member_id": member_id, "step": step, "partner_id": partner_id, "spending": spending},
     )
     if done.rowcount == 0:
-        raise WrongCode("the code was used before; the wallet shows another in a moment")
+        raise WrongCode("the code was used before; the wallet shows a new one in a moment")
 
 
 def recognise(

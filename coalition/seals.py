@@ -1,7 +1,7 @@
 """Signatures on seals: the coalition's word for its closed days, under a key that the database doesn't hold.
 
 A chain of digests shows that a day was changed to who kept a later digest; whoever writes the database can make a new
-chain. So the night signs each seal as it makes it (Ed25519, RFC 8032), with a key derived from the secret key, and
+chain. So the night signs each seal as it makes it (Ed25519, RFC 8032), with a key derived from the root key, and
 nobody signs a seal afterwards but a person who adopts the books as they stand (docs/decisions/0019).
 """
 
@@ -17,6 +17,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from coalition import programme
+from kit import audit
+from kit.audit import Act
 from kit.db import Session
 from kit.errors import Invalid
 from kit.secrets import Keyring, signature_holds
@@ -26,10 +28,16 @@ LARGEST_FILE_BYTES = 256 * 1024**2  # a statement carries all its lines
 
 
 class UnreadableSeal(Invalid):
-    """A published seal is `DAY:CHAIN`, or a file with one: a statement, or the JSON of `coalition ledger seal`."""
-
     code = "unreadable_seal"
     title = "Unreadable seal"
+    description = (
+        "A published seal is `DAY:CHAIN`, or a file that holds one: a statement, or the JSON of `coalition ledger "
+        "seal`."
+    )
+    remedy = (
+        "Give `coalition ledger verify --expect` a DAY:CHAIN or the path of a file as `coalition ledger seal --json` "
+        "prints it."
+    )
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ def published(given: str) -> Published:
     try:
         return Published(date.fromisoformat(day), bytes.fromhex(chain))
     except ValueError:
-        raise UnreadableSeal(f"{given[:100]!r} names no day and chain") from None
+        raise UnreadableSeal(f"{given[:100]!r} has no day and chain") from None
 
 
 def _from_file(path: Path) -> tuple[str, str]:
@@ -102,6 +110,13 @@ def sign(
         """),
         vars(made),
     )
+    return made
+
+
+def adopt(session: Session, act: Act, *, day: date, chain: bytes) -> Signature:
+    """Sign the seal of `day` for all days before it as well, as somebody decides who has looked at them."""
+    made = sign(session, day=day, chain=chain, now=act.now, keyring=act.keyring, adopts=True)
+    audit.append(session, act, "books.adopted", day.isoformat(), chain=chain.hex())
     return made
 
 

@@ -13,42 +13,51 @@ from sqlalchemy import text
 from coalition import member_identifiers, members
 from coalition.identifiers import EMAIL
 from coalition.member_identifiers import KeptIdentifier
+from kit import audit, ids
+from kit.audit import Act
 from kit.db import Database, Session
 from kit.errors import Conflict, Forbidden
 from kit.secrets import Keyring, same
+from kit.translation import marked
 
-LIFETIME = timedelta(minutes=10)
+MINUTES = 10
+LIFETIME = timedelta(minutes=MINUTES)
 TRIES = 5
 FIRST_WAIT_S = 60  # until another may be sent; doubled with every one
 LONGEST_WAIT_S = 86_400
 
 
 class NotVerifiable(Conflict):
-    """Only an e-mail address can be verified: there is no channel to phones yet, and nothing is sent to cards."""
-
     code = "not_verifiable"
     title = "Not verifiable"
+    description = "You can verify only an e-mail address. We send no messages to phones yet, and none to cards."
+    remedy = "Choose an e-mail address. A card or phone number needs no confirmation."
 
 
 class AlreadyVerified(Conflict):
-    """The identifier is verified already."""
-
     code = "already_verified"
     title = "Already verified"
+    description = "The identifier is already verified."
+    remedy = "Do nothing more: the address is confirmed."
 
 
 class VerificationTooSoon(Conflict):
-    """A code was sent a moment ago; another may be sent in `retry_after_s` seconds."""
-
     code = "verification_too_soon"
     title = "Code sent just now"
+    description = "We sent a code a moment ago. You can ask for another one in `retry_after_s` seconds."
+    remedy = (
+        "Look for the last code in the mailbox, also among spam. If it does not come, wait and ask for another one."
+    )
+    facts = ("retry_after_s",)
 
 
 class WrongVerificationCode(Forbidden):
-    """The code is not the one sent last, its ten minutes are over, or it was tried five times."""
-
     code = "wrong_verification_code"
     title = "Wrong verification code"
+    description = "The code is not the last one we sent, it is older than ten minutes, or it was tried five times."
+    remedy = (
+        "Enter the newest code again. If it is older than ten minutes or was tried five times, ask for another one."
+    )
 
 
 @dataclass(frozen=True)
@@ -70,11 +79,12 @@ class ToldBack:
 
 
 def start(
-    session: Session, *, member_id: UUID, identifier_id: UUID, partner_id: UUID | None, keyring: Keyring, now: datetime
+    session: Session, act: Act, *, member_id: UUID, identifier_id: UUID, partner_id: UUID | None, proved: bool
 ) -> Challenge:
-    """A new six-digit code for an e-mail address; the one before ends. `now` is the true time.
+    """A new six-digit code for an e-mail address; the one before ends.
 
-    Asked for by a partner, or (None) by the member; the caller sees to it that they may.
+    Asked for by a partner, or (None) by the member; the caller sees to it that they may, and `proved` says whether the
+    member itself showed that it is them.
 
     Raises MemberNotFound, IdentifierNotFound, NotVerifiable, AlreadyVerified, VerificationTooSoon.
     """
@@ -83,27 +93,29 @@ def start(
     if kept.kind != EMAIL:
         raise NotVerifiable(f"a {kept.kind} can't be verified yet, only an e-mail address", kind=kept.kind)
     if kept.verified_at is not None:
-        raise AlreadyVerified("this address is verified already")
+        raise AlreadyVerified("this address is already verified")
     code = f"{secrets.randbelow(1_000_000):06d}"
     written = session.execute(
         _WRITE,
         {
             "identifier_id": identifier_id,
-            "hash": _hash(code, identifier_id, partner_id, keyring),
+            "hash": _hash(code, identifier_id, partner_id, act.keyring),
             "tries": TRIES,
-            "now": now,
-            "ends": now + LIFETIME,
+            "now": act.now,
+            "ends": act.now + LIFETIME,
             "first": FIRST_WAIT_S,
             "longest": LONGEST_WAIT_S,
         },
     )
     if written.rowcount == 0:
-        raise _too_soon(session, identifier_id, now)
+        raise _too_soon(session, identifier_id, act.now)
     sealed = session.scalar(
         text("SELECT sealed FROM coalition.member_identifier WHERE identifier_id = :identifier_id"),
         {"identifier_id": identifier_id},
     )
-    return Challenge(keyring.unseal(bytes(sealed or b""), purpose=members.SEALED_FOR).decode(), code)
+    address = act.keyring.unseal(bytes(sealed or b""), purpose=members.SEALED_FOR).decode()
+    audit.append(session, act, "member.verification_started", ids.show_our_own(member_id), **kept.facts, proved=proved)
+    return Challenge(address, code)
 
 
 _WAIT_S = "least(:first * power(2, least(v.sent - 1, 20)), :longest)"
@@ -135,7 +147,7 @@ def check(database: Database, told: ToldBack, *, keyring: Keyring, now: datetime
         raise _wrong()
 
 
-def confirm(session: Session, told: ToldBack, *, keyring: Keyring, now: datetime) -> KeptIdentifier:
+def confirm(session: Session, act: Act, told: ToldBack) -> KeptIdentifier:
     """Use up the code that was checked: the address is the member's, which stays locked to the transaction's end.
 
     Raises MemberNotFound, IdentifierNotFound, AlreadyVerified; WrongVerificationCode, where the code ended meanwhile.
@@ -144,15 +156,16 @@ def confirm(session: Session, told: ToldBack, *, keyring: Keyring, now: datetime
     kept = _unverified(session, told)
     used = session.execute(
         text("DELETE FROM coalition.identifier_verification WHERE identifier_id = :id AND code_hash = :hash"),
-        {"id": told.identifier_id, "hash": _hash(told.code, told.identifier_id, told.partner_id, keyring)},
+        {"id": told.identifier_id, "hash": _hash(told.code, told.identifier_id, told.partner_id, act.keyring)},
     )
     if used.rowcount == 0:
         raise _wrong()
     session.execute(
         text("UPDATE coalition.member_identifier SET verified_at = :now WHERE identifier_id = :id"),
-        {"id": told.identifier_id, "now": now},
+        {"id": told.identifier_id, "now": act.now},
     )
-    return replace(kept, verified_at=now)
+    audit.append(session, act, "member.identifier_verified", ids.show_our_own(told.member_id), **kept.facts)
+    return replace(kept, verified_at=act.now)
 
 
 def drop(session: Session, member_id: UUID) -> None:
@@ -171,12 +184,12 @@ def _unverified(session: Session, told: ToldBack) -> KeptIdentifier:
         session, member_id=told.member_id, identifier_id=told.identifier_id, partner_id=told.partner_id
     )
     if kept.verified_at is not None:
-        raise AlreadyVerified("this address is verified already")
+        raise AlreadyVerified("this address is already verified")
     return kept
 
 
 def _wrong() -> WrongVerificationCode:
-    return WrongVerificationCode("the code is wrong, or its time is over")
+    return WrongVerificationCode("the code is wrong or has expired")
 
 
 def _too_soon(session: Session, identifier_id: UUID, now: datetime) -> VerificationTooSoon:
@@ -188,7 +201,7 @@ def _too_soon(session: Session, identifier_id: UUID, now: datetime) -> Verificat
         {"identifier_id": identifier_id, "now": now, "first": FIRST_WAIT_S, "longest": LONGEST_WAIT_S},
     )
     wait_s = max(1, math.ceil(wait or 0))
-    return VerificationTooSoon(f"a code was sent; another may be sent in {wait_s} s", retry_after_s=wait_s)
+    return VerificationTooSoon(marked("we sent a code; you can ask for another one in a while"), retry_after_s=wait_s)
 
 
 def _hash(code: str, identifier_id: UUID, partner_id: UUID | None, keyring: Keyring) -> bytes:

@@ -10,17 +10,20 @@ from uuid import UUID
 from sqlalchemy import text
 
 from coalition import members
-from coalition.ledger import Transaction
+from coalition.ledger import Transaction, columns
 from coalition.refusals import refusal_of
 from kit.db import Session, fetch
 from kit.errors import NotFound
 
 
 class TransactionNotFound(NotFound):
-    """No transaction of yours has this id."""
-
     code = "transaction_not_found"
     title = "Transaction not found"
+    description = "You have no transaction with this id."
+    remedy = (
+        "Use a `transaction_id` from your own answers or GET /v1/transactions. Transactions of other partners are not "
+        "yours to see."
+    )
 
 
 @dataclass(frozen=True)
@@ -36,21 +39,21 @@ class Balance:
     """What a wallet holds, all ≥ 0.
 
     `available` can be spent: `issued_by_partner` of it are the asking partner's own lots, the rest are others'. `held`
-    is set aside, `pending` not spendable yet, `owed` taken out of what is earned next.
+    is set aside, `pending` not spendable yet, `debt` taken out of what is earned next.
     """
 
     member_id: UUID
     available: int
     held: int
     pending: int
-    owed: int
+    debt: int
     issued_by_partner: int
     issued_by_others: int
     expiring: tuple[ExpiringPoints, ...]
 
 
 _BALANCE = """
-    SELECT w.available, w.held, w.pending, w.owed, l.expires_on, l.issuer_id = %(partner_id)s AS own,
+    SELECT w.available, w.held, w.pending, w.debt, l.expires_on, l.issuer_id = %(partner_id)s AS own,
            sum(l.remaining - l.held)::bigint AS points, w.merged_into
     FROM coalition.wallet w
     LEFT JOIN coalition.lot l ON l.member_id = w.member_id AND l.is_open
@@ -68,7 +71,7 @@ def balance(session: Session, *, member_id: UUID, partner_id: UUID) -> Balance:
     if not rows:
         raise refusal_of("member_not_found", {})
     members.refuse_merged(rows[0][-1])
-    available, held, pending, owed = rows[0][:4]
+    available, held, pending, debt = rows[0][:4]
     schedule: dict[date, int] = {}
     own = 0
     for *_, expires_on, is_own, points, _ in rows:
@@ -80,7 +83,7 @@ def balance(session: Session, *, member_id: UUID, partner_id: UUID) -> Balance:
         available=available,
         held=held,
         pending=pending,
-        owed=owed,
+        debt=debt,
         issued_by_partner=own,
         issued_by_others=available - own,
         expiring=tuple(ExpiringPoints(day, points) for day, points in schedule.items()),
@@ -123,7 +126,7 @@ class PastBalance:
     available: int
     held: int
     pending: int
-    owed: int
+    debt: int
 
 
 def balance_at(session: Session, *, member_id: UUID, at: datetime) -> PastBalance:
@@ -133,8 +136,8 @@ def balance_at(session: Session, *, member_id: UUID, at: datetime) -> PastBalanc
     """
     row = session.execute(
         text("""
-            SELECT p.available, p.held, p.pending, p.owed, w.merged_into
-            FROM coalition.wallet w, coalition.wallet_at(:member_id, :at) p WHERE w.member_id = :member_id
+            SELECT p.available, p.held, p.pending, p.debt, w.merged_into
+            FROM coalition.wallet_of(:member_id) w, coalition.wallet_at(:member_id, :at) p
         """),
         {"member_id": member_id, "at": at},
     ).first()
@@ -144,24 +147,30 @@ def balance_at(session: Session, *, member_id: UUID, at: datetime) -> PastBalanc
     return PastBalance(member_id, at, *row[:4])
 
 
-_TRANSACTION = text("SELECT t.* FROM coalition.txn t WHERE t.txn_id = :txn_id AND t.partner_id = :partner_id")
-_HISTORY = text("""
-    SELECT t.* FROM coalition.txn t
+_COLUMNS = columns("t")
+_TRANSACTION = text(
+    f"SELECT {_COLUMNS} FROM coalition.txn t WHERE t.txn_id = :txn_id AND t.partner_id = :partner_id"  # noqa: S608
+)
+_HISTORY = text(f"""
+    SELECT {_COLUMNS} FROM coalition.txn t
     WHERE t.member_id = :member_id AND t.partner_id = coalesce(:partner_id, t.partner_id) AND t.member_seq < :before
     ORDER BY t.member_seq DESC LIMIT :limit
-""")
-_BY_REFERENCE = text("""
-    SELECT t.* FROM coalition.txn t WHERE t.partner_id = :partner_id AND t.reference = :reference
+""")  # noqa: S608
+_BY_REFERENCE = text(f"""
+    SELECT {_COLUMNS} FROM coalition.txn t WHERE t.partner_id = :partner_id AND t.reference = :reference
     ORDER BY t.txn_id LIMIT :limit
+""")  # noqa: S608
+_OWNERS, _OWNERS_BY_REFERENCE = (
+    text(f"""
+        SELECT t.{name}, t.member_id FROM coalition.txn t WHERE t.{name} = ANY(:names) AND t.partner_id = :partner_id
+    """)  # noqa: S608 -- made of constants
+    for name in ("txn_id", "reference")
+)
+_MERGED = text("""
+    SELECT w.member_id, w.merged_into FROM coalition.wallet w
+    WHERE w.member_id = ANY(:member_ids) AND w.merged_into IS NOT NULL
 """)
-_OWNERS = text("""
-    WITH RECURSIVE path AS (
-        SELECT t.txn_id, w.member_id, w.merged_into FROM coalition.txn t JOIN coalition.wallet w USING (member_id)
-        WHERE t.txn_id = ANY(:txn_ids) AND t.partner_id = :partner_id
-        UNION ALL
-        SELECT p.txn_id, w.member_id, w.merged_into FROM path p JOIN coalition.wallet w ON w.member_id = p.merged_into)
-    SELECT txn_id, member_id FROM path WHERE merged_into IS NULL
-""")
+MOST_MERGES = 1_000
 FROM_THE_NEWEST = 2**62
 
 
@@ -169,7 +178,7 @@ def transaction(session: Session, *, transaction_id: UUID, partner_id: UUID) -> 
     """One of the partner's own transactions; raises TransactionNotFound."""
     row = session.execute(_TRANSACTION, {"txn_id": transaction_id, "partner_id": partner_id}).first()
     if row is None:
-        raise TransactionNotFound("no transaction of yours has this id")
+        raise TransactionNotFound("you have no transaction with this id")
     return Transaction(*row)
 
 
@@ -180,8 +189,27 @@ def owners(session: Session, *, transaction_ids: Collection[UUID], partner_id: U
     """
     if not transaction_ids:
         return {}
-    rows = session.execute(_OWNERS, {"txn_ids": list(transaction_ids), "partner_id": partner_id})
-    return {row.txn_id: row.member_id for row in rows}
+    rows = session.execute(_OWNERS, {"names": list(transaction_ids), "partner_id": partner_id}).all()
+    living = _living(session, {row.member_id for row in rows})
+    return {row.txn_id: living[row.member_id] for row in rows}
+
+
+def owners_by_reference(session: Session, *, references: Collection[str], partner_id: UUID) -> set[tuple[str, UUID]]:
+    """Like `owners`, for all that the partner posted under these references: pairs of reference and member."""
+    rows = session.execute(_OWNERS_BY_REFERENCE, {"names": list(references), "partner_id": partner_id}).all()
+    living = _living(session, {row.member_id for row in rows})
+    return {(row.reference, living[row.member_id]) for row in rows}
+
+
+def _living(session: Session, member_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Who has the points of each of these members now: itself, or whom it was merged into."""
+    living = {one: one for one in member_ids}
+    for _ in range(MOST_MERGES):
+        rows = session.execute(_MERGED, {"member_ids": list(set(living.values()))})
+        if not (merged := {row.member_id: row.merged_into for row in rows}):
+            return living
+        living = {one: merged.get(last, last) for one, last in living.items()}
+    raise RuntimeError("merges that lead nowhere; `coalition ledger verify` tells more")
 
 
 def history(
@@ -213,11 +241,10 @@ class MovedLot:
 def moved_lots(session: Session, transaction: Transaction) -> list[MovedLot]:
     """The lots a transaction moved, in the order they were taken."""
     rows = session.execute(
-        text("""
-            SELECT p.points, p.debit::text, p.credit::text, p.issuer_id, p.issued_on, l.expires_on
-            FROM coalition.posting p JOIN coalition.lot l ON l.member_id = p.member_id AND l.lot_id = p.lot_id
-            WHERE p.member_id = :member_id AND p.txn_id = :txn_id ORDER BY p.seq
-        """),
+        text(
+            "SELECT points, debit, credit, issuer_id, issued_on, expires_on"
+            " FROM coalition.moved_lots(:member_id, :txn_id)"
+        ),
         {"member_id": transaction.member_id, "txn_id": transaction.transaction_id},
     )
     return [MovedLot(*row) for row in rows]
@@ -229,13 +256,13 @@ MOST_FOLLOWERS = 1_000
 def followers(session: Session, transaction: Transaction) -> list[Transaction]:
     """What reversed the transaction or ended its hold, oldest first (at most MOST_FOLLOWERS)."""
     rows = session.execute(
-        text("""
-            SELECT t.* FROM coalition.txn t WHERE t.reverses_txn_id = :txn_id
+        text(f"""
+            SELECT {_COLUMNS} FROM coalition.txn t WHERE t.reverses_txn_id = :txn_id
             UNION ALL
-            SELECT t.* FROM coalition.txn t
+            SELECT {_COLUMNS} FROM coalition.txn t
             WHERE t.member_id = :member_id AND t.hold_id = :txn_id AND t.txn_id <> :txn_id AND t.member_seq > :seq
             ORDER BY txn_id LIMIT :limit
-        """),
+        """),  # noqa: S608
         {
             "txn_id": transaction.transaction_id,
             "member_id": transaction.member_id,

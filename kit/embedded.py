@@ -36,7 +36,7 @@ import redis
 from psycopg import sql
 
 from kit.errors import Unavailable
-from kit.settings import Settings
+from kit.settings import Settings, without_ours
 from kit.supervisor import Program, Supervisor
 
 DATABASE = "coalition"
@@ -47,10 +47,12 @@ INITDB_TIMEOUT_S = 120
 
 
 class EnginesUnavailable(Unavailable):
-    """The embedded PostgreSQL or Redis can't be started, or another coalition owns them."""
-
-    code = "engines_unavailable"
-    title = "Embedded engines unavailable"
+    code, title = "engines_unavailable", "Embedded engines unavailable"
+    description = "The embedded PostgreSQL or Redis does not start, or it belongs to another coalition."
+    remedy = (
+        "Stop the other coalition that uses the data folder, or set COALITION_DATA_DIR to another one. If `detail` "
+        "names another cause, remove that, and start again."
+    )
 
 
 @contextmanager
@@ -134,10 +136,10 @@ class _Engines:
         deadline = time.monotonic() + READY_TIMEOUT_S
         while not self._is_ready():
             if owner is not None and (failing := owner.failing()):
-                raise EnginesUnavailable(f"the embedded engines don't come up: {failing}")
+                raise EnginesUnavailable(f"the embedded engines do not start: {failing}")
             if time.monotonic() > deadline:
                 raise EnginesUnavailable(
-                    f"the embedded engines did not come up within {READY_TIMEOUT_S:.0f} s: {self._fault}"
+                    f"the embedded engines did not start within {READY_TIMEOUT_S:.0f} s: {self._fault}"
                 )
             time.sleep(0.05)
         if self._settings.embedded_database:
@@ -205,7 +207,8 @@ class _Engines:
         words = ["--username", SUPERUSER, "--auth", "peer", "--encoding", "UTF8", "--no-locale", "--pgdata", str(draft)]
         done = subprocess.run(
             [*drop, str(_postgres_binary("initdb")), *words],
-            capture_output=True, text=True, timeout=INITDB_TIMEOUT_S, check=False, env={**os.environ, "LC_ALL": "C"},
+            capture_output=True, text=True, timeout=INITDB_TIMEOUT_S, check=False,
+            env={**without_ours(os.environ), "LC_ALL": "C"},
         )  # fmt: skip
         if done.returncode != 0:
             said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]

@@ -13,11 +13,14 @@ from typing import ClassVar
 class CoalitionError(Exception):
     """Root of the tree: `detail` is a sentence for a person, `fields` are facts for a program.
 
-    `remedy` says in a sentence or two what whoever meets it can do.
+    `description` says what every error of this code means, `remedy` in a sentence or two what whoever meets it can
+    do. `facts` names the facts among the `fields` that it has.
     """
 
     code: ClassVar[str] = ""
     title: ClassVar[str] = ""
+    description: ClassVar[str] = ""
+    facts: ClassVar[tuple[str, ...]] = ()
     remedy: ClassVar[str] = ""
     retryable: ClassVar[bool] = False
 
@@ -43,20 +46,27 @@ class Forbidden(CoalitionError):
     """Known, but not permitted."""
 
 
-class Stale(CoalitionError):
-    """The resource was changed since you saw it; nothing was done."""
+class LimitReached(CoalitionError):
+    """Too much was asked for in too short a time; `retry_after_s` says when it may be asked again."""
 
+    retryable = True
+
+
+class Stale(CoalitionError):
     code = "precondition_failed"
-    title = "Changed in between"
-    remedy = "GET the resource again, see what was changed, and send your change with the new ETag."
+    title = "Changed by someone else"
+    description = "Somebody changed the resource after you read it. We did nothing."
+    remedy = "GET the resource again, look at what changed, and send your change with the new ETag."
 
 
 class Unavailable(CoalitionError):
-    """A part we depend on does not answer; the same request may be sent again."""
-
     code = "unavailable"
     title = "Temporarily unavailable"
-    remedy = "Send the same request again, with the same Idempotency-Key, after the seconds in Retry-After."
+    description = "A part that we depend on does not answer. You can send the same request again."
+    remedy = (
+        "Try again in a moment. A program waits for the number of seconds in Retry-After and sends the same request "
+        "again with the same Idempotency-Key."
+    )
     retryable = True
 
 

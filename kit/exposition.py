@@ -107,7 +107,7 @@ _ANSWERS = Gauge("coalition_database_up", "", lambda session, now: float(session
 def _read(source: Source, gauge: Gauge) -> float | None:
     """The figure, in a transaction of its own: one that takes too long takes no other with it."""
     try:
-        with source.database.transaction() as session:
+        with source.database.reading() as session:
             session.execute(text(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}"))
             return gauge.read(session, clock.now())
     except CoalitionError as error:
@@ -129,6 +129,8 @@ def _family(counter: Counter, found: dict[str, dict[Series, float]]) -> Metric:
         return _histogram(counter, rows)
     kind = GaugeMetricFamily if isinstance(counter, Mark) else CounterMetricFamily
     family = kind(counter.name, counter.meaning, labels=labels)
+    counted = {(label, values) for label, values, _ in rows}
+    rows += [(label, (one,), 0.0) for label in found for one in counter.from_zero if (label, (one,)) not in counted]
     for label, values, value in rows:
         if len(values) == len(counter.labels):
             family.add_metric([label, *values], value)

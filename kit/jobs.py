@@ -45,7 +45,11 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 class JobSerializer:
-    """Reads what `rq cron` writes (pickle, it offers no other), but only plain values naming a job we know."""
+    """Reads what `rq cron` writes (pickle, it offers no other), but only plain values naming a job we know.
+
+    A job is known by its own name. The module before it may be another version's, which has moved the job since: it is
+    run where it stands here.
+    """
 
     known: ClassVar[Collection[str]] = ()
 
@@ -58,9 +62,17 @@ class JobSerializer:
     def loads(cls, data: bytes) -> Any:
         """The plain value in `data`; raises UnpicklingError for classes, and for calls of anything unknown."""
         value = _PlainUnpickler(io.BytesIO(data)).load()
-        if isinstance(value, tuple) and value and value[0] not in cls.known:
+        if not isinstance(value, tuple) or not value:
+            return value
+        here = next((each for each in cls.known if own_name(each) == own_name(str(value[0]))), None)
+        if here is None:
             raise pickle.UnpicklingError(f"{value[0]} is not one of our jobs")
-        return value
+        return (here, *value[1:])
+
+
+def own_name(job: str) -> str:
+    """The name of a job without the module it stands in."""
+    return job.rpartition(".")[2]
 
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
@@ -81,14 +93,14 @@ class Worker(rq.Worker):
         succeeded = super().perform_job(job, queue, execution)
         meter = self._meter()
         count(meter, _name(job), time.perf_counter() - began, succeeded=succeeded)
-        meter.flush()
+        meter.close()
         return succeeded
 
     def handle_work_horse_killed(self, job: Any, *how: Any) -> None:
         """Count a job whose process ended before it did."""
         meter = self._meter()
         meter.count(RUNS, _name(job), "killed")
-        meter.flush()
+        meter.close()
 
     def _meter(self) -> Meter:
         # One for each process: the lock and the sums of another would come along when it is forked.
@@ -132,7 +144,7 @@ def _name(job: Any) -> str:
         name: str = job.func_name
     except rq.exceptions.DeserializationError:
         return UNKNOWN
-    return name.rpartition(".")[2] if name in JobSerializer.known else UNKNOWN
+    return own_name(name) if name in JobSerializer.known else UNKNOWN
 
 
 def work(queue: str, *, redis_url: str, known: Collection[str], metrics_key: str) -> None:

@@ -1,8 +1,9 @@
 """Whom we log in to PostgreSQL as: the service and partners' requests each have a login that can't become the owner.
 
 COALITION_DATABASE_URL alone names the owner of the tables; the two logins are then made beside it, under names and
-passwords that follow from the secret key. With COALITION_DATABASE_TENANT_URL the operator names the logins, and the
-owner, if it is known at all, stands in COALITION_DATABASE_OWNER_URL (docs/decisions/0021).
+passwords that follow from the secret key: with another key they are others, and who needs them to read the root key
+has them. With COALITION_DATABASE_TENANT_URL the operator names the logins, and the owner, if it is known at all, stands
+in COALITION_DATABASE_OWNER_URL (docs/decisions/0021).
 """
 
 from __future__ import annotations
@@ -13,21 +14,27 @@ from dataclasses import replace
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, make_url, text
 
-from kit import schema
-from kit.db import CONNECT_TIMEOUT_S, SERVICE_ROLE, TENANT_ROLE, Database, DatabaseUnavailable, shown
+from kit import root_key, schema, secret_key
+from kit.db import SERVICE_ROLE, TENANT_ROLE, Database, Session, connected, raw, shown
 from kit.errors import Unavailable
 from kit.metrics import Meter
-from kit.secrets import keyring
+from kit.secret_key import SecretKey
+from kit.secrets import Keyring
 from kit.settings import Settings
 
 
 class LoginsRefused(Unavailable):
-    """The logins of the service can't be made, or the ones named may too much or too little."""
-
     code = "logins_refused"
     title = "Logins refused"
+    description = (
+        "We cannot create the service's database logins, or the logins you named have too many or too few rights."
+    )
+    remedy = (
+        "Make the two logins as docs/how-to/deploy.md says, set COALITION_DATABASE_URL, COALITION_DATABASE_TENANT_URL "
+        "and COALITION_DATABASE_OWNER_URL, and start again."
+    )
 
 
 def resolve(chosen: Settings) -> Settings:
@@ -61,20 +68,38 @@ def at(login: str, place: str) -> str:
 
 def service_database(chosen: Settings, *, pool_size: int = 5, meter: Meter | None = None) -> Database:
     """The service's own pool of connections: sees everything, and changes the ledger through its functions only."""
-    return Database(str(resolve(chosen).database_url), pool_size=pool_size, meter=meter)
+    url = str(resolve(chosen).database_url)
+    return Database(url, pool_size=pool_size, meter=meter, application=application(secret_key.of(chosen).key_id))
 
 
-def tenant_database(chosen: Settings, *, pool_size: int = 5, meter: Meter | None = None) -> Database:
+def tenant_database(
+    chosen: Settings, *, pool_size: int = 5, read_only: bool = False, meter: Meter | None = None
+) -> Database:
     """The pool of partners' requests: sees nobody's rows until a transaction says whose it is."""
     url = str(resolve(chosen).database_tenant_url)
-    return Database(url, pool_size=pool_size, role=TENANT_ROLE, meter=meter)
+    name = application(secret_key.of(chosen).key_id)
+    return Database(url, pool_size=pool_size, role=TENANT_ROLE, read_only=read_only, meter=meter, application=name)
+
+
+def application(key_id: str) -> str:
+    """What sessions of processes call themselves that have this secret key: so it is seen whether any still do."""
+    return f"coalition {key_id}"
+
+
+def keyring(chosen: Settings) -> Keyring:
+    """The keys of the books, for a process of the service as it starts; raises as `root_key.read` does."""
+    database = service_database(chosen, pool_size=1)
+    try:
+        return root_key.keyring(database, chosen)
+    finally:
+        database.close()
 
 
 def prepare(chosen: Settings, *, migrate: bool) -> None:
     """Make the database of `chosen` ready for the service: with `migrate` its schema, and always its logins.
 
-    Where the owner's address isn't known, only look that it is ready. Raises LoginsRefused, SchemaNotReady,
-    MigrationRefused, PostgresqlTooOld, DatabaseUnavailable.
+    Where the owner's address isn't known, only look that it is ready. Raises LoginsRefused, WrongSecretKey,
+    SchemaNotReady, MigrationRefused, PostgresqlTooOld, DatabaseUnavailable.
     """
     resolved = resolve(chosen)
     if resolved.database_owner_url is None:
@@ -88,16 +113,44 @@ def prepare(chosen: Settings, *, migrate: bool) -> None:
         check(resolved)
 
 
+# Hosts that start together make the same logins and rights, and PostgreSQL refuses a row that two change at once
+# ("tuple concurrently updated") with no code of its own. Held until the connection is closed.
+_ONE_HOST = "SELECT pg_advisory_lock(hashtextextended('kit.logins', 0))"
+
+
 def make(chosen: Settings) -> None:
-    """Make the missing logins of `chosen`, if its owner is known; raises LoginsRefused, DatabaseUnavailable."""
+    """Make the missing logins of `chosen`, if its owner is known.
+
+    Raises LoginsRefused, WrongSecretKey, DatabaseUnavailable.
+    """
     resolved = resolve(chosen)
     if resolved.database_owner_url is None:
         return
-    with _connected(resolved.database_owner_url) as owner:
+    with connected(resolved.database_owner_url) as owner:
+        owner.execute(_ONE_HOST)
+        if _follow_from_the_key(resolved):
+            key = secret_key.of(resolved)
+            root_key.require(owner, key)  # a wrong or retired key gets no logins
+            _rename(owner, key)
         for url, role in _logins(resolved):
             if url.username is not None:  # otherwise the operating system's user, which is the operator's to make
                 _make(owner, url.username, url.password, role)
         _close(owner)
+
+
+def _rename(owner: psycopg.Connection, key: SecretKey) -> None:
+    """Give the logins of the version before today's names: under theirs no retirement of a key would find them."""
+    for role in (SERVICE_ROLE, TENANT_ROLE):
+        former, (name, _) = key.login_of_before(role), key.login(role)
+        found = owner.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [[former, name]]).fetchall()
+        there = {one for (one,) in found}
+        with suppress(psycopg.errors.UndefinedObject, psycopg.errors.DuplicateObject), _drops_refused():
+            if there == {former}:
+                owner.execute(
+                    sql.SQL("ALTER ROLE {} RENAME TO {}").format(sql.Identifier(former), sql.Identifier(name))
+                )
+            elif former in there:
+                owner.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(former)))
 
 
 def _make(owner: psycopg.Connection, name: str, password: str | None, role: str) -> None:
@@ -146,10 +199,56 @@ _MAY = """
 """
 
 
+_SESSIONS = text("""
+    SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid()
+        AND (usename = ANY(:names) OR (datname = current_database() AND application_name = :application))
+""")
+
+
+def sessions(owner: Session, *, key_id: str, logins_of: str) -> int:
+    """How many are open of processes that have the secret key `key_id`, or that use the logins made for `logins_of`."""
+    names = [secret_key.login_name(role, logins_of) for role in (SERVICE_ROLE, TENANT_ROLE)]
+    return int(owner.scalar(_SESSIONS, {"names": names, "application": application(key_id)}) or 0)
+
+
+def end_sessions(url: str, *, logins_of: str) -> None:
+    """Shut the logins made for the key `logins_of`, and end whatever is open under them; as the owner.
+
+    Raises LoginsRefused.
+    """
+    with connected(url) as owner, _drops_refused():
+        for name in _made_for(owner, logins_of):
+            login = sql.Identifier(name)
+            owner.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(login))
+            owner.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(login))  # or it may not end what is another's
+            owner.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s", [name])
+
+
+def drop(owner: Session, *, logins_of: str) -> None:
+    """Drop the logins made for the key `logins_of`, if there are any; raises LoginsRefused."""
+    with _drops_refused(), raw(owner) as connection:
+        for name in _made_for(connection, logins_of):
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+@contextmanager
+def _drops_refused() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        said = str(error).splitlines()[0]
+        raise LoginsRefused(f"the database's owner may not drop the logins of a key, so do it first: {said}") from error
+
+
+def _made_for(owner: psycopg.Connection, key_id: str) -> list[str]:
+    names = [secret_key.login_name(role, key_id) for role in (SERVICE_ROLE, TENANT_ROLE)]
+    return [name for (name,) in owner.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [names])]
+
+
 def check(chosen: Settings) -> None:
     """Log in as both; raise LoginsRefused where one can become the owner, or the tenant the service."""
     for url, role in _logins(resolve(chosen)):
-        with _connected(shown(url)) as login:
+        with connected(shown(url)) as login:
             found = login.execute(_MAY, {"role": role, "service": SERVICE_ROLE}).fetchone()
         name, becomes_owner, has_role, becomes_service, makes = found or ("", True, False, True, True)
         if becomes_owner:
@@ -172,26 +271,20 @@ def _logins(resolved: Settings) -> list[tuple[URL, str]]:
     ]
 
 
+def _follow_from_the_key(resolved: Settings) -> bool:
+    """Whether the service's login was made for the secret key, not named by the operator, nor another coalition's."""
+    name = make_url(str(resolved.database_url)).username or ""
+    return name.startswith(f"{SERVICE_ROLE}_") and name == secret_key.of(resolved).login(SERVICE_ROLE)[0]
+
+
 def _login(chosen: Settings, role: str) -> str:
-    keys = keyring(chosen)
     # Named after the key: coalitions on one server have logins of their own, and a new key makes new ones.
-    name = f"{role}_{keys.fingerprint(purpose='database login', value=role).hex()[:12]}"
-    password = keys.fingerprint(purpose="database password", value=role).hex()
+    name, password = secret_key.of(chosen).login(role)
     return shown(_without_user(make_url(str(chosen.database_url))).set(username=name, password=password))
 
 
 def _without_user(url: URL) -> URL:
     return url.difference_update_query(["user", "password", "passfile"])
-
-
-@contextmanager
-def _connected(url: str) -> Iterator[psycopg.Connection]:
-    try:
-        connection = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S)
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(f"can't connect to the database: {str(error).splitlines()[0]}") from error
-    with connection:
-        yield connection
 
 
 def _one(connection: psycopg.Connection, statement: str, *values: object) -> object:

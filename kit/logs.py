@@ -52,9 +52,14 @@ def configure(log_format: str) -> None:
 
 
 def event(logger: logging.Logger, what: str, *, level: int = logging.INFO, **facts: Any) -> None:
-    """Log `what` with its facts; ids in them are shown as people see them, by the names of their fields."""
+    """Log `what` with its facts; ids in them are shown as people see them, by the names of their fields.
+
+    Members' are our own, whoever asks: the logs are the operator's.
+    """
     if logger.isEnabledFor(level):
-        logger.log(level, what, extra={"facts": {name: _shown(name, value) for name, value in facts.items()}})
+        with ids.seen_by(ids.OUR_OWN):
+            shown = {name: _shown(name, value) for name, value in facts.items()}
+        logger.log(level, what, extra={"facts": shown})
 
 
 def _shown(name: str, value: Any) -> Any:

@@ -18,10 +18,13 @@ TIMEOUT_S = 10
 
 
 class MailUnavailable(Unavailable):
-    """The message could not be handed to the mail server; it may be asked for again."""
-
     code = "mail_unavailable"
     title = "Mail unavailable"
+    description = "The mail server did not accept the message. You can ask for it again."
+    remedy = (
+        "Ask for the message again in a moment. Whoever runs the coalition checks COALITION_SMTP_URL and the mail "
+        "server."
+    )
 
 
 def send(settings: Settings, *, to: str, subject: str, body: str) -> None:
@@ -41,7 +44,7 @@ def send(settings: Settings, *, to: str, subject: str, body: str) -> None:
     try:
         _hand_over(message, settings.smtp_url)
     except (OSError, smtplib.SMTPException) as error:
-        raise MailUnavailable("the mail server did not take the message") from error
+        raise MailUnavailable("the mail server did not accept the message") from error
 
 
 def _hand_over(message: EmailMessage, url: str) -> None:

@@ -28,11 +28,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Counter:
-    """How often something happened; every label's values are few and known, never ids or what somebody sent."""
+    """How often something happened; every label's values are few and known, never ids or what somebody sent.
+
+    The values of its one label in `from_zero` are told as 0 before the first: who looks for an increase sees none from
+    nothing to one.
+    """
 
     name: str
     meaning: str
     labels: tuple[str, ...] = ()
+    from_zero: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +73,7 @@ class Meter:
         self._is_due = False
         self._failed = False
         self._lock = threading.Lock()
+        self._handing_over = threading.Lock()
 
     def count(self, counter: Counter, *labels: str, by: float = 1) -> None:
         """Count `by` more for `labels`, in the order the counter names them."""
@@ -97,7 +103,7 @@ class Meter:
         if not sums and not marks:
             return
         try:
-            with self._client.pipeline(transaction=True) as pipe:
+            with self._handing_over, self._client.pipeline(transaction=True) as pipe:
                 for series, value in sums.items():
                     pipe.hincrbyfloat(self._key, json.dumps(series), value)
                 for series, value in marks.items():
@@ -109,6 +115,12 @@ class Meter:
             if not self._failed:
                 logs.event(log, "metrics wait for redis", level=logging.WARNING, error=type(error).__name__)
             self._failed = True
+
+    def close(self) -> None:
+        """Hand over what was counted and give the connection back, also when a timer is just handing over."""
+        self.flush()
+        with self._handing_over:
+            self._client.close()
 
     def _keep(self, sums: dict[Series, float], marks: dict[Series, float]) -> None:
         with self._lock:

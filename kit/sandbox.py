@@ -6,10 +6,9 @@ from dataclasses import replace
 
 from sqlalchemy import make_url
 
-from kit import logins
+from kit import logins, secret_key
 from kit.db import shown
 from kit.errors import Conflict
-from kit.secrets import keyring
 from kit.settings import Settings
 
 PATH = "/sandbox"
@@ -25,25 +24,29 @@ MOST_WAITING = 32
 
 
 class NoSandbox(Conflict):
-    """This coalition has no sandbox beside it: COALITION_SANDBOX says so."""
-
     code = "no_sandbox"
     title = "No sandbox"
+    description = "This coalition has no sandbox beside it, because COALITION_SANDBOX says so."
+    remedy = (
+        "Set COALITION_SANDBOX to beside and COALITION_WEB_THREADS to at least 2, start the coalition again, and "
+        "repeat the command."
+    )
 
 
-def beside(live: Settings) -> Settings:
+def settings_of(live: Settings) -> Settings:
     """The settings of the sandbox beside `live`, whose addresses are known.
 
-    Its key is made of live's, so that neither can read a token, a seal or a hash of the other; its logins are live's.
-    It has half as many threads in a web process as live, so that one needs two. Raises NoSandbox.
+    Its secret key is made of live's, so that there is no second one to keep, and its root key is its own, so that
+    neither can read a token, a seal or a hash of the other; its logins are live's. It has half as many threads in a web
+    process as live, so that one needs two. Raises NoSandbox.
     """
     if live.sandbox != "beside":
         raise NoSandbox(f"COALITION_SANDBOX is {live.sandbox}")
     if live.web_threads < 2:
-        raise NoSandbox("with COALITION_WEB_THREADS=1 it would leave none to live")
+        raise NoSandbox("COALITION_WEB_THREADS=1 leaves no thread for a sandbox beside live")
     users = logins.resolve(live)
-    place = live.sandbox_database_url or beside_url(str(users.database_url))
-    owner = users.database_owner_url and (live.sandbox_database_url or beside_url(users.database_owner_url))
+    place = live.sandbox_database_url or database_beside(str(users.database_url))
+    owner = users.database_owner_url and (live.sandbox_database_url or database_beside(users.database_owner_url))
     return replace(
         live,
         sandbox="only",
@@ -52,7 +55,7 @@ def beside(live: Settings) -> Settings:
         database_owner_url=owner,
         sandbox_database_url=None,
         public_url=live.issuer + PATH,
-        secret_key=keyring(live).fingerprint(purpose="sandbox", value="secret key").hex(),
+        secret_key=secret_key.of(live).of_sandbox(),
         web_threads=live.web_threads // 2,
         rate_limit_reads_per_s=min(live.rate_limit_reads_per_s, READS_PER_S),
         rate_limit_writes_per_s=min(live.rate_limit_writes_per_s, WRITES_PER_S),
@@ -61,7 +64,7 @@ def beside(live: Settings) -> Settings:
     )
 
 
-def beside_url(url: str) -> str:
+def database_beside(url: str) -> str:
     """Where the sandbox's database is unless the settings say: beside that at `url`, on the same server."""
     live = make_url(url)
     name = f"{live.database or live.username}{DATABASE_SUFFIX}"

@@ -1,6 +1,7 @@
 """Keys, secrets and tokens: made, hashed, compared, sealed.
 
-One master key; every use has a key of its own derived with HKDF (RFC 5869), so that none can stand in for another.
+One root key, which the database holds wrapped (`kit.root_key`); every use has a key of its own derived from it with
+HKDF (RFC 5869), so that none can stand in for another.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ import threading
 import zlib
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -23,12 +23,10 @@ from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algori
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from kit.settings import Settings
-
 NONCE_BYTES = 12
 TOKEN_BYTES = 32
 BLOCK_BYTES = 16
-MOST_CONTEXTS = 4_096
+MOST_KEPT = 4_096  # of each kind of what is derived from a root key
 
 
 # What a coalition's tokens and secrets say of it: whether its points are somebody's, or a sandbox's.
@@ -41,9 +39,9 @@ class SealBroken(Exception):
 
 @dataclass(frozen=True)
 class Keyring:
-    """The keys of one coalition; `realm` says whether it is a sandbox."""
+    """The keys of one coalition, derived from its root key of 32 bytes; `realm` says whether it is a sandbox."""
 
-    master: bytes
+    root: bytes
     realm: Realm = "live"
 
     def __repr__(self) -> str:
@@ -53,15 +51,15 @@ class Keyring:
         """HMAC-SHA-256 of `value`, 32 bytes: what is stored instead of a secret, token or card number."""
         return hmac.digest(self._derive(purpose), value.encode(), sha256)
 
-    def seal(self, plain: bytes, *, purpose: str) -> bytes:
-        """`plain` encrypted and authenticated with AES-256-GCM, the nonce in front."""
+    def seal(self, plain: bytes, *, purpose: str, bound_to: bytes = b"") -> bytes:
+        """`plain` encrypted and authenticated with AES-256-GCM, the nonce in front; `bound_to` is needed to open it."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + AESGCM(self._derive(purpose)).encrypt(nonce, plain, None)
+        return nonce + AESGCM(self._derive(purpose)).encrypt(nonce, plain, bound_to)
 
-    def unseal(self, sealed: bytes, *, purpose: str) -> bytes:
+    def unseal(self, sealed: bytes, *, purpose: str, bound_to: bytes = b"") -> bytes:
         """The plain bytes of `seal`; raises SealBroken."""
         try:
-            return AESGCM(self._derive(purpose)).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
+            return AESGCM(self._derive(purpose)).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to)
         except (InvalidTag, ValueError):
             raise SealBroken from None
 
@@ -86,7 +84,10 @@ class Keyring:
         return self._signer(purpose).public_key().public_bytes_raw()
 
     def _signer(self, purpose: str) -> Ed25519PrivateKey:
-        return Ed25519PrivateKey.from_private_bytes(self._derive(purpose))
+        if (signer := _signers.get((self.root, purpose))) is None:
+            signer = Ed25519PrivateKey.from_private_bytes(self._derive(purpose))
+            _keep(_signers, (self.root, purpose), signer)
+        return signer
 
     def permute(self, block: bytes, *, purpose: str) -> bytes:
         """16 bytes for 16 bytes, one to one: the AES-256 permutation under the key of `purpose` (FIPS 197).
@@ -100,19 +101,19 @@ class Keyring:
         return self._context(purpose, "decryptor").update(_whole(block))
 
     def _context(self, purpose: str, direction: Literal["encryptor", "decryptor"]) -> CipherContext:
-        known, name = _contexts.by_name, (self.master, purpose, direction)
+        known, name = _contexts.by_name, (self.root, purpose, direction)
         if (context := known.get(name)) is None:
-            if len(known) >= MOST_CONTEXTS:
-                known.clear()
             # One block under a key is what the mode can be used for: there is no second one for it to give away.
             cipher = Cipher(algorithms.AES(self._derive(purpose)), modes.ECB())  # noqa: S305
-            context = known[name] = getattr(cipher, direction)()
+            context = getattr(cipher, direction)()
+            _keep(known, name, context)
         return context
 
     def _derive(self, purpose: str) -> bytes:
-        if (key := _derived.get((self.master, purpose))) is None:
+        if (key := _derived.get((self.root, purpose))) is None:
             kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose.encode())
-            key = _derived[self.master, purpose] = kdf.derive(self.master)
+            key = kdf.derive(self.root)
+            _keep(_derived, (self.root, purpose), key)
         return key
 
 
@@ -125,8 +126,21 @@ def signature_holds(message: bytes, signature: bytes, *, public_key: bytes) -> b
     return True
 
 
-# Derivation costs 20 µs and every request needs it; the purposes are few: fixed ones, and one for each partner.
+# Derivation costs 20 µs and every request needs it; the purposes are few: fixed ones, and some for each partner.
 _derived: dict[tuple[bytes, str], bytes] = {}
+# Each message of a webhook is signed: with its key made before, that costs half.
+_signers: dict[tuple[bytes, str], Ed25519PrivateKey] = {}
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _keep(known: dict[K, V], name: K, made: V) -> None:
+    # Of partners anybody may name any: who names ever others costs us a derivation, but no memory.
+    if len(known) >= MOST_KEPT:
+        known.clear()
+    known[name] = made
 
 
 class _Contexts(threading.local):
@@ -143,31 +157,6 @@ def _whole(block: bytes) -> bytes:
     if len(block) != BLOCK_BYTES:
         raise ValueError(f"a block has {BLOCK_BYTES} bytes")
     return block
-
-
-def keyring(settings: Settings) -> Keyring:
-    """The keyring of `settings`: from COALITION_SECRET_KEY, otherwise from a file made on first use."""
-    realm: Realm = "test" if settings.is_sandbox else "live"
-    if settings.secret_key is not None:
-        return Keyring(bytes.fromhex(settings.secret_key), realm)
-    path = settings.data_dir / "secret.key"
-    if not path.exists():
-        _create_key(path)
-    return Keyring(bytes.fromhex(path.read_text("ascii").strip()), realm)
-
-
-def _create_key(path: Path) -> None:
-    # Written beside and linked into place: two processes that start together agree on one key.
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    draft.touch(mode=0o600)
-    draft.write_text(secrets.token_hex(32) + "\n", "ascii")
-    try:
-        path.hardlink_to(draft)
-    except FileExistsError:
-        return
-    finally:
-        draft.unlink()
 
 
 def new_token(prefix: str) -> str:

@@ -11,10 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO
 
 from kit import logs
+from kit.settings import without_ours
 
 BACK_OFF_FIRST_S = 0.2
 BACK_OFF_MOST_S = 5.0
@@ -113,11 +115,17 @@ class _Child:
         self.failed_starts = 0
         self.last_words = "none"
 
+    def _say(self, line: str) -> None:
+        # Where the disk is full, what is said is lost; whoever would end for it takes the child along.
+        with suppress(OSError):
+            self._sink(self.program.name, line)
+
     def launch(self) -> None:
         self.program.prepare()
         self.process = subprocess.Popen(
             [*dies_with_parent(self.program.orphan_signal), *self.program.argv],
-            env={**os.environ, **self.program.environment},
+            # Of our settings each is told its own: the engines none, and the service not the owner's address.
+            env={**without_ours(os.environ), **self.program.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -137,13 +145,13 @@ class _Child:
                 self._back_off_s, self.failed_starts = BACK_OFF_FIRST_S, 0
             self.failed_starts += 1
             self._restart_at = at + self._back_off_s
-            self._sink(self.program.name, f"ended with {_describe(code)}; starting again in {self._back_off_s:.1f} s")
+            self._say(f"ended with {_describe(code)}; starting again in {self._back_off_s:.1f} s")
             self._back_off_s = min(self._back_off_s * 2, BACK_OFF_MOST_S)
         elif at >= self._restart_at:
             try:
                 self.launch()
             except OSError as error:
-                self._sink(self.program.name, f"can't be started: {error}")
+                self._say(f"can't be started: {error}")
                 self._restart_at = at + self._back_off_s
 
     def is_steady(self) -> bool:
@@ -157,7 +165,7 @@ class _Child:
             try:
                 self.process.wait(self.program.stop_timeout_s)
             except subprocess.TimeoutExpired:
-                self._sink(self.program.name, f"did not stop within {self.program.stop_timeout_s:.0f} s; killed")
+                self._say(f"did not stop within {self.program.stop_timeout_s:.0f} s; killed")
                 self.process.kill()
                 self.process.wait()
         self.process = None
@@ -168,7 +176,7 @@ class _Child:
         with stream:
             for line in iter(lambda: stream.readline(LONGEST_LINE), b""):
                 self.last_words = line.decode(errors="replace").rstrip()
-                self._sink(self.program.name, self.last_words)
+                self._say(self.last_words)
 
 
 def _describe(code: int) -> str:

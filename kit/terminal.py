@@ -8,16 +8,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
 from sqlalchemy.exc import DataError, IntegrityError
 
-from kit import embedded, logins, logs, sandbox, schema, settings
+from kit import embedded, ids, logins, logs, root_key, sandbox, schema, secret_key, settings
 from kit.db import Database
 from kit.errors import CoalitionError
-from kit.secrets import Keyring, keyring
+from kit.secrets import Keyring
 from kit.settings import Settings, SettingsError
 
 P = ParamSpec("P")
@@ -31,7 +31,11 @@ class Desk:
 
     settings: Settings
     database: Database
-    keyring: Keyring
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The keys of its books, read once; raises BooksNotOpen, WrongSecretKey."""
+        return root_key.keyring(self.database, self.settings)
 
 
 def wants_sandbox() -> bool:
@@ -44,7 +48,7 @@ def wants_sandbox() -> bool:
 def engines(*, of_sandbox: bool = False) -> Iterator[Settings]:
     """The settings of the coalition a command is about, live or its sandbox, with the engines running.
 
-    Raises SettingsError, EnginesUnavailable, NoSandbox, DatabaseUnavailable.
+    Raises SettingsError, EnginesUnavailable, NoSandbox, and for a sandbox what `logins.prepare` raises.
     """
     wanted = settings.from_environment(os.environ)
     with embedded.running(wanted) as running:
@@ -52,9 +56,11 @@ def engines(*, of_sandbox: bool = False) -> Iterator[Settings]:
         if wanted.is_sandbox or not (of_sandbox or wants_sandbox()):
             yield live
             return
-        chosen = sandbox.beside(live)
+        # Its logins are live's: they are made, or refused, there.
+        logins.prepare(live, migrate=wanted.embedded_database)
+        chosen = sandbox.settings_of(live)
         if wanted.embedded_database and wanted.sandbox_database_url is None:
-            schema.create_database(str(chosen.database_owner_url), beside=str(live.database_owner_url))
+            schema.create_database(str(chosen.database_owner_url), server=str(live.database_owner_url))
         yield chosen
 
 
@@ -62,21 +68,30 @@ def engines(*, of_sandbox: bool = False) -> Iterator[Settings]:
 def desk(*, of_sandbox: bool = False) -> Iterator[Desk]:
     """A ready database: the embedded one, started and migrated if need be, or the real one if it is at the head.
 
+    Whoever sits here is the coalition's: members' ids are our own until it is left.
+
     Raises SettingsError, EnginesUnavailable, NoSandbox, DatabaseUnavailable, SchemaNotReady.
     """
     is_embedded = settings.from_environment(os.environ).embedded_database
-    with engines(of_sandbox=of_sandbox) as chosen, open_database(chosen, migrate=is_embedded) as opened:
+    with (
+        engines(of_sandbox=of_sandbox) as chosen,
+        open_database(chosen, migrate=is_embedded) as opened,
+        ids.seen_by(ids.OUR_OWN),
+    ):
         yield opened
 
 
 @contextmanager
 def open_database(chosen: Settings, *, migrate: bool) -> Iterator[Desk]:
-    """The desk on engines that run already; with `migrate` the database is brought to the head first."""
-    chosen = logins.resolve(chosen)
+    """The desk on engines that run already; with `migrate` the database is brought to the head first.
+
+    It keeps the secret key it began with, and so does whatever is started with its settings.
+    """
+    chosen = logins.resolve(secret_key.pinned(chosen))
     logins.prepare(chosen, migrate=migrate)
     database = logins.service_database(chosen)
     try:
-        yield Desk(chosen, database, keyring(chosen))
+        yield Desk(chosen, database)
     finally:
         database.close()
 

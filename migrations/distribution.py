@@ -1,37 +1,31 @@
-"""Spreading the hot tables over a Citus cluster by member; docs/decisions/0009 says what runs where.
-
-Written after Citus's documentation, whose rules for tables the tests check; it has not run on a cluster yet.
-"""
+"""Spreading the ledger's tables over a Citus cluster by member: docs/decisions/0030 says what runs where."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from migrations.steps import SQL
+from migrations import SQL
 
-# In the order in which they refer to each other; each with the column that says which member it is about.
-BY_MEMBER = {
-    "coalition.member": "member_id",
-    "coalition.wallet": "member_id",
-    "coalition.lot": "member_id",
-    "coalition.txn": "member_id",
-    "coalition.posting": "member_id",
-    "coalition.hold": "member_id",
-    "coalition.debt": "member_id",
-    "kit.event": "subject_id",
-}
-# Read together with a wallet by every posting, so a copy of it lies on every node.
-EVERYWHERE = ("coalition.programme",)
-
-_UNLESS_TAKEN = re.compile(
-    r"INSERT INTO coalition\.txn VALUES \((\w+)\.\*\)"
-    r" ON CONFLICT \(partner_id, reference, kind, reverses_txn_id\) DO NOTHING;\s*IF NOT FOUND THEN"
+# Spread by `member_id`, the first one before those that lie beside it. All else stays on the coordinator.
+BY_MEMBER = (
+    "coalition.wallet",
+    "coalition.lot",
+    "coalition.txn",
+    "coalition.posting",
+    "coalition.hold",
+    "coalition.debt",
 )
-_NEW = re.compile(r"INSERT INTO coalition\.txn VALUES \((\w+)\.\*\);")
+# On the coordinator, and known to Citus: whatever posts writes here, so that it and the member's rows commit in two
+# phases or not at all.
+CLAIMED = "coalition.receipt"
+# Of the database, for every session; a copy of it has to be given them anew.
+SETTINGS = {
+    "citus.enable_unsafe_triggers": "on",
+    "citus.propagate_set_commands": "local",  # policies ask on every node whose transaction it is
+}
 
 
 @dataclass(frozen=True)
@@ -42,23 +36,22 @@ class Step:
     do: Callable[[Connection], object]
 
 
-def steps(connection: Connection) -> Iterator[Step]:
-    """What distributes the database of `connection`, in order; all of it belongs into one transaction."""
+def steps() -> Iterator[Step]:
+    """What distributes a database, in order; all of it belongs into one transaction."""
 
     def run(statement: str) -> Callable[[Connection], object]:
         return lambda at: at.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
-    writers = _writers(connection)
     yield Step("sessions that may do this", run(_SETTINGS))
-    yield Step("references and keys of their own", run((SQL / "distribute.sql").read_text("utf-8")))
-    for name, definition in writers:
-        yield Step(f"function {name}", run(definition))
-    for table in EVERYWHERE:
-        yield Step(f"{table} on every node", run(f"SELECT create_reference_table('{table}')"))
-    first = next(iter(BY_MEMBER))
-    for table, column in BY_MEMBER.items():
-        together = "" if table == first else f", colocate_with => '{first}'"
-        yield Step(f"{table} by {column}", run(f"SELECT create_distributed_table('{table}', '{column}'{together})"))
+    for name, value in SETTINGS.items():
+        yield Step(f"{name} = {value}", run(_OF_DATABASE.format(name=name, value=value)))
+    yield Step("roles that every node knows", run(_ROLES))
+    yield Step("references apart", run((SQL / "distribute.sql").read_text("utf-8")))
+    yield Step(f"{CLAIMED} commits with its member", run(f"SELECT citus_add_local_table_to_metadata('{CLAIMED}')"))
+    first = BY_MEMBER[0]
+    for table in BY_MEMBER:
+        beside = "" if table == first else f", colocate_with => '{first}'"
+        yield Step(f"{table} by member", run(f"SELECT create_distributed_table('{table}', 'member_id'{beside})"))
 
 
 _SETTINGS = """
@@ -66,28 +59,16 @@ _SETTINGS = """
     SET LOCAL citus.multi_shard_modify_mode = 'sequential';
     -- The ledger's tables refuse changes by trigger, on every shard.
     SET LOCAL citus.enable_unsafe_triggers = on;
-    -- `ledger verify` joins transactions and postings by txn_id.
+"""
+_OF_DATABASE = """
     DO $$ BEGIN
-        EXECUTE format('ALTER DATABASE %I SET citus.enable_unsafe_triggers = on', current_database());
-        EXECUTE format('ALTER DATABASE %I SET citus.enable_repartition_joins = on', current_database());
+        EXECUTE format('ALTER DATABASE %I SET {name} = ''{value}''', current_database());
     END $$;
 """
-
-
-def _writers(connection: Connection) -> list[tuple[str, str]]:
-    """The ledger's functions that write transactions, with the references they claim in the table of receipts."""
-    found = connection.execute(
-        text("""
-            SELECT p.proname, pg_get_functiondef(p.oid) FROM pg_proc p
-            WHERE p.pronamespace = 'coalition'::regnamespace AND p.prosrc LIKE '%INSERT INTO coalition.txn %'
-            ORDER BY p.proname
-        """)
-    ).fetchall()
-    changed = []
-    for name, definition in found:
-        once = _UNLESS_TAKEN.sub(r"IF NOT coalition.ledger_write(\1) THEN", definition)
-        changed.append((name, _NEW.sub(r"PERFORM coalition.ledger_write_new(\1);", once)))
-    for name, definition in changed:
-        if "INSERT INTO coalition.txn" in definition:
-            raise ValueError(f"{name} writes transactions in a way that can't be distributed")
-    return changed
+# A node is entered as whoever asks. Said on the coordinator, for Citus makes the nodes' roles what they are here.
+# Without a password only those lines of pg_hba.conf let them in that ask for none: the cluster's own nodes'.
+_ROLES = """
+    ALTER ROLE coalition_service LOGIN;
+    ALTER ROLE coalition_tenant LOGIN;
+    ALTER ROLE coalition_reports LOGIN;
+"""

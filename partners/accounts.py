@@ -4,55 +4,66 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
-from kit import ids
+from kit import audit, ids
+from kit.audit import Act
 from kit.db import Session
 from kit.errors import Conflict, Invalid, NotFound
-from kit.seen import Seen, check
+from kit.expected_version import ExpectedVersion, check
 from partners import issuing, texts
 from partners.states import Standing, Status
 
-LONGEST_REASON = 500
-
 
 class PartnerNotFound(NotFound):
-    """No partner has this code or id."""
-
     code = "partner_not_found"
     title = "Partner not found"
+    description = "No partner has this code or id."
+    remedy = (
+        "Check the partner's code for typing errors, or its id. The coalition lists all partners with GET "
+        "/v1/admin/partners and `coalition partner list`."
+    )
 
 
 class PartnerCodeTaken(Conflict):
-    """Another partner has this code."""
-
     code = "partner_code_taken"
     title = "Partner code taken"
+    description = "Another partner has this code."
+    remedy = (
+        "Choose another code. If you meant the existing partner, read it with `coalition partner show` and change it."
+    )
 
 
 class MalformedPartner(Invalid):
-    """A partner's code is 2 to 32 small letters, digits and hyphens; its name has 1 to 100 characters."""
-
     code = "malformed_partner"
     title = "Malformed partner"
+    description = (
+        "A partner's code has 2 to 32 lower-case letters, digits and hyphens. Its name has 1 to 100 characters."
+    )
+    remedy = "Correct the code or the name, and give the partner at least one role: issuer or redeemer."
 
 
 class PartnerNotActive(Conflict):
-    """Only an active partner can have this; `partner_status` says what it is."""
-
     code = "partner_not_active"
     title = "Partner not active"
+    description = "Only an active partner can have this. `partner_status` is the partner's status."
+    remedy = (
+        "Activate or resume the partner first, with POST /v1/admin/partners/{partner_id}/activate or /resume, or try "
+        "it in the sandbox."
+    )
+    facts = ("partner_status",)
 
 
 class PartnerGone(Conflict):
-    """The partner has left the coalition; its account stays as it was."""
-
     code = "partner_gone"
     title = "Partner has left"
+    description = "The partner has left the coalition. Its account no longer changes."
+    remedy = "Use another partner. A partner that comes back gets a new account with a code of its own."
 
 
 @dataclass(frozen=True)
@@ -120,29 +131,39 @@ _SELECT = """
 
 
 def onboard(
-    session: Session, *, code: str, name: str, now: datetime, made_by: str, is_issuer: bool, is_redeemer: bool
+    session: Session,
+    act: Act,
+    *,
+    code: str,
+    name: str,
+    is_issuer: bool,
+    is_redeemer: bool,
+    legal_entity: LegalEntity | None = None,
 ) -> Partner:
     """A new partner that begins with onboarding; `lifecycle.activate` or `vouch` ends it.
 
-    Raises MalformedPartner, PartnerCodeTaken, MalformedText.
+    Raises MalformedPartner, PartnerCodeTaken, MalformedText, UnknownCountry.
     """
-    partner = Partner(ids.new(), code, name, is_issuer, is_redeemer, status="onboarding", created_at=now)
-    made_by = texts.text(made_by, what="by")
+    entity = vars(_checked(legal_entity)) if legal_entity else {}
+    partner = Partner(ids.new(), code, name, is_issuer, is_redeemer, status="onboarding", created_at=act.now, **entity)
     if not re.fullmatch(r"[a-z][a-z0-9-]{1,31}", partner.code):
-        raise MalformedPartner("a code is 2 to 32 small letters, digits and hyphens, a letter first")
+        raise MalformedPartner("a code has 2 to 32 lower-case letters, digits and hyphens, and begins with a letter")
     _check(partner.name, is_issuer=partner.is_issuer, is_redeemer=partner.is_redeemer)
     done = session.execute(
         text("""
-            INSERT INTO partners.partner (partner_id, code, name, is_issuer, is_redeemer, status, created_at)
+            INSERT INTO partners.partner (partner_id, code, name, is_issuer, is_redeemer, status, legal_name,
+                                          registration_no, country, created_at)
             VALUES (:partner_id, :code, :name, :is_issuer, :is_redeemer, CAST(:status AS partners.partner_status),
-                    :created_at)
+                    :legal_name, :registration_no, :country, :created_at)
             ON CONFLICT (code) DO NOTHING
         """),
         vars(partner),
     )
     if done.rowcount == 0:
-        raise PartnerCodeTaken(f"there is a partner {partner.code} already")
-    record(session, StateChange(ids.new(), partner.partner_id, None, "onboarding", "onboarding begins", made_by, now))
+        raise PartnerCodeTaken(f"there is already a partner {partner.code}")
+    begun = StateChange(ids.new(), partner.partner_id, None, "onboarding", "onboarding begins", act.decider, act.now)
+    record(session, begun)
+    audit.append(session, act, "partner.onboarded", partner)
     return partner
 
 
@@ -153,15 +174,24 @@ def _check(name: str, *, is_issuer: bool, is_redeemer: bool) -> None:
         raise MalformedPartner("a partner issues points, redeems them, or both")
 
 
+def _checked(entity: LegalEntity) -> LegalEntity:
+    return LegalEntity(
+        texts.text(entity.legal_name, what="legal_name", longest=200),
+        texts.text(entity.registration_no, what="registration_no", longest=50),
+        texts.country(entity.country),
+    )
+
+
 def change(
     session: Session,
+    act: Act,
     *,
     partner_id: UUID,
     name: str | None = None,
     is_issuer: bool | None = None,
     is_redeemer: bool | None = None,
     legal_entity: LegalEntity | None = None,
-    seen: Seen = None,
+    expected_version: ExpectedVersion = None,
 ) -> Partner:
     """Change what is given and leave the rest.
 
@@ -169,31 +199,25 @@ def change(
     TermsMissing, MalformedPartner, MalformedText, UnknownCountry, Stale.
     """
     before = present(session, partner_id)
-    check(before.version, seen)
+    check(before.version, expected_version)
     if is_issuer and not before.is_issuer and before.status != "onboarding":
         issuing.require(session, partner_id)
-    fields = {
-        "name": before.name if name is None else name,
-        "is_issuer": before.is_issuer if is_issuer is None else is_issuer,
-        "is_redeemer": before.is_redeemer if is_redeemer is None else is_redeemer,
-    }
-    _check(str(fields["name"]), is_issuer=bool(fields["is_issuer"]), is_redeemer=bool(fields["is_redeemer"]))
-    entity = {field: getattr(before, field) for field in ("legal_name", "registration_no", "country")}
-    if legal_entity is not None:
-        entity = {
-            "legal_name": texts.text(legal_entity.legal_name, what="legal_name", longest=200),
-            "registration_no": texts.text(legal_entity.registration_no, what="registration_no", longest=50),
-            "country": texts.country(legal_entity.country),
-        }
+    given: dict[str, Any] = {"name": name, "is_issuer": is_issuer, "is_redeemer": is_redeemer}
+    changes = {field: value for field, value in given.items() if value is not None}
+    wanted = replace(before, **changes, **(vars(_checked(legal_entity)) if legal_entity else {}))
+    _check(wanted.name, is_issuer=wanted.is_issuer, is_redeemer=wanted.is_redeemer)
     session.execute(
         text("""
             UPDATE partners.partner SET name = :name, is_issuer = :is_issuer, is_redeemer = :is_redeemer,
                 legal_name = :legal_name, registration_no = :registration_no, country = :country
             WHERE partner_id = :partner_id
         """),
-        {**fields, **entity, "partner_id": partner_id},
+        vars(wanted),
     )
-    return by_id(session, partner_id)
+    found = by_id(session, partner_id)
+    said = sorted([*changes, *(["legal_entity"] if legal_entity else [])])
+    audit.append(session, act, "partner.changed", found, fields=said)
+    return found
 
 
 def by_code(session: Session, code: str) -> Partner:

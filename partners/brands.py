@@ -9,25 +9,29 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from kit import ids
+from kit import audit, ids
+from kit.audit import Act
 from kit.db import Session
 from kit.errors import Conflict, NotFound
-from kit.seen import AS_SEEN, Seen, changed
+from kit.expected_version import AS_EXPECTED, ExpectedVersion, changed
 from partners import accounts, texts
 
 
 class BrandNotFound(NotFound):
-    """No brand has this id, or it was ended."""
-
     code = "brand_not_found"
     title = "Brand not found"
+    description = "No brand has this id, or it has ended."
+    remedy = (
+        "List the partner's brands with GET /v1/admin/partners/{partner_id}/brands or `coalition partner brand list`, "
+        "and use an id from there."
+    )
 
 
 class BrandTaken(Conflict):
-    """A brand of the coalition has this name."""
-
     code = "brand_taken"
     title = "Brand taken"
+    description = "Another brand of the coalition has this name."
+    remedy = "Choose another name, or end the other brand first if it is no longer in use."
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,10 @@ def shown_names(session: Session, partner_ids: Iterable[UUID]) -> dict[UUID, str
     return {row[0]: row[1] for row in rows}
 
 
-def add(session: Session, *, partner_id: UUID, name: str, now: datetime) -> Brand:
+def add(session: Session, act: Act, *, partner_id: UUID, name: str) -> Brand:
     """A new brand; raises PartnerNotFound, PartnerGone, MalformedText, BrandTaken."""
     accounts.present(session, partner_id)
-    brand = Brand(ids.new(), partner_id, texts.text(name, what="name"), now, None)
+    brand = Brand(ids.new(), partner_id, texts.text(name, what="name"), act.now, None)
     done = session.execute(
         text("""
             INSERT INTO partners.brand (brand_id, partner_id, name, created_at)
@@ -71,11 +75,12 @@ def add(session: Session, *, partner_id: UUID, name: str, now: datetime) -> Bran
         vars(brand),
     )
     if done.rowcount == 0:
-        raise BrandTaken(f"there is a brand {brand.name} already")
+        raise BrandTaken(f"there is already a brand {brand.name}")
+    audit.append(session, act, "brand.added", brand)
     return brand
 
 
-def change(session: Session, *, brand_id: UUID, name: str, seen: Seen = None) -> Brand:
+def change(session: Session, act: Act, *, brand_id: UUID, name: str, expected_version: ExpectedVersion = None) -> Brand:
     """Give a brand that is not ended another name. Raises BrandNotFound, BrandTaken, MalformedText, Stale."""
     wanted = texts.text(name, what="name")
     taken = session.scalar(
@@ -85,28 +90,34 @@ def change(session: Session, *, brand_id: UUID, name: str, seen: Seen = None) ->
         {"name": wanted, "id": brand_id},
     )
     if taken:
-        raise BrandTaken(f"there is a brand {wanted} already")
+        raise BrandTaken(f"there is already a brand {wanted}")
     done = session.execute(
-        text(f"UPDATE partners.brand SET name = :name WHERE brand_id = :brand_id AND ended_at IS NULL AND {AS_SEEN}"),  # noqa: S608
-        {"name": wanted, "brand_id": brand_id, "seen": seen},
+        text(f"""
+            UPDATE partners.brand SET name = :name
+            WHERE brand_id = :brand_id AND ended_at IS NULL AND {AS_EXPECTED}
+        """),  # noqa: S608
+        {"name": wanted, "brand_id": brand_id, "expected_version": expected_version},
     )
     found = get(session, brand_id)
     if done.rowcount == 0:
         if found.ended_at is None:
             raise changed()
         raise BrandNotFound("the brand was ended")
+    audit.append(session, act, "brand.corrected", found, fields=["name"])
     return found
 
 
-def end(session: Session, *, brand_id: UUID, now: datetime) -> Brand:
+def end(session: Session, act: Act, *, brand_id: UUID) -> Brand:
     """End a brand, so that its name is free; raises BrandNotFound."""
     done = session.execute(
         text("UPDATE partners.brand SET ended_at = :now WHERE brand_id = :brand_id AND ended_at IS NULL"),
-        {"brand_id": brand_id, "now": now},
+        {"brand_id": brand_id, "now": act.now},
     )
     if done.rowcount == 0:
         raise BrandNotFound("there is no such brand")
-    return get(session, brand_id)
+    ended = get(session, brand_id)
+    audit.append(session, act, "brand.ended", ended)
+    return ended
 
 
 def get(session: Session, brand_id: UUID) -> Brand:

@@ -9,34 +9,40 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from kit import ids
+from kit import audit, ids
+from kit.audit import Act
 from kit.db import Session
 from kit.errors import Conflict, Invalid, NotFound
-from kit.seen import AS_SEEN, Seen, changed
+from kit.expected_version import AS_EXPECTED, ExpectedVersion, changed
 from partners import texts
 
 DEEPEST = 6
 
 
 class CategoryNotFound(NotFound):
-    """No category has this id or path."""
-
     code = "category_not_found"
     title = "Category not found"
+    description = "No category has this id or path."
+    remedy = (
+        "List the categories with GET /v1/admin/categories or `coalition partner category list`. A path names each "
+        "level, such as food/bakery."
+    )
 
 
 class CategoryTaken(Conflict):
-    """There is a category with this code in the same place of the tree."""
-
     code = "category_taken"
     title = "Category taken"
+    description = "A category with this code already exists at this place in the tree."
+    remedy = "Use the existing category at this path, or choose another code."
 
 
 class MalformedCategory(Invalid):
-    """A category's code is 2 to 32 small letters, digits and hyphens; the tree is at most six categories deep."""
-
     code = "malformed_category"
     title = "Malformed category"
+    description = (
+        "A category's code has 2 to 32 lower-case letters, digits and hyphens. The tree is at most six categories deep."
+    )
+    remedy = "Begin the code with a letter, and put the category below a parent that is at most five deep."
 
 
 @dataclass(frozen=True)
@@ -55,18 +61,18 @@ class Category:
 _SELECT = "SELECT category_id, parent_id, code, path, name, created_at, version FROM partners.category"
 
 
-def add(session: Session, *, code: str, name: str, parent_id: UUID | None, now: datetime) -> Category:
+def add(session: Session, act: Act, *, code: str, name: str, parent_id: UUID | None) -> Category:
     """A new category, under `parent_id` or at the top.
 
     Raises MalformedCategory, MalformedText, CategoryNotFound (the parent), CategoryTaken.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]{1,31}", code):
-        raise MalformedCategory("a code is 2 to 32 small letters, digits and hyphens, a letter first")
+        raise MalformedCategory("a code has 2 to 32 lower-case letters, digits and hyphens, and begins with a letter")
     parent_path = by_id(session, parent_id).path if parent_id else None
     path = f"{parent_path or ''}{code}/"
     if path.count("/") > DEEPEST:
         raise MalformedCategory(f"the tree is at most {DEEPEST} categories deep")
-    category = Category(ids.new(), parent_id, code, path, texts.text(name, what="name"), now)
+    category = Category(ids.new(), parent_id, code, path, texts.text(name, what="name"), act.now)
     done = session.execute(
         text("""
             INSERT INTO partners.category (category_id, parent_id, parent_path, code, path, name, created_at)
@@ -76,19 +82,27 @@ def add(session: Session, *, code: str, name: str, parent_id: UUID | None, now: 
         {**vars(category), "parent_path": parent_path},
     )
     if done.rowcount == 0:
-        raise CategoryTaken(f"there is a category {path} already", path=path)
+        raise CategoryTaken(f"there is already a category {path}", path=path)
+    audit.append(session, act, "category.added", category, path=path)
     return category
 
 
-def rename(session: Session, *, category_id: UUID, name: str, seen: Seen = None) -> Category:
+def rename(
+    session: Session, act: Act, *, category_id: UUID, name: str, expected_version: ExpectedVersion = None
+) -> Category:
     """Call a category something else; its code and place stay. Raises CategoryNotFound, MalformedText, Stale."""
     done = session.execute(
-        text(f"UPDATE partners.category SET name = :name WHERE category_id = :category_id AND {AS_SEEN}"),  # noqa: S608
-        {"category_id": category_id, "name": texts.text(name, what="name"), "seen": seen},
+        text(f"UPDATE partners.category SET name = :name WHERE category_id = :category_id AND {AS_EXPECTED}"),  # noqa: S608
+        {
+            "category_id": category_id,
+            "name": texts.text(name, what="name"),
+            "expected_version": expected_version,
+        },
     )
     found = by_id(session, category_id)
     if done.rowcount == 0:
         raise changed()
+    audit.append(session, act, "category.renamed", found)
     return found
 
 

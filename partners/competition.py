@@ -1,6 +1,6 @@
 """When two partners compete, and whose clause forbids it. Pure: values in, values out.
 
-migrations/sql/0010_partner_accounts.sql says the same as an exclusion constraint.
+`partners.exclusivity` in migrations/sql/0046_partners.sql says the same as an exclusion constraint.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from partners.territories import contains
 
 
 @dataclass(frozen=True)
-class Stand:
+class Footprint:
     """A partner's place: in a category (by its path) and territory, from `since` to before `until`.
 
     With a clause it is to be the only one there.
@@ -27,13 +27,13 @@ class Stand:
     clause: str | None
 
 
-def compete(one: Stand, other: Stand) -> bool:
+def conflicts_with(one: Footprint, other: Footprint) -> bool:
     """Whether the two may not be at once: of different partners, meeting, and one of them exclusive."""
     exclusive = one.clause is not None or other.clause is not None
     return exclusive and one.partner_id != other.partner_id and meet(one, other)
 
 
-def meet(one: Stand, other: Stand) -> bool:
+def meet(one: Footprint, other: Footprint) -> bool:
     """Whether they are in the same place: categories, territories and dates overlap."""
     return (
         categories_overlap(one.category_path, other.category_path)
@@ -52,7 +52,7 @@ def territories_overlap(one: str, other: str) -> bool:
     return contains(one, other) or contains(other, one)
 
 
-def dates_overlap(one: Stand, other: Stand) -> bool:
+def dates_overlap(one: Footprint, other: Footprint) -> bool:
     """Whether there is a day that belongs to both."""
     return _before(one.since, other.until) and _before(other.since, one.until)
 

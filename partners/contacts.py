@@ -9,20 +9,24 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from kit import ids
+from kit import audit, ids
+from kit.audit import Act
 from kit.db import Session
 from kit.errors import NotFound
-from kit.seen import AS_SEEN, Seen, changed, check
+from kit.expected_version import AS_EXPECTED, ExpectedVersion, changed, check
 from partners import accounts, texts
 
 ROLES = ("business", "technical", "finance", "legal", "support")
 
 
 class ContactNotFound(NotFound):
-    """No contact has this id, or it was ended."""
-
     code = "contact_not_found"
     title = "Contact not found"
+    description = "No contact has this id, or it has ended."
+    remedy = (
+        "List the partner's contacts with GET /v1/admin/partners/{partner_id}/contacts or `coalition partner contact "
+        "list`, and use an id from there."
+    )
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ _SELECT = """
 
 
 def add(
-    session: Session, *, partner_id: UUID, role: str, name: str, email: str, phone: str | None, now: datetime
+    session: Session, act: Act, *, partner_id: UUID, role: str, name: str, email: str, phone: str | None
 ) -> Contact:
     """A new contact.
 
@@ -64,7 +68,7 @@ def add(
     accounts.present(session, partner_id)
     contact = Contact(
         ids.new(), partner_id, role, texts.text(name, what="name"), texts.email(email),
-        None if phone is None else texts.phone(phone), now, None,
+        None if phone is None else texts.phone(phone), act.now, None,
     )  # fmt: skip
     session.execute(
         text("""
@@ -73,10 +77,13 @@ def add(
         """),
         vars(contact),
     )
+    audit.append(session, act, "contact.added", contact, role=role)
     return contact
 
 
-def change(session: Session, *, contact_id: UUID, changes: ContactChange, seen: Seen = None) -> Contact:
+def change(
+    session: Session, act: Act, *, contact_id: UUID, changes: ContactChange, expected_version: ExpectedVersion = None
+) -> Contact:
     """Correct a contact that is not ended; what is not named stays.
 
     Raises ContactNotFound, MalformedText, MalformedEmail, MalformedPhone, Stale.
@@ -88,16 +95,22 @@ def change(session: Session, *, contact_id: UUID, changes: ContactChange, seen: 
         wanted["email"] = texts.email(changes["email"])
     if (phone := changes.get("phone")) is not None:
         wanted["phone"] = texts.phone(phone)
+    found = _update(session, contact_id, wanted, expected_version) if wanted else get(session, contact_id)
     if not wanted:
-        before = get(session, contact_id)
-        check(before.version, seen)
-        return before
+        check(found.version, expected_version)
+    audit.append(session, act, "contact.corrected", found, fields=sorted(wanted))
+    return found
+
+
+def _update(
+    session: Session, contact_id: UUID, wanted: dict[str, str | None], expected_version: ExpectedVersion
+) -> Contact:
     done = session.execute(
         text(f"""
             UPDATE partners.contact SET {", ".join(f"{name} = :{name}" for name in wanted)}
-            WHERE contact_id = :contact_id AND ended_at IS NULL AND {AS_SEEN}
+            WHERE contact_id = :contact_id AND ended_at IS NULL AND {AS_EXPECTED}
         """),  # noqa: S608 -- names of ours
-        {**wanted, "contact_id": contact_id, "seen": seen},
+        {**wanted, "contact_id": contact_id, "expected_version": expected_version},
     )
     found = get(session, contact_id)
     if done.rowcount == 0:
@@ -107,15 +120,17 @@ def change(session: Session, *, contact_id: UUID, changes: ContactChange, seen: 
     return found
 
 
-def end(session: Session, *, contact_id: UUID, now: datetime) -> Contact:
+def end(session: Session, act: Act, *, contact_id: UUID) -> Contact:
     """End a contact; raises ContactNotFound."""
     done = session.execute(
         text("UPDATE partners.contact SET ended_at = :now WHERE contact_id = :contact_id AND ended_at IS NULL"),
-        {"contact_id": contact_id, "now": now},
+        {"contact_id": contact_id, "now": act.now},
     )
     if done.rowcount == 0:
         raise ContactNotFound("there is no such contact")
-    return get(session, contact_id)
+    ended = get(session, contact_id)
+    audit.append(session, act, "contact.ended", ended)
+    return ended
 
 
 def get(session: Session, contact_id: UUID) -> Contact:

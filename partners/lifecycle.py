@@ -1,60 +1,61 @@
 """A partner's life: onboarding until its papers are in order, active, suspended, leaving, left.
 
-Every step is written down with its reason, and told to the partner.
+Every step is written down with its reason and who decided it, and told to the partner.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
 
 from coalition import programme
-from kit import ids, outbox
+from kit import audit, ids, outbox
+from kit.audit import Act
 from kit.db import Session
 from kit.errors import Conflict, Invalid
 from kit.outbox import Event
-from partners import accounts, clients, issuing, presences, staff, texts
+from partners import accounts, issuing, placements, staff
 from partners.accounts import Partner, StateChange
 from partners.states import TRANSITIONS
 
 LONGEST_NOTICE = timedelta(days=5 * 366)
-BY_TIME = "the coalition's clock"
 
 
 class TransitionRefused(Conflict):
-    """A partner can't do that from its state, `partner_status`; `possible` says from which it could."""
-
     code = "transition_refused"
-    title = "Not from this state"
+    title = "Not possible in this state"
+    description = "The partner's status, `partner_status`, does not allow this. `possible` lists the statuses that do."
+    remedy = "Read the partner with GET /v1/admin/partners/{partner_id}, and bring it to a status in `possible` first."
+    facts = ("partner_status", "possible")
 
 
 class OnboardingIncomplete(Conflict):
-    """The partner isn't ready to be active; `missing` lists what it lacks.
-
-    Of: legal_entity, brand, presence, contact, signed_agreement, and, if it issues points, rate, agreement.
-    """
-
     code = "onboarding_incomplete"
     title = "Onboarding incomplete"
+    description = (
+        "The partner is not ready to be active. `missing` lists what it lacks: legal_entity, brand, placement, "
+        "contact, signed_agreement and, if it issues points, rate and agreement."
+    )
+    remedy = (
+        "Add everything in `missing`, check with GET /v1/admin/partners/{partner_id}/readiness, and activate again."
+    )
+    facts = ("missing",)
 
 
 class LeavingOutOfOrder(Invalid):
-    """A partner stops earning first, then burning, then it leaves; nothing in the past, nor in more than five years."""
-
     code = "leaving_out_of_order"
-    title = "Times of leaving out of order"
-
-
-@dataclass(frozen=True)
-class Step:
-    """Why a partner's state is changed, by whom, and when."""
-
-    reason: str
-    made_by: str
-    now: datetime
+    title = "Leaving times out of order"
+    description = (
+        "A leaving partner first stops earning, then stops burning, then leaves. None of these times is in the past or "
+        "more than five years ahead."
+    )
+    remedy = (
+        "Send `earns_until`, `burns_until` and `leaves_at` in this order of time, each from now to five years ahead. "
+        "They may be equal."
+    )
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,21 @@ class Leaving:
     leaves_at: datetime
 
 
-PAPERS = ("legal_entity", "brand", "presence", "contact", "signed_agreement")
+# What the audit calls the steps.
+ACTIONS = {
+    "activate": "partner.activated",
+    "suspend": "partner.suspended",
+    "resume": "partner.resumed",
+    "leave": "partner.leaving",
+    "abandon": "partner.abandoned",
+    "finish": "partner.left",
+}
+PAPERS = ("legal_entity", "brand", "placement", "contact", "signed_agreement")
 _COMPLETE = text("""
     SELECT p.legal_name IS NOT NULL AS legal_entity,
            EXISTS (SELECT FROM partners.brand b WHERE b.partner_id = p.partner_id AND b.ended_at IS NULL) AS brand,
-           EXISTS (SELECT FROM partners.presence s WHERE s.partner_id = p.partner_id AND s.withdrawn_at IS NULL
-                   AND (upper_inf(s.valid) OR upper(s.valid) > :today)) AS presence,
+           EXISTS (SELECT FROM partners.placement s WHERE s.partner_id = p.partner_id AND s.withdrawn_at IS NULL
+                   AND (upper_inf(s.valid) OR upper(s.valid) > :today)) AS placement,
            EXISTS (SELECT FROM partners.contact c WHERE c.partner_id = p.partner_id AND c.ended_at IS NULL) AS contact,
            EXISTS (SELECT FROM partners.agreement_signature a
                    WHERE a.partner_id = p.partner_id) AS signed_agreement,
@@ -94,80 +104,88 @@ def missing(session: Session, *, partner_id: UUID, now: datetime) -> list[str]:
     return [name for name, there in found.items() if not there] + terms
 
 
-def activate(session: Session, *, partner_id: UUID, step: Step) -> Partner:
+def activate(session: Session, act: Act, *, partner_id: UUID) -> Partner:
     """End the onboarding: from now on it may have live clients and post.
 
-    Raises PartnerNotFound, PartnerGone, TransitionRefused, OnboardingIncomplete, MalformedText.
+    Raises PartnerNotFound, PartnerGone, TransitionRefused, OnboardingIncomplete, ReasonMissing.
     """
     before = _about_to(session, "activate", partner_id)
-    if lacks := missing(session, partner_id=partner_id, now=step.now):
+    issuing.hold(session)
+    if lacks := missing(session, partner_id=partner_id, now=act.now):
         raise OnboardingIncomplete(f"{before.name} lacks: {', '.join(lacks)}", missing=lacks)
-    return _do(session, "activate", before, step)
+    return _do(session, act, "activate", before)
 
 
-def vouch(session: Session, *, partner_id: UUID, step: Step) -> Partner:
+def vouch(session: Session, act: Act, *, partner_id: UUID) -> Partner:
     """End the onboarding on somebody's word and without papers, for a trial; terms it needs all the same.
 
-    Raises PartnerNotFound, PartnerGone, TransitionRefused, TermsMissing, MalformedText.
+    Raises PartnerNotFound, PartnerGone, TransitionRefused, TermsMissing.
     """
     before = _about_to(session, "activate", partner_id)
     if before.is_issuer:
         issuing.require(session, partner_id)
-    return _do(session, "activate", before, step, tell=False)  # it has no program yet that could hear of it
+    act = act if act.reason else replace(act, reason=f"vouched for by {act.decider}")
+    return _do(session, act, "activate", before, vouched=True)
 
 
-def suspend(session: Session, *, partner_id: UUID, step: Step) -> Partner:
+def suspend(session: Session, act: Act, *, partner_id: UUID) -> Partner:
     """Stop earning and spending at once; reads, returns and the end of holds go on, and so do webhooks.
 
-    Raises PartnerNotFound, PartnerGone, TransitionRefused, MalformedText.
+    Raises PartnerNotFound, PartnerGone, TransitionRefused, ReasonMissing.
     """
-    return _do(session, "suspend", _about_to(session, "suspend", partner_id), step)
+    return _do(session, act, "suspend", _about_to(session, "suspend", partner_id))
 
 
-def resume(session: Session, *, partner_id: UUID, step: Step) -> Partner:
-    """Make a suspended or leaving partner active again. Raises as `suspend`."""
-    return _do(session, "resume", _about_to(session, "resume", partner_id), step)
+def resume(session: Session, act: Act, *, partner_id: UUID) -> Partner:
+    """Make a suspended or leaving partner active again. Raises as `suspend`, and TermsMissing of an issuer."""
+    before = _about_to(session, "resume", partner_id)
+    if before.is_issuer:
+        issuing.require(session, partner_id)
+    return _do(session, act, "resume", before)
 
 
-def leave(session: Session, *, partner_id: UUID, times: Leaving, step: Step) -> Partner:
+def leave(session: Session, act: Act, *, partner_id: UUID, times: Leaving) -> Partner:
     """Let a partner leave step by step. One that is suspended stays without earning and spending.
 
-    Raises PartnerNotFound, PartnerGone, TransitionRefused, LeavingOutOfOrder, MalformedText.
+    Raises PartnerNotFound, PartnerGone, TransitionRefused, LeavingOutOfOrder, ReasonMissing.
     """
     before = _about_to(session, "leave", partner_id)
-    in_order = step.now <= times.earns_until <= times.burns_until <= times.leaves_at <= step.now + LONGEST_NOTICE
+    in_order = act.now <= times.earns_until <= times.burns_until <= times.leaves_at <= act.now + LONGEST_NOTICE
     if not in_order:
-        raise LeavingOutOfOrder("earns end first, then burns, then it leaves: each from now on, within five years")
+        raise LeavingOutOfOrder(
+            "the partner first stops earning, then stops burning, then leaves, each between now and five years from now"
+        )
     if before.status == "suspended":
-        times = Leaving(step.now, step.now, times.leaves_at)
-    return _do(session, "leave", before, step, times)
+        times = Leaving(act.now, act.now, times.leaves_at)
+    return _do(session, act, "leave", before, times)
 
 
-def abandon(session: Session, *, partner_id: UUID, step: Step) -> Partner:
+def abandon(session: Session, act: Act, *, partner_id: UUID) -> Partner:
     """End an onboarding that comes to nothing; what the partner had reserved is free. Raises as `suspend`."""
-    presences.take_turn(session)
-    gone = _do(session, "abandon", _about_to(session, "abandon", partner_id), step)
-    _clear(session, partner_id, step.now)
-    return gone
+    placements.take_turn(session)
+    before = _about_to(session, "abandon", partner_id)
+    _clear(session, partner_id, act.now)
+    return _do(session, act, "abandon", before)
 
 
-def finish_leaving(session: Session, *, now: datetime) -> int:
-    """Let go every partner whose time is over; returns how many.
+def finish_leaving(session: Session, act: Act) -> int:
+    """Let go every partner whose time is over, as the clock does; returns how many.
 
-    Its tokens have ended by themselves at that very time; here its clients, presences and staff end too.
+    Its tokens have ended by themselves at that very time, and with its state its clients; here its placements end too.
     """
-    presences.take_turn(session)
+    placements.take_turn(session)
     due = session.execute(
         text("""
             SELECT partner_id, leaves_at FROM partners.partner WHERE status = 'leaving' AND leaves_at <= :now
             ORDER BY partner_id FOR NO KEY UPDATE SKIP LOCKED
         """),
-        {"now": now},
+        {"now": act.now},
     ).all()
-    for row in due:
-        step = Step("its time is over", BY_TIME, now)
-        _do(session, "finish", _about_to(session, "finish", row.partner_id), step)
-        _clear(session, row.partner_id, now)
+    leaving = [_about_to(session, "finish", row.partner_id) for row in due]
+    for before in leaving:
+        _clear(session, before.partner_id, act.now)
+    for before in leaving:
+        _do(session, replace(act, reason="its time is over"), "finish", before)
     return len(due)
 
 
@@ -184,11 +202,10 @@ def _about_to(session: Session, verb: str, partner_id: UUID) -> Partner:
 
 
 def _do(
-    session: Session, verb: str, before: Partner, step: Step, times: Leaving | None = None, *, tell: bool = True
+    session: Session, act: Act, verb: str, before: Partner, times: Leaving | None = None, *, vouched: bool = False
 ) -> Partner:
     target = TRANSITIONS[verb].target
-    reason = texts.text(step.reason, what="reason", longest=accounts.LONGEST_REASON)
-    made_by = texts.text(step.made_by, what="by")
+    reason = audit.require_reason(act)
     session.execute(
         text("""
             UPDATE partners.partner SET status = CAST(:status AS partners.partner_status),
@@ -205,11 +222,13 @@ def _do(
             "partner_id": before.partner_id,
         },
     )
-    change = StateChange(ids.new(), before.partner_id, before.status, target, reason, made_by, step.now)
+    change = StateChange(ids.new(), before.partner_id, before.status, target, reason, act.decider, act.now)
     accounts.record(session, change)
-    if tell:
+    if not vouched:  # it has no program yet that could hear of it
         _tell(session, change)
-    return accounts.by_id(session, before.partner_id)
+    done = accounts.by_id(session, before.partner_id)
+    audit.append(session, act, "partner.vouched_for" if vouched else ACTIONS[verb], done, status=done.status)
+    return done
 
 
 def _tell(session: Session, change: StateChange) -> None:
@@ -231,6 +250,5 @@ def _tell(session: Session, change: StateChange) -> None:
 
 
 def _clear(session: Session, partner_id: UUID, now: datetime) -> None:
-    clients.revoke_all(session, partner_id=partner_id, now=now)
-    presences.end_all(session, partner_id=partner_id, on=programme.get(session).day(now), now=now)
+    placements.end_all(session, partner_id=partner_id, on=programme.get(session).day(now), now=now)
     staff.end_all(session, partner_id=partner_id, now=now)

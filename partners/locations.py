@@ -9,12 +9,13 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from kit import ids
+from kit import audit, ids
+from kit.audit import Act
 from kit.db import Session
 from kit.errors import Conflict, Invalid, NotFound
-from kit.seen import AS_SEEN, Seen, changed, check
+from kit.expected_version import AS_EXPECTED, ExpectedVersion, changed, check
 from partners import accounts, texts
-from partners.presences import UnknownTerritory
+from partners.placements import UnknownTerritory
 from partners.territories import is_place
 
 LOCATION_STATES = ("open", "closed")
@@ -25,52 +26,61 @@ _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,31}")
 
 
 class LocationNotFound(NotFound):
-    """No location has this id."""
-
     code = "location_not_found"
     title = "Location not found"
+    description = "No location has this id."
+    remedy = (
+        "List the partner's locations with GET /v1/admin/partners/{partner_id}/locations or `coalition partner "
+        "location list`."
+    )
 
 
 class LocationCodeTaken(Conflict):
-    """A location of the same partner has this code."""
-
     code = "location_code_taken"
     title = "Location code taken"
+    description = "Another location of the partner has this code."
+    remedy = "Choose a code that no other location of this partner has."
 
 
 class LocationClosed(Conflict):
-    """The location is closed: no till can be put into it."""
-
     code = "location_closed"
     title = "Location closed"
+    description = "The location is closed, so you cannot add a till to it."
+    remedy = (
+        "Reopen the location with PATCH /v1/admin/locations/{location_id} or `coalition partner location set`, then "
+        "add the till. Or choose another location."
+    )
 
 
 class TillNotFound(NotFound):
-    """No till has this id."""
-
     code = "till_not_found"
     title = "Till not found"
+    description = "No till has this id."
+    remedy = (
+        "Choose a till from the list. The coalition sees all tills with GET /v1/admin/locations/{location_id}/tills or "
+        "`coalition partner till list`."
+    )
 
 
 class TillCodeTaken(Conflict):
-    """A till of the same location has this code."""
-
     code = "till_code_taken"
     title = "Till code taken"
+    description = "Another till of the location has this code."
+    remedy = "Choose a code that no other till of this location has, a retired one included."
 
 
 class TillRetired(Conflict):
-    """A till that is retired stays so; put in a new one."""
-
     code = "till_retired"
     title = "Till retired"
+    description = "The till is retired, and a retired till never works again."
+    remedy = "Add a new till."
 
 
 class MalformedCode(Invalid):
-    """The code of a location or till is 1 to 32 letters, digits and hyphens."""
-
     code = "malformed_code"
     title = "Malformed code"
+    description = "The code of a location or till has 1 to 32 letters, digits and hyphens."
+    remedy = "Leave out spaces and other signs, and shorten the code."
 
 
 @dataclass(frozen=True)
@@ -107,7 +117,7 @@ _TILL = "SELECT till_id, location_id, code, status, created_at, version FROM par
 
 
 def add(
-    session: Session, *, partner_id: UUID, code: str, name: str, territory: str, address: str, now: datetime
+    session: Session, act: Act, *, partner_id: UUID, code: str, name: str, territory: str, address: str
 ) -> Location:
     """A new location, open.
 
@@ -118,7 +128,7 @@ def add(
         raise UnknownTerritory(PLACE)
     location = Location(
         ids.new(), partner_id, _code(code), texts.text(name, what="name"), territory,
-        texts.text(address, what="address", longest=300), "open", now,
+        texts.text(address, what="address", longest=300), "open", act.now,
     )  # fmt: skip
     done = session.execute(
         text("""
@@ -129,12 +139,14 @@ def add(
         vars(location),
     )
     if done.rowcount == 0:
-        raise LocationCodeTaken(f"there is a location {code} already")
+        raise LocationCodeTaken(f"there is already a location {code}")
+    audit.append(session, act, "location.added", location)
     return location
 
 
 def change(
     session: Session,
+    act: Act,
     *,
     location_id: UUID,
     code: str | None = None,
@@ -142,12 +154,13 @@ def change(
     territory: str | None = None,
     address: str | None = None,
     status: str | None = None,
-    seen: Seen = None,
+    expected_version: ExpectedVersion = None,
 ) -> Location:
     """Correct, close or open a location; what is None stays.
 
     Raises LocationNotFound, LocationCodeTaken, MalformedCode, MalformedText, UnknownTerritory, Stale.
     """
+    given = {"code": code, "name": name, "territory": territory, "address": address, "status": status}
     if territory is not None and not is_place(territory):
         raise UnknownTerritory(PLACE)
     if code is not None:
@@ -157,21 +170,21 @@ def change(
             UPDATE partners.location SET code = coalesce(:code, code), name = coalesce(:name, name),
                 territory = coalesce(:territory, territory), address = coalesce(:address, address),
                 status = coalesce(:status, status)
-            WHERE location_id = :location_id AND {AS_SEEN}
+            WHERE location_id = :location_id AND {AS_EXPECTED}
         """),  # noqa: S608 -- a condition of ours
         {
-            "code": code,
+            **given,
             "name": None if name is None else texts.text(name, what="name"),
-            "territory": territory,
             "address": None if address is None else texts.text(address, what="address", longest=300),
-            "status": status,
             "location_id": location_id,
-            "seen": seen,
+            "expected_version": expected_version,
         },
     )
     found = get(session, location_id)
     if done.rowcount == 0:
         raise changed()
+    said = sorted(field for field, value in given.items() if value is not None)
+    audit.append(session, act, "location.changed", found, fields=said, status=found.status)
     return found
 
 
@@ -202,11 +215,11 @@ def of_partner(session: Session, *, partner_id: UUID, after: UUID, limit: int) -
     return [Location(*row) for row in rows]
 
 
-def add_till(session: Session, *, location_id: UUID, code: str, now: datetime) -> Till:
+def add_till(session: Session, act: Act, *, location_id: UUID, code: str) -> Till:
     """A new till, active; raises LocationNotFound, LocationClosed, MalformedCode, TillCodeTaken."""
     if get(session, location_id).status == "closed":
         raise LocationClosed("the location is closed")
-    made = Till(ids.new(), location_id, _code(code), "active", now)
+    made = Till(ids.new(), location_id, _code(code), "active", act.now)
     done = session.execute(
         text("""
             INSERT INTO partners.till (till_id, location_id, code, status, created_at)
@@ -215,23 +228,28 @@ def add_till(session: Session, *, location_id: UUID, code: str, now: datetime) -
         vars(made),
     )
     if done.rowcount == 0:
-        raise TillCodeTaken(f"there is a till {code} already")
+        raise TillCodeTaken(f"there is already a till {code}")
+    audit.append(session, act, "till.added", made, location=ids.show(ids.LOCATION, location_id))
     return made
 
 
-def set_till(session: Session, *, till_id: UUID, status: str, seen: Seen = None) -> Till:
+def set_till(
+    session: Session, act: Act, *, till_id: UUID, status: str, expected_version: ExpectedVersion = None
+) -> Till:
     """Block a till, let it work again, or retire it for good; raises TillNotFound, TillRetired, Stale."""
     row = session.execute(text(f"{_TILL} WHERE till_id = :till_id FOR NO KEY UPDATE"), {"till_id": till_id}).first()
     if row is None:
         raise TillNotFound("there is no such till")
-    check(row.version, seen)
+    check(row.version, expected_version)
     if row.status == "retired" and status != "retired":
-        raise TillRetired("the till is retired; put in a new one")
+        raise TillRetired("the till is retired; add a new one")
     session.execute(
         text("UPDATE partners.till SET status = :status WHERE till_id = :till_id"),
         {"till_id": till_id, "status": status},
     )
-    return till(session, till_id)
+    found = till(session, till_id)
+    audit.append(session, act, "till.changed", found, status=status)
+    return found
 
 
 def till(session: Session, till_id: UUID) -> Till:
@@ -282,10 +300,10 @@ def _refuse_taken(session: Session, location_id: UUID, code: str) -> None:
         {"location_id": location_id, "code": code},
     )
     if taken:
-        raise LocationCodeTaken(f"there is a location {code} already")
+        raise LocationCodeTaken(f"there is already a location {code}")
 
 
 def _code(code: str) -> str:
     if not _CODE.fullmatch(code):
-        raise MalformedCode("a code is 1 to 32 letters, digits and hyphens")
+        raise MalformedCode("a code has 1 to 32 letters, digits and hyphens")
     return code

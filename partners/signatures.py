@@ -9,17 +9,28 @@ from uuid import UUID
 from sqlalchemy import text
 
 from coalition import programme
-from kit import ids
+from kit import audit, ids
+from kit.audit import Act
 from kit.db import Session
-from kit.errors import Invalid
+from kit.errors import Invalid, NotFound
 from partners import accounts, texts
 
 
 class SignedInFuture(Invalid):
-    """An agreement can't have been signed after today."""
-
     code = "signed_in_future"
-    title = "Signed in the future"
+    title = "Signature date in the future"
+    description = "The date of a signature cannot be in the future."
+    remedy = "Send the day on which the agreement was signed, at the latest today in the programme's time zone."
+
+
+class SignatureNotFound(NotFound):
+    code = "signature_not_found"
+    title = "Signature not found"
+    description = "No signed agreement has this id."
+    remedy = (
+        "List the signed agreements with GET /v1/admin/partners/{partner_id}/signatures or `coalition partner "
+        "signature list`."
+    )
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,7 @@ class Signature:
 
 def record(
     session: Session,
+    act: Act,
     *,
     partner_id: UUID,
     document: str,
@@ -45,15 +57,14 @@ def record(
     partner_signatory: str,
     coalition_signatory: str,
     signed_on: date,
-    now: datetime,
 ) -> Signature:
     """Write down a signature; it can't be changed, only followed by another.
 
     Raises PartnerNotFound, PartnerGone, MalformedText, SignedInFuture.
     """
     accounts.present(session, partner_id)
-    if signed_on > programme.get(session).day(now):
-        raise SignedInFuture("an agreement can't have been signed after today")
+    if signed_on > programme.get(session).day(act.now):
+        raise SignedInFuture("the date of a signature cannot be in the future")
     signature = Signature(
         ids.new(),
         partner_id,
@@ -62,7 +73,7 @@ def record(
         texts.text(partner_signatory, what="partner_signatory"),
         texts.text(coalition_signatory, what="coalition_signatory"),
         signed_on,
-        now,
+        act.now,
     )
     session.execute(
         text("""
@@ -73,18 +84,29 @@ def record(
         """),
         vars(signature),
     )
+    audit.append(session, act, "agreement.signed", signature, document_hash=document_hash.hex())
     return signature
+
+
+_SELECT = """
+    SELECT signature_id, partner_id, document, document_hash, partner_signatory, coalition_signatory, signed_on,
+           recorded_at
+    FROM partners.agreement_signature
+"""
+
+
+def get(session: Session, signature_id: UUID) -> Signature:
+    """One signed document; raises SignatureNotFound."""
+    row = session.execute(text(f"{_SELECT} WHERE signature_id = :id"), {"id": signature_id}).first()
+    if row is None:
+        raise SignatureNotFound("no signed agreement has this id")
+    return Signature(*row)
 
 
 def of_partner(session: Session, *, partner_id: UUID, after: UUID, limit: int) -> list[Signature]:
     """What a partner signed, oldest first."""
     rows = session.execute(
-        text("""
-            SELECT signature_id, partner_id, document, document_hash, partner_signatory, coalition_signatory,
-                   signed_on, recorded_at
-            FROM partners.agreement_signature WHERE partner_id = :partner_id AND signature_id > :after
-            ORDER BY signature_id LIMIT :limit
-        """),
+        text(f"{_SELECT} WHERE partner_id = :partner_id AND signature_id > :after ORDER BY signature_id LIMIT :limit"),
         {"partner_id": partner_id, "after": after, "limit": limit},
     )
     return [Signature(*row) for row in rows]

@@ -38,6 +38,8 @@ TRANSITIONS = {
 # What begins something new takes a role: an earn that of the issuer, a burn or a hold that of the redeemer.
 Role = Literal["issuer", "redeemer"]
 
+LIVE: tuple[Status, ...] = ("active", "leaving")  # what posts, and with it issues points
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -50,7 +52,7 @@ class Standing:
     @property
     def makes_debts(self) -> bool:
         """Whether its returns may leave a member in debt, where the programme lets members owe."""
-        return self.status in ("active", "leaving")
+        return self.status in LIVE
 
     def stops(self, role: Role | None, *, now: datetime) -> bool:
         """Whether a posting that takes `role` is stopped at `now`; one that takes none stops when the partner has left.

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from coalition import programme, upkeep
+from coalition import programme, scheduled_postings
 from kit.db import Database, Session
 from kit.errors import Conflict, Invalid
 
@@ -20,18 +20,18 @@ FURTHEST = timedelta(days=3 * 366)
 
 
 class ClockBackwards(Conflict):
-    """A test clock moves only forward; `clock_now` says where it stands."""
-
     code = "clock_backwards"
     title = "Test clock moves only forward"
-    remedy = "Choose a time behind `clock_now`, or make a new partner in the sandbox, whose clock is right."
+    description = "A test clock moves forward only. `clock_now` is its present time."
+    remedy = "Choose a time after `clock_now`, or make a new sandbox partner, whose clock shows the true time."
+    facts = ("clock_now",)
 
 
 class ClockTooFar(Invalid):
-    """A test clock goes at most three years ahead of the true time."""
-
     code = "clock_too_far"
     title = "Test clock too far ahead"
+    description = "A test clock can be at most three years ahead of the true time."
+    remedy = "Choose a time up to the day that `detail` names."
 
 
 def ahead(session: Session, partner_id: UUID) -> timedelta:
@@ -51,9 +51,9 @@ def put_forward(session: Session, *, partner_id: UUID, to: datetime, now: dateti
         raise programme.ClockRefused("this coalition runs on the clock of a replay")
     stands = now + _locked(session, partner_id)
     if to < stands:
-        raise ClockBackwards(f"your clock stands at {stands.isoformat()}", clock_now=stands.isoformat())
+        raise ClockBackwards(f"your clock shows {stands.isoformat()}", clock_now=stands.isoformat())
     if to > now + FURTHEST:
-        raise ClockTooFar(f"a test clock goes up to {(now + FURTHEST).date()} today")
+        raise ClockTooFar(f"today a test clock can go up to {(now + FURTHEST).date()}")
     if to > now:
         session.execute(
             text("""
@@ -63,7 +63,7 @@ def put_forward(session: Session, *, partner_id: UUID, to: datetime, now: dateti
             {"partner_id": partner_id, "ahead": to - now, "now": now},
         )
     day = programme.get(session).day
-    upkeep.warn_issuer(session, partner_id=partner_id, since=day(stands), until=day(to), now=to)
+    scheduled_postings.warn_issuer(session, partner_id=partner_id, since=day(stands), until=day(to), now=to)
     return to - now
 
 
@@ -85,9 +85,9 @@ def catch_up(database: Database, *, partner_id: UUID, now: datetime) -> int:
         at = now + ahead(session, partner_id)
         today = programme.get(session).day(at)
     return (
-        upkeep.lapse_holds(database, now=at, partner_id=partner_id)
-        + upkeep.vest(database, now=at, partner_id=partner_id)
-        + upkeep.expire(database, day=today - timedelta(days=1), now=at, partner_id=partner_id)
+        scheduled_postings.lapse_holds(database, now=at, partner_id=partner_id)
+        + scheduled_postings.vest(database, now=at, partner_id=partner_id)
+        + scheduled_postings.expire(database, day=today - timedelta(days=1), now=at, partner_id=partner_id)
     )
 
 

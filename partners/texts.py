@@ -9,32 +9,18 @@ from email_validator import EmailNotValidError, validate_email
 
 from coalition.identifiers import MalformedEmail, MalformedPhone
 from kit.errors import Invalid
+from kit.texts import LONGEST_NAME, MalformedText, text
 from partners.territories import countries
 
-LONGEST_NAME = 100
+__all__ = ["LONGEST_NAME", "MalformedText", "UnknownCountry", "country", "email", "phone", "text"]
 _E164 = re.compile(r"\+[1-9][0-9]{4,14}")
 
 
-class MalformedText(Invalid):
-    """A name, reason, address or clause is empty, too long, or has characters that can't be printed."""
-
-    code = "malformed_text"
-    title = "Malformed text"
-
-
 class UnknownCountry(Invalid):
-    """A country is named by its two letters of ISO 3166-1, such as GB."""
-
     code = "unknown_country"
     title = "Unknown country"
-
-
-def text(value: str, *, what: str, longest: int = LONGEST_NAME) -> str:
-    """`value` without spaces around it; raises MalformedText unless 1 to `longest` printable characters are left."""
-    found = value.strip()
-    if not 1 <= len(found) <= longest or not found.isprintable():
-        raise MalformedText(f"{what}: give 1 to {longest} printable characters", what=what)
-    return found
+    description = "A country is a two-letter ISO 3166-1 code such as GB."
+    remedy = "Send two capital letters in `country`."
 
 
 def email(value: str) -> str:
@@ -42,7 +28,7 @@ def email(value: str) -> str:
     try:
         return validate_email(value, check_deliverability=False).normalized.lower()
     except EmailNotValidError:
-        raise MalformedEmail("this is no e-mail address") from None
+        raise MalformedEmail("this is not an e-mail address") from None
 
 
 def phone(value: str) -> str:
@@ -55,11 +41,11 @@ def phone(value: str) -> str:
         found = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
         if _E164.fullmatch(found):
             return found
-    raise MalformedPhone("give an international number, such as +44 20 7946 0000")
+    raise MalformedPhone("enter an international number, such as +44 20 7946 0000")
 
 
 def country(value: str) -> str:
     """The country's code; raises UnknownCountry."""
     if value not in countries():
-        raise UnknownCountry("name the country by its two letters of ISO 3166-1, such as GB")
+        raise UnknownCountry("name the country by its two-letter ISO 3166-1 code, such as GB")
     return value

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date
+from typing import Any, TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from coalition import business_days
 from kit import money
-from kit.cells import plain
+from kit.cells import table
 from kit.db import Session
 from kit.errors import NotFound
-from partners import accounts
+from settlement import runs, settled_days, statements
 
 
 class DayNotSettled(NotFound):
-    """The day has not been settled yet."""
-
     code = "day_not_settled"
     title = "Day not settled"
+    description = "The day has not been settled yet."
+    remedy = "Settle the day with `coalition settlement run` once it is over, then make the report."
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class NetLine:
 
 @dataclass(frozen=True)
 class SetAsideLine:
-    """Points burned on the day that could not be priced; `settled_on` is the night that took them in, if one has."""
+    """Points burned on the day that could not be priced; `settled_on` is the run that took them in, if one has."""
 
     payer: str
     payee: str
@@ -58,11 +58,14 @@ class SetAsideLine:
 
 
 @dataclass(frozen=True)
-class UncoveredLine:
+class ShortfallLine:
     """Points that a partner's returns could not take back: written off, or owed by the members from then on."""
 
     partner: str
     points: int
+
+
+Line = TypeVar("Line", ObligationLine, NetLine, SetAsideLine)
 
 
 @dataclass(frozen=True)
@@ -75,59 +78,57 @@ class Report:
     net_positions: list[NetLine]
     payments: list[ObligationLine]
     set_aside: list[SetAsideLine]
-    uncovered: list[UncoveredLine]
+    shortfall: list[ShortfallLine]
 
 
 def get(session: Session, day: date) -> Report:
     """The report of a settled day; raises DayNotSettled."""
-    content_hash = session.scalar(
-        text("SELECT content_hash FROM settlement.settled_day WHERE day = :day"), {"day": day}
-    )
-    if content_hash is None:
+    kept = settled_days.content_hash(session, day)
+    if kept is None:
         raise DayNotSettled(f"{day} is not settled")
-    owed = session.execute(
-        text("""
-            SELECT f.name, t.name, sum(o.points)::bigint, sum(o.amount_minor)::bigint, o.currency
-            FROM settlement.obligation o
-            JOIN partners.partner f ON f.partner_id = o.payer_id JOIN partners.partner t ON t.partner_id = o.payee_id
-            WHERE o.day = :day GROUP BY f.name, t.name, o.currency ORDER BY f.name, t.name, o.currency
-        """),
-        {"day": day},
+    # Who a partner is, is the partners' to say: names are put in here, and order the lines.
+    names = {party_id: party.name for party_id, party in statements.parties(session).items()}
+
+    def lines(statement: str, shown: Callable[[Row[Any]], Line]) -> list[Line]:
+        return [shown(row) for row in session.execute(text(statement), {"day": day})]
+
+    owed = lines(
+        """
+        SELECT payer_id, payee_id, sum(points) FILTER (WHERE kind = 'redemption')::bigint AS points,
+               sum(amount_minor)::bigint AS amount_minor, currency
+        FROM settlement.obligation WHERE day = :day GROUP BY payer_id, payee_id, currency
+        """,
+        lambda o: ObligationLine(names[o.payer_id], names[o.payee_id], o.points or 0, o.amount_minor, o.currency),
     )
-    nets = session.execute(
-        text("""
-            SELECT p.name, n.amount_minor, n.currency FROM settlement.net_position n
-            JOIN partners.partner p USING (partner_id) WHERE n.day = :day ORDER BY p.name, n.currency
-        """),
-        {"day": day},
+    nets = lines(
+        """
+        SELECT party_id, sum(amount_minor)::bigint AS amount_minor, currency
+        FROM (SELECT payee_id AS party_id, amount_minor, currency FROM settlement.obligation WHERE day = :day
+              UNION ALL
+              SELECT payer_id, -amount_minor, currency FROM settlement.obligation WHERE day = :day) both_sides
+        GROUP BY party_id, currency
+        """,
+        lambda n: NetLine(names[n.party_id], n.amount_minor, n.currency),
     )
-    paid = session.execute(
-        text("""
-            SELECT f.name, t.name, 0, y.amount_minor, y.currency FROM settlement.payment y
-            JOIN partners.partner f ON f.partner_id = y.payer_id JOIN partners.partner t ON t.partner_id = y.payee_id
-            WHERE y.day = :day ORDER BY y.seq
-        """),
-        {"day": day},
+    paid = [
+        ObligationLine(names[p.payer_id], names[p.payee_id], 0, p.amount_minor, p.currency)
+        for run in runs.ending_on(session, day)
+        for p in runs.payments(session, run.run_id)
+    ]
+    left_out = lines(
+        "SELECT payer_id, payee_id, issued_on, points, code, settled_on FROM settlement.set_aside WHERE day = :day",
+        lambda s: SetAsideLine(names[s.payer_id], names[s.payee_id], s.issued_on, s.points, s.code, s.settled_on),
     )
-    left_out = session.execute(
-        text("""
-            SELECT f.name, t.name, s.issued_on, s.points, s.code, s.settled_on FROM settlement.set_aside s
-            JOIN partners.partner f ON f.partner_id = s.payer_id JOIN partners.partner t ON t.partner_id = s.payee_id
-            WHERE s.day = :day ORDER BY f.name, t.name, s.issued_on
-        """),
-        {"day": day},
-    )
-    uncovered = business_days.uncovered(session, day)
-    names = {partner.partner_id: partner.name for partner in accounts.everybody(session)}
+    shortfall = business_days.shortfall(session, day)
     return Report(
         day,
-        bytes(content_hash).hex(),
-        [ObligationLine(*row) for row in owed],
-        [NetLine(*row) for row in nets],
-        [ObligationLine(*row) for row in paid],
-        [SetAsideLine(*row) for row in left_out],
+        kept.hex(),
+        sorted(owed, key=lambda o: (o.payer, o.payee, o.currency)),
+        sorted(nets, key=lambda n: (n.partner, n.currency)),
+        paid,
+        sorted(left_out, key=lambda s: (s.payer, s.payee, s.issued_on)),
         sorted(
-            (UncoveredLine(names[partner_id], points) for partner_id, points in uncovered.items()),
+            (ShortfallLine(names[partner_id], points) for partner_id, points in shortfall.items()),
             key=lambda line: line.partner,
         ),
     )
@@ -143,22 +144,17 @@ def as_json(report: Report) -> str:
 
 def as_csv(report: Report) -> str:
     """One table (RFC 4180): every obligation, net position and payment as a row, told apart by `record`."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(["record", "day", "payer", "payee", "points", "amount_minor", "currency"])
-    for o in report.obligations:
-        writer.writerow(
-            ["obligation", report.day, plain(o.payer), plain(o.payee), o.points, o.amount_minor, o.currency]
-        )
-    for n in report.net_positions:
-        writer.writerow(["net_position", report.day, "", plain(n.partner), "", n.amount_minor, n.currency])
-    for p in report.payments:
-        writer.writerow(["payment", report.day, plain(p.payer), plain(p.payee), "", p.amount_minor, p.currency])
-    for s in report.set_aside:
-        writer.writerow(["set_aside", report.day, plain(s.payer), plain(s.payee), s.points, "", ""])
-    for u in report.uncovered:
-        writer.writerow(["uncovered", report.day, plain(u.partner), "", u.points, "", ""])
-    return out.getvalue().rstrip("\r\n")
+    day = report.day
+    return table(
+        [
+            ("record", "day", "payer", "payee", "points", "amount_minor", "currency"),
+            *(("obligation", day, o.payer, o.payee, o.points, o.amount_minor, o.currency) for o in report.obligations),
+            *(("net_position", day, "", n.partner, "", n.amount_minor, n.currency) for n in report.net_positions),
+            *(("payment", day, p.payer, p.payee, "", p.amount_minor, p.currency) for p in report.payments),
+            *(("set_aside", day, s.payer, s.payee, s.points, "", "") for s in report.set_aside),
+            *(("shortfall", day, u.partner, "", u.points, "", "") for u in report.shortfall),
+        ]
+    ).rstrip("\r\n")
 
 
 def as_table(report: Report) -> str:
@@ -179,15 +175,18 @@ def as_table(report: Report) -> str:
     lines += ["", "Payments"]
     lines += [f"  {sentence}" for sentence in who_owes_whom(report)] or ["  none"]
     if report.set_aside:
-        lines += ["", "Set aside (points burned elsewhere whose issuer had no agreement on the day it issued them)"]
+        lines += ["", "Set aside (points burned elsewhere, whose issuer had no agreement on the day it issued them)"]
         lines += [
             f"  {s.payer:<16} → {s.payee:<16} {s.points:>10} points issued on {s.issued_on}, "
             + (f"settled on {s.settled_on}" if s.settled_on else "waiting")
             for s in report.set_aside
         ]
-    if report.uncovered:
-        lines += ["", "Not covered (points of returns that were spent already: written off, or owed by the members)"]
-        lines += [f"  {u.partner:<16} {u.points:>29} points" for u in report.uncovered]
+    if report.shortfall:
+        lines += [
+            "",
+            "Not covered (points of returns that members had already spent: written off, or owed by the members)",
+        ]
+        lines += [f"  {u.partner:<16} {u.points:>29} points" for u in report.shortfall]
     return "\n".join([*lines, "", f"content {report.content_hash}"])
 
 

@@ -1,4 +1,4 @@
-"""How the nights stand: what is open, settled, failed or set aside. For the operator, `/readyz` and metrics."""
+"""How settlement stands: what is open, settled, failed or set aside. For the operator, `/readyz` and metrics."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import date, datetime
 
 from coalition import programme
 from kit.db import Session
-from settlement import night_faults, nights, set_aside, settled_days
-from settlement.night_faults import NightFault
+from settlement import nightly, run_failures, set_aside, settled_days
+from settlement.run_failures import RunFailure
 
 
 @dataclass(frozen=True)
@@ -18,21 +18,21 @@ class Standing:
     open_day: date
     last_settled: date | None
     oldest_unsettled: date | None
-    faults: tuple[NightFault, ...]
+    failures: tuple[RunFailure, ...]
     set_aside: int
     set_aside_points: int
 
 
 def read(session: Session, *, now: datetime) -> Standing:
-    """How the nights stand at `now`. Raises NoProgramme."""
+    """How settlement stands at `now`. Raises NoProgramme."""
     current = programme.get(session)
     waiting = set_aside.sums(session)
-    due = nights.due_days(session, now=now)
+    due = nightly.due_days(session, now=now)
     return Standing(
         open_day=current.open_day,
         last_settled=settled_days.last(session),
         oldest_unsettled=min(due, default=None),
-        faults=tuple(night_faults.all_of_them(session)),
+        failures=tuple(run_failures.all_of_them(session)),
         set_aside=waiting.pairs,
         set_aside_points=waiting.points,
     )

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from coalition import programme, rates
 from kit import money
+from kit.audit import Act
 from kit.db import Session
-from partners import accounts, lifecycle
+from partners import accounts, issuing, lifecycle
 from partners.accounts import Partner
-from partners.lifecycle import Step
 from settlement import agreements
 
 
@@ -30,12 +30,13 @@ class Terms:
     since: date | None = None
 
 
-def put_in_force(session: Session, *, partner_id: UUID, terms: Terms, step: Step) -> None:
+def put_in_force(session: Session, act: Act, *, partner_id: UUID, terms: Terms) -> None:
     """Give the partner a rate and an agreement. Raises DayIsOver, VersionTaken."""
     current = programme.get(session)
     since = terms.since or current.open_day
     rates.set_rate(
         session,
+        act,
         partner_id=partner_id,
         points_per_unit=terms.points_per_unit,
         minor_per_unit=terms.minor_per_unit or money.minor_units(current.currency),
@@ -44,25 +45,23 @@ def put_in_force(session: Session, *, partner_id: UUID, terms: Terms, step: Step
     )
     agreements.agree(
         session,
+        act,
         partner_id=partner_id,
         redemption_price_minor=terms.redemption_price_minor,
         currency=current.currency,
         since=since,
-        now=step.now,
     )
 
 
 def take_on(
-    session: Session, *, code: str, name: str, terms: Terms | None, step: Step, is_redeemer: bool = True
+    session: Session, act: Act, *, code: str, name: str, terms: Terms | None, is_redeemer: bool = True
 ) -> Partner:
     """A new partner that is active at once, on somebody's word and without papers: for a trial or a demo.
 
     It issues points where it has `terms` for that. Raises MalformedPartner, PartnerCodeTaken, MalformedText.
     """
-    made = accounts.onboard(
-        session, code=code, name=name, now=step.now, made_by=step.made_by, is_issuer=terms is not None,
-        is_redeemer=is_redeemer,
-    )  # fmt: skip
+    issuing.hold(session)  # before the first entry in the audit: who holds the terms may wait for the audit's end
+    made = accounts.onboard(session, act, code=code, name=name, is_issuer=terms is not None, is_redeemer=is_redeemer)
     if terms is not None:
-        put_in_force(session, partner_id=made.partner_id, terms=terms, step=step)
-    return lifecycle.vouch(session, partner_id=made.partner_id, step=step)
+        put_in_force(session, act, partner_id=made.partner_id, terms=terms)
+    return lifecycle.vouch(session, act, partner_id=made.partner_id)

@@ -1,15 +1,13 @@
-"""Whether the nights come through: what the operator is told, by the programme's own clock."""
+"""Whether the days get settled: what the operator is told, by the programme's own clock."""
 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import text
-
-from coalition import business_days, programme
+from coalition import programme
 from kit.db import Session
 from kit.exposition import Gauge
-from settlement import night_faults, set_aside
+from settlement import nightly, run_failures, set_aside
 
 LATE_AFTER = timedelta(hours=1)
 
@@ -17,11 +15,11 @@ LATE_AFTER = timedelta(hours=1)
 def state(session: Session, now: datetime) -> str:
     """`ok`, or what a person has to see to; it names days, and never partners.
 
-    `failed: 2026-03-02 (night_differs)`: that night fails. `late`: a day that ended an hour ago or more is not settled.
+    `failed: 2026-03-02 (run_differs)`: its settlement fails. `late`: a day that ended an hour ago is not settled.
     `set aside`: points wait for an agreement that prices them.
     """
-    if faults := night_faults.all_of_them(session):
-        return f"failed: {faults[0].day} ({faults[0].code})"
+    if failures := run_failures.all_of_them(session):
+        return f"failed: {failures[0].day} ({failures[0].code})"
     if late_s(session, now) >= LATE_AFTER.total_seconds():
         return "late"
     return "set aside" if set_aside.sums(session).pairs else "ok"
@@ -35,12 +33,7 @@ def late_s(session: Session, now: datetime) -> float:
 
 
 def _oldest_unsettled(session: Session, open_day: date) -> date:
-    statement = """
-        SELECT min(day) FROM unnest(CAST(:closed AS date[])) AS day
-        WHERE NOT EXISTS (SELECT FROM settlement.settled_day s WHERE s.day = day)
-    """
-    closed = [day for day, _ in business_days.closed_days(session)]
-    return session.scalar(text(statement), {"closed": closed}) or open_day
+    return min(nightly.unsettled_days(session), default=open_day)
 
 
 def _unsettled_days(session: Session, now: datetime) -> float:
@@ -64,7 +57,7 @@ def _age(session: Session, now: datetime) -> float:
 
 
 def _failing(session: Session, now: datetime) -> float:
-    return float(len(night_faults.all_of_them(session)))
+    return float(len(run_failures.all_of_them(session)))
 
 
 def _set_aside(session: Session, now: datetime) -> float:
@@ -72,7 +65,7 @@ def _set_aside(session: Session, now: datetime) -> float:
 
 
 GAUGES = (
-    Gauge("coalition_nights_failing", "Nights that failed when they were last tried", _failing),
+    Gauge("coalition_settlement_runs_failing", "Settlement runs that failed when they were last tried", _failing),
     Gauge("coalition_set_aside_points", "Points burned elsewhere that wait for an agreement to price them", _set_aside),
     Gauge("coalition_open_day_start_timestamp_seconds", "When the open business day began", _open_since),
     Gauge(
@@ -82,5 +75,5 @@ GAUGES = (
     ),
     Gauge("coalition_settled_day_age_seconds", "Since that end, by the programme's clock", _age),
     Gauge("coalition_unsettled_days", "Days that are over and not settled", _unsettled_days),
-    Gauge("coalition_night_late_seconds", "Since the oldest day that is not settled was over", late_s),
+    Gauge("coalition_settlement_late_seconds", "Since the oldest day that is not settled was over", late_s),
 )

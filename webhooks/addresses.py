@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from kit import hosts
 from kit.errors import Invalid
 from kit.settings import Network
 
@@ -15,10 +16,16 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class EndpointUrlRefused(Invalid):
-    """An endpoint's URL is absolute, https, without user, password or fragment, and names no private address."""
-
     code = "endpoint_url_refused"
     title = "Endpoint URL refused"
+    description = (
+        "An endpoint's URL is absolute and uses https. It has no user, password or fragment, and does not lead to a "
+        "private address."
+    )
+    remedy = (
+        "Send an https URL of a public host, and put secrets into the path rather than user and password. On your own "
+        "machine, use a tunnel."
+    )
 
 
 class AddressRefused(OSError):
@@ -34,20 +41,22 @@ def check_url(url: str, *, allow_http: bool, allowed: Iterable[Network]) -> str:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise EndpointUrlRefused("the URL can't be read") from None
+        raise EndpointUrlRefused("we cannot read the URL") from None
     if parts.scheme not in (("https", "http") if allow_http else ("https",)):
-        raise EndpointUrlRefused("the URL has to begin with https://")
+        raise EndpointUrlRefused("the URL must begin with https://")
     if not parts.hostname or parts.username is not None or parts.password is not None or parts.fragment:
         raise EndpointUrlRefused("the URL needs a host, and no user, password or fragment")
     if not url.isascii() or not url.isprintable() or " " in url or port == 0:
-        raise EndpointUrlRefused("the URL may hold visible ASCII characters only")
-    address = _address_in(parts.hostname)
+        raise EndpointUrlRefused("the URL can hold only visible ASCII characters")
+    address = address_in(parts.hostname)
     if address is not None and not goes_to(address, allowed=allowed):
-        raise EndpointUrlRefused("webhooks go to public addresses only, and this is none")
+        raise EndpointUrlRefused("webhooks go only to public addresses, and this is not one")
+    if "%" in parts.hostname or (address is None and hosts.of_url(parts) is None):
+        raise EndpointUrlRefused("the URL's host is neither a name nor an address")
     return url
 
 
-def _address_in(host: str) -> str | None:
+def address_in(host: str) -> str | None:
     """The address that `host` is without asking anybody, in whatever spelling; None for a name."""
     name = host.rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):  # RFC 6761 §6.3
@@ -63,7 +72,7 @@ def _address_in(host: str) -> str | None:
 def check_address(address: str, *, allowed: Iterable[Network]) -> None:
     """Raise AddressRefused unless webhooks go to `address`."""
     if not goes_to(address, allowed=allowed):
-        raise AddressRefused("webhooks don't go there")
+        raise AddressRefused("webhooks do not go there")
 
 
 def goes_to(address: str, *, allowed: Iterable[Network]) -> bool:

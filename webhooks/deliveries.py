@@ -1,212 +1,65 @@
-"""Deliveries: one event for one endpoint, until it is delivered or given up. The schedule is in these rows.
+"""Deliveries as their partner sees them: one event for one endpoint, until it is delivered or given up.
 
-The pump's three moves are here as plain transactions: fan out, claim, complete. A claim writes its attempt as `unknown`
-before anything is sent; a completion counts only for the claim it was made under.
+What the pump does with them stands in webhooks.queue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
 
-from kit import ids, outbox
+from kit import audit, ids, outbox
+from kit.audit import Act
 from kit.db import Session
 from kit.errors import Conflict, NotFound
-from kit.exposition import Gauge
-from webhooks import endpoints, places
-from webhooks.places import Free
+from webhooks import endpoints, ordering
 
-MOST_COUNTED = 100_000
-LEASE = timedelta(seconds=90)  # longer than the longest attempt and its completion
+STATES = ("pending", "delivered", "failed", "held", "cancelled")
 
 
 class DeliveryNotFound(NotFound):
-    """No delivery of yours has this id."""
-
     code = "delivery_not_found"
     title = "Delivery not found"
+    description = "You have no delivery with this id."
+    remedy = "List your deliveries with GET /v1/webhook-deliveries, and use a `delivery_id` from there."
+
+
+class DeliveryCancelled(Conflict):
+    code = "delivery_cancelled"
+    title = "Delivery cancelled"
+    description = "The delivery was cancelled, so we do not send it again."
+    remedy = "Replay the event with POST /v1/webhook-replays, or read it with GET /v1/events."
 
 
 class EndpointDisabled(Conflict):
-    """The endpoint of this delivery is disabled, so nothing is sent to it; enable it, and it gets what it missed."""
-
     code = "endpoint_disabled"
     title = "Endpoint disabled"
+    description = (
+        "The delivery's endpoint is disabled or paused, so we send nothing to it. When you enable it, we send what it "
+        "missed."
+    )
+    remedy = (
+        "Enable the endpoint with POST /v1/webhook-endpoints/{endpoint_id}/enable. You need not retry the delivery "
+        "then."
+    )
 
 
 class AlreadyDelivered(Conflict):
-    """The delivery has succeeded; there is nothing to retry."""
-
     code = "already_delivered"
     title = "Already delivered"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What is needed for one attempt; `tries` are those so far of the schedule, this one included."""
-
-    delivery_id: UUID
-    claim_id: UUID
-    endpoint_id: UUID
-    partner_id: UUID
-    event_id: UUID
-    attempt_no: int
-    tries: int
-    url: str
-    sealed_secret: bytes
-    body: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What came of one attempt. `retry_in` is None when it succeeded, or failed for the last time."""
-
-    claim: Claim
-    succeeded: bool
-    status_code: int | None
-    error: str | None
-    duration_ms: int
-    response: bytes
-    retry_in: timedelta | None
-    disable_endpoint: bool = False
-
-
-_CLAIM = text("""
-    WITH due AS (
-        SELECT d.delivery_id
-        FROM (
-            SELECT x.delivery_id, x.due_at, e.partner_id, e.endpoint_id = ANY(:slow) AS is_slow,
-                   row_number() OVER (PARTITION BY e.partner_id ORDER BY x.due_at) AS of_partner,
-                   row_number() OVER (PARTITION BY e.endpoint_id = ANY(:slow) ORDER BY x.due_at) AS of_lane
-            FROM webhooks.endpoint e
-            LEFT JOIN unnest(CAST(:endpoints AS uuid[]), CAST(:endpoints_free AS int[])) AS known (endpoint_id, free)
-                   ON known.endpoint_id = e.endpoint_id
-            CROSS JOIN LATERAL (
-                SELECT y.delivery_id, y.due_at FROM webhooks.delivery y
-                WHERE y.endpoint_id = e.endpoint_id AND y.state = 'pending' AND y.due_at <= :now
-                ORDER BY y.due_at, y.position LIMIT coalesce(known.free, :at_first)
-                FOR UPDATE SKIP LOCKED) x
-            WHERE e.status = 'enabled') d
-        LEFT JOIN unnest(CAST(:partners AS uuid[]), CAST(:partners_free AS int[])) AS busy (partner_id, free)
-               ON busy.partner_id = d.partner_id
-        WHERE d.of_partner <= coalesce(busy.free, :of_partner) AND (d.of_lane <= :slow_free OR NOT d.is_slow)
-        ORDER BY d.due_at LIMIT :limit
-    ), claimed AS (
-        UPDATE webhooks.delivery d SET claim_id = :claim_id, due_at = :lease_until, attempts = d.attempts + 1
-        FROM due WHERE d.delivery_id = due.delivery_id
-        RETURNING d.delivery_id, d.claim_id, d.endpoint_id, d.subject_id, d.event_id, d.attempts, d.by_hand,
-                  d.position
-    ), attempted AS (
-        INSERT INTO webhooks.attempt (delivery_id, attempt_no, started_at, outcome)
-        SELECT delivery_id, attempts, :now, 'unknown' FROM claimed
-    )
-    SELECT c.delivery_id, c.claim_id, c.endpoint_id, e.partner_id, c.event_id, c.attempts, c.attempts - c.by_hand,
-           e.url, e.sealed_secret, v.body
-    FROM claimed c JOIN webhooks.endpoint e USING (endpoint_id)
-    JOIN kit.event v ON v.subject_id = c.subject_id AND v.event_id = c.event_id
-    ORDER BY c.position
-""")
-
-
-def claim(session: Session, *, now: datetime, free: Free) -> list[Claim]:
-    """Claim due deliveries for the places that are `free`, those due longest first.
-
-    Each endpoint and each partner has its own places, so whoever hangs delays nobody else.
-    """
-    rows = session.execute(
-        _CLAIM,
-        {
-            "slow": list(free.slow),
-            "slow_free": free.of_slow,
-            "endpoints": list(free.of_endpoint),
-            "endpoints_free": list(free.of_endpoint.values()),
-            "at_first": places.AT_FIRST,
-            "partners": list(free.of_partner),
-            "partners_free": list(free.of_partner.values()),
-            "of_partner": places.OF_PARTNER,
-            "now": now,
-            "limit": max(free.in_all, 0),
-            "claim_id": ids.new(),
-            "lease_until": now + LEASE,
-        },
-    )
-    return [Claim(*row) for row in rows]
-
-
-def release_claims(session: Session, *, now: datetime) -> int:
-    """Make what a pump that is gone had claimed due again; only for who holds the pump's lock."""
-    done = session.execute(
-        text("UPDATE webhooks.delivery SET claim_id = NULL, due_at = :now WHERE claim_id IS NOT NULL"),
-        {"now": now},
-    )
-    return done.rowcount
-
-
-_COMPLETE = text("""
-    UPDATE webhooks.delivery d
-    SET state = u.state, claim_id = NULL, due_at = coalesce(u.due_at, d.due_at),
-        completed_at = CASE WHEN u.state = 'pending' THEN NULL ELSE CAST(:now AS timestamptz) END
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:claims AS uuid[]), CAST(:states AS text[]),
-                CAST(:dues AS timestamptz[])) AS u (delivery_id, claim_id, state, due_at)
-    WHERE d.delivery_id = u.delivery_id AND d.claim_id = u.claim_id
-""")
-_COMPLETE_ATTEMPTS = text("""
-    UPDATE webhooks.attempt a
-    SET outcome = u.outcome, status_code = u.status_code, error = u.error, duration_ms = u.duration_ms,
-        response = u.response
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[]), CAST(:outcomes AS text[]), CAST(:codes AS int[]),
-                CAST(:errors AS text[]), CAST(:durations AS int[]), CAST(:responses AS bytea[]))
-         AS u (delivery_id, attempt_no, outcome, status_code, error, duration_ms, response)
-    WHERE a.delivery_id = u.delivery_id AND a.attempt_no = u.attempt_no
-""")
-
-
-def complete(session: Session, results: Sequence[Result], *, now: datetime) -> None:
-    """Write down what came of attempts, and when each is due again."""
-    if not results:
-        return
-    session.execute(
-        _COMPLETE,
-        {
-            "ids": [r.claim.delivery_id for r in results],
-            "claims": [r.claim.claim_id for r in results],
-            "states": [_state(r) for r in results],
-            "dues": [None if r.retry_in is None else now + r.retry_in for r in results],
-            "now": now,
-        },
-    )
-    session.execute(
-        _COMPLETE_ATTEMPTS,
-        {
-            "ids": [r.claim.delivery_id for r in results],
-            "numbers": [r.claim.attempt_no for r in results],
-            "outcomes": ["succeeded" if r.succeeded else "failed" for r in results],
-            "codes": [r.status_code for r in results],
-            "errors": [r.error for r in results],
-            "durations": [r.duration_ms for r in results],
-            "responses": [r.response for r in results],
-        },
-    )
-    if gone := [r.claim.endpoint_id for r in results if r.disable_endpoint]:
-        session.execute(
-            text("UPDATE webhooks.endpoint SET status = 'disabled' WHERE endpoint_id = ANY(:ids)"),
-            {"ids": gone},
-        )
-
-
-def _state(result: Result) -> str:
-    if result.succeeded:
-        return "delivered"
-    return "failed" if result.retry_in is None else "pending"
+    description = "The delivery has already succeeded. There is nothing to retry."
+    remedy = "Do not retry it. If your side lost the event, read what it tells with GET /v1/transactions."
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One HTTP try; `outcome` stays `unknown` when the process ended before its answer was written down."""
+    """One HTTP try; `outcome` is `unknown` while it runs, and stays so when its process died meanwhile.
+
+    Of `duration_ms`, what went into each phase as webhooks.phases.Phases says.
+    """
 
     attempt_no: int
     started_at: datetime
@@ -214,6 +67,12 @@ class Attempt:
     status_code: int | None
     error: str | None
     duration_ms: int | None
+    response: str | None = None
+    remote_ip: str | None = None
+    dns_ms: int | None = None
+    connect_ms: int | None = None
+    tls_ms: int | None = None
+    first_byte_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -225,6 +84,7 @@ class Delivery:
     event_id: UUID
     event_type: str
     state: str
+    sequence: int | None
     attempts_made: int
     due_at: datetime
     completed_at: datetime | None
@@ -232,7 +92,7 @@ class Delivery:
 
 
 _SELECT = """
-    SELECT d.delivery_id, d.endpoint_id, d.event_id, v.type, d.state, d.attempts, d.due_at, d.completed_at
+    SELECT d.delivery_id, d.endpoint_id, d.event_id, v.type, d.state, d.sequence, d.attempts, d.due_at, d.completed_at
     FROM webhooks.delivery d JOIN webhooks.endpoint e USING (endpoint_id)
     JOIN kit.event v ON v.subject_id = d.subject_id AND v.event_id = d.event_id
     WHERE e.partner_id = :partner_id
@@ -273,37 +133,101 @@ def get(session: Session, *, delivery_id: UUID, partner_id: UUID) -> Delivery:
         {"delivery_id": delivery_id, "partner_id": partner_id},
     ).first()
     if row is None:
-        raise DeliveryNotFound("no delivery of yours has this id")
+        raise DeliveryNotFound("you have no delivery with this id")
     attempts = session.execute(
         text("""
-            SELECT attempt_no, started_at, outcome, status_code, error, duration_ms
-            FROM webhooks.attempt WHERE delivery_id = :delivery_id ORDER BY attempt_no
+            SELECT attempt_no, started_at, outcome, status_code, error, duration_ms, response, host(remote_ip),
+                   dns_ms, connect_ms, tls_ms, first_byte_ms
+            FROM webhooks.attempt WHERE delivery_id = :delivery_id
+            UNION ALL  -- the one that runs now, or whose process died
+            SELECT attempts, started_at, 'unknown', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+            FROM webhooks.delivery d
+            WHERE delivery_id = :delivery_id AND claim_id IS NOT NULL AND started_at IS NOT NULL AND NOT EXISTS (
+                SELECT FROM webhooks.attempt a WHERE a.delivery_id = d.delivery_id AND a.attempt_no = d.attempts)
+            ORDER BY 1
         """),
         {"delivery_id": delivery_id},
     )
-    return replace(Delivery(*row), attempts=[Attempt(*attempt) for attempt in attempts])
+    return replace(Delivery(*row), attempts=[_attempt(*attempt) for attempt in attempts])
 
 
-# What is due already, or on its way, is sent anyway. An attempt that is asked for uses up none of the schedule's.
+def _attempt(number: int, began: datetime, outcome: str, status: int | None, error: str | None, took_ms: int | None,
+             response: bytes | None, remote_ip: str | None, *phases: int | None) -> Attempt:  # fmt: skip
+    said = None if response is None else bytes(response).decode(errors="replace").replace("\0", "")
+    return Attempt(number, began, outcome, status, error, took_ms, said, remote_ip, *phases)
+
+
+# What is due already, or on its way, is sent anyway. An attempt that is asked for uses up none of the schedule's. What
+# failed was skipped by those behind it: it comes beside their order.
 _RETRY = """
     UPDATE webhooks.delivery
-    SET state = 'pending', due_at = :now, completed_at = NULL, by_hand = by_hand + (attempts > by_hand)::int
-    WHERE claim_id IS NULL AND state <> 'delivered' AND (state = 'failed' OR due_at > :now)
+    SET ordering_key = CASE state WHEN 'failed' THEN NULL ELSE ordering_key END,
+        batch_id = CASE state WHEN 'failed' THEN NULL ELSE batch_id END, state = 'pending', due_at = :now,
+        lane = 0, completed_at = NULL, by_hand = by_hand + (attempts > by_hand)::int
+    WHERE (claim_id IS NULL OR lease_until <= :now)
+      AND (state IN ('failed', 'held') OR state = 'pending' AND lane < 3 AND due_at > :now)
 """
 
 
 def retry(session: Session, *, delivery_id: UUID, partner_id: UUID, now: datetime) -> Delivery:
     """Make a delivery due now, also one that was given up, beside the attempts of its schedule.
 
-    Raises DeliveryNotFound, AlreadyDelivered, EndpointDisabled.
+    Raises DeliveryNotFound, AlreadyDelivered, DeliveryCancelled, EndpointDisabled.
     """
     found = get(session, delivery_id=delivery_id, partner_id=partner_id)
     if found.state == "delivered":
-        raise AlreadyDelivered("this delivery has succeeded")
+        raise AlreadyDelivered("this delivery has already succeeded")
+    if found.state == "cancelled":
+        raise DeliveryCancelled("this delivery was cancelled")
     if endpoints.get(session, endpoint_id=found.endpoint_id, partner_id=partner_id).status != "enabled":
-        raise EndpointDisabled("its endpoint is disabled", endpoint_id=ids.show(ids.ENDPOINT, found.endpoint_id))
+        raise EndpointDisabled(
+            "the delivery's endpoint is disabled", endpoint_id=ids.show(ids.ENDPOINT, found.endpoint_id)
+        )
     session.execute(text(f"{_RETRY} AND delivery_id = :delivery_id"), {"delivery_id": delivery_id, "now": now})
+    _probe(session, [found.endpoint_id], now=now)
     return get(session, delivery_id=delivery_id, partner_id=partner_id)
+
+
+def _probe(session: Session, endpoint_ids: list[UUID], *, now: datetime) -> None:
+    """Let an open breaker try the endpoint now: somebody said that it is well again."""
+    session.execute(
+        text("UPDATE webhooks.endpoint_state SET probe_at = :now WHERE endpoint_id = ANY(:ids) AND probe_at > :now"),
+        {"ids": endpoint_ids, "now": now},
+    )
+
+
+def cancel(session: Session, act: Act, *, delivery_id: UUID, partner_id: UUID) -> Delivery:
+    """Give up a delivery that waits, or is held: it is not sent any more, and what waits behind it goes on.
+
+    One that is being sent at this moment may still arrive. Raises DeliveryNotFound, AlreadyDelivered.
+    """
+    found = get(session, delivery_id=delivery_id, partner_id=partner_id)
+    if found.state == "delivered":
+        raise AlreadyDelivered("this delivery has already succeeded")
+    ordering.hold(session, found.endpoint_id)
+    row = session.execute(
+        text("""
+            UPDATE webhooks.delivery SET state = 'cancelled', completed_at = :now
+            WHERE delivery_id = :delivery_id AND state IN ('pending', 'held')
+            RETURNING ordering_key, batch_id
+        """),
+        {"delivery_id": delivery_id, "now": act.now},
+    ).first()
+    if row is not None:
+        if row.batch_id is not None:  # without it the batch is another one
+            session.execute(
+                text("""
+                    UPDATE webhooks.delivery SET batch_id = NULL
+                    WHERE endpoint_id = :endpoint_id AND ordering_key = :key AND batch_id = :batch_id
+                      AND state = 'pending'
+                """),
+                {"endpoint_id": found.endpoint_id, "key": row.ordering_key, "batch_id": row.batch_id},
+            )
+        if row.ordering_key is not None:
+            ordering.release_next(session, endpoint_id=found.endpoint_id, ordering_key=row.ordering_key, now=act.now)
+        found = get(session, delivery_id=delivery_id, partner_id=partner_id)
+        audit.append(session, act, "webhook_delivery.cancelled", ids.show(ids.DELIVERY, delivery_id))
+    return found
 
 
 @dataclass(frozen=True)
@@ -314,6 +238,11 @@ class Progress:
     pending: int
     delivered: int
     failed: int
+
+    @property
+    def missing(self) -> int:
+        """How many are to be delivered still, given up or not."""
+        return self.waiting + self.pending + self.failed
 
 
 def progress(session: Session, *, endpoint_ids: list[UUID]) -> Progress:
@@ -334,37 +263,5 @@ def progress(session: Session, *, endpoint_ids: list[UUID]) -> Progress:
 def retry_all(session: Session, *, endpoint_ids: list[UUID], now: datetime) -> int:
     """Make everything of these endpoints that is not delivered due now; returns how many."""
     done = session.execute(text(f"{_RETRY} AND endpoint_id = ANY(:ids)"), {"ids": endpoint_ids, "now": now})
+    _probe(session, endpoint_ids, now=now)
     return done.rowcount
-
-
-def _oldest_due_s(session: Session, now: datetime) -> float:
-    # What a disabled endpoint is not sent waits for nobody.
-    statement = """
-        SELECT min(d.due_at) FROM webhooks.endpoint e
-        CROSS JOIN LATERAL (SELECT x.due_at FROM webhooks.delivery x
-                            WHERE x.endpoint_id = e.endpoint_id AND x.state = 'pending'
-                            ORDER BY x.due_at LIMIT 1) d
-        WHERE e.status = 'enabled'
-    """
-    oldest: datetime | None = session.scalar(text(statement))
-    return max((now - oldest).total_seconds(), 0.0) if oldest else 0.0
-
-
-def _pending(session: Session, now: datetime) -> float:
-    # Enough to tell a queue from a flood, and never a walk through millions.
-    statement = "SELECT count(*) FROM (SELECT FROM webhooks.delivery WHERE state = 'pending' LIMIT :most) AS found"
-    return float(session.scalar(text(statement), {"most": MOST_COUNTED}) or 0)
-
-
-def _endpoints(status: str) -> Callable[[Session, datetime], float]:
-    statement = text("SELECT count(*) FROM webhooks.endpoint WHERE status = :status")
-    return lambda session, now: float(session.scalar(statement, {"status": status}) or 0)
-
-
-GAUGES = (
-    Gauge("coalition_events_waiting", "Events not fanned out yet", lambda session, now: float(outbox.waiting(session))),
-    Gauge("coalition_deliveries_pending", f"Deliveries to be made, counted up to {MOST_COUNTED}", _pending),
-    Gauge("coalition_deliveries_overdue_seconds", "Age of the delivery longest due", _oldest_due_s),
-    Gauge("coalition_webhook_endpoints_enabled", "Endpoints that are sent events", _endpoints("enabled")),
-    Gauge("coalition_webhook_endpoints_disabled", "Endpoints that are sent nothing", _endpoints("disabled")),
-)

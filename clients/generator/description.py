@@ -107,6 +107,7 @@ class Description:
 
 def read(document: Mapping[str, Any]) -> Description:
     """The description in an OpenAPI document; raises KeyError or ValueError for what it does not know."""
+    document = spelled_out(document)
     schemas = document["components"]["schemas"]
     tags = [tag for tag in document["tags"] if tag["name"] not in NOT_GENERATED]
     groups = {tag["name"]: Group(tag["name"].replace("-", "_"), tag["description"]) for tag in tags}
@@ -125,14 +126,32 @@ def read(document: Mapping[str, Any]) -> Description:
     )
 
 
+def spelled_out(document: Mapping[str, Any]) -> dict[str, Any]:
+    """`document` with each shared parameter and response in the places that refer to it."""
+    components = document["components"]
+
+    def spelled(part: Any) -> Any:
+        if isinstance(part, list):
+            return [spelled(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        _, _, section, name = part["$ref"].split("/") if "$ref" in part else ("", "", "", "")
+        if section in ("parameters", "responses"):
+            return components[section][name]
+        return {key: spelled(one) for key, one in part.items()}
+
+    return {**document, "paths": spelled(document["paths"]), "webhooks": spelled(document["webhooks"])}
+
+
 def _operation(group: str, method: str, path: str, item: Mapping[str, Any], schemas: Mapping[str, Any]) -> Operation:
     described = item[method.lower()]
-    parameters = [one for one in described["parameters"] if "$ref" not in one]
+    parameters = described["parameters"]
     names = {one["name"] for one in parameters}
     content = described.get("requestBody", {}).get("content", {})
     body = schemas[_referred(content[JSON]["schema"])] if JSON in content else {}
     answer, kind = _answer(described, schemas, names)
-    in_query = [one for one in parameters if one["in"] == "query" and one["name"] not in ("dry_run", "cursor")]
+    by_the_client = {"dry_run", *(["cursor"] if answer == "pages" else [])}
+    in_query = [one for one in parameters if one["in"] == "query" and one["name"] not in by_the_client]
     return Operation(
         name=_verb(group, described["operationId"]),
         method=method,
@@ -168,6 +187,8 @@ def _answer(described: Mapping[str, Any], schemas: Mapping[str, Any], parameters
     content = good.get("content", {})
     if LINES in content:
         return "lines", ""
+    if any(one["schema"].get("format") == "binary" for one in content.values()):
+        return "file", ""
     if JSON not in content:
         return "done", ""
     name = _referred(content[JSON]["schema"])
@@ -216,7 +237,7 @@ def _type(schema: Mapping[str, Any], *, sent: bool = False, named: str = "") -> 
         return _referred(schema)
     if "anyOf" in schema:
         several = [_type(one, sent=sent) for one in schema["anyOf"] if one.get("type") != "null"]
-        return " | ".join([*several, "None"] if len(several) < len(schema["anyOf"]) else several)
+        return " | ".join(several) + (_empty(schema, sent=sent) if len(several) < len(schema["anyOf"]) else "")
     kinds = schema.get("type", [])
     kinds = kinds if isinstance(kinds, list) else [kinds]
     [kind] = [one for one in kinds if one != "null"] or ["any"]

@@ -11,11 +11,14 @@ from clients.generator.description import Description, Field, Group, Operation
 
 PLACE = Path(__file__).parents[2] / "docs" / "postman" / "coalition.postman_collection.json"
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
-ABOUT = """The partner API. Set `baseUrl`, `clientId` and `clientSecret` (collection variables); every request then
-signs in by itself. What moves points gets a new Idempotency-Key each time: to see what a retry does, write one down
-instead. The ids in an answer are kept in variables of their names, so that the next request can use them: run the whole
-from top to bottom, or a folder. Every request says which status is right, so a run that ends well did all of it.
-"""
+ABOUT = (
+    "The partner API. Set the collection variables `baseUrl`, `clientId` and `clientSecret`. Every request then signs\n"
+    "in by itself. A request that moves points gets a new Idempotency-Key each time. To see what a retry does, set a "
+    "fixed key\n"
+    "instead. Variables keep the ids in each answer, so that the next request can use them. Run the whole collection "
+    "from top\n"
+    "to bottom, or one folder. Every request checks its status, so a run without failures did everything.\n"
+)
 # Where an example can't stand as it is: a receipt is posted once for ever, holds end and clocks go in the future.
 LIVE = {"card": "{{card}}", "reference": "R-{{$guid}}", "expires_at": "{{inAnHour}}", "now": "{{aMinuteLater}}"}
 PROOFS = frozenset(("code", "pin"))  # no example can be right, and five wrong ones lock the member's own
@@ -51,10 +54,15 @@ const isJson = /^application\\/json(;|$)/.test(pm.response.headers.get("Content-
 if (pm.response.code < 300 && isJson && pm.response.text()) {
     const answer = pm.response.json() || {};
     const first = Array.isArray(answer.data) ? answer.data[0] : answer;
+    // A list may begin with what an earlier run left behind, which names an endpoint that is gone.
+    const others = first === answer || pm.request.url.getPath().endsWith("/webhook-endpoints") ? "" : "endpoint_id";
     for (const [name, value] of Object.entries(first || {})) {
-        if (typeof value === "string" && (name === "reference" || name.endsWith("_id"))) {
+        if (name !== others && typeof value === "string" && (name === "reference" || name.endsWith("_id"))) {
             pm.collectionVariables.set(name, value);
         }
+    }
+    if (typeof answer.next_cursor === "string") {
+        pm.collectionVariables.set("cursor", answer.next_cursor);
     }
     if (answer.ahead_s !== undefined) {
         pm.collectionVariables.set("aheadS", answer.ahead_s);
@@ -138,7 +146,7 @@ def _events(group: Group, one: Operation) -> list[dict[str, Any]]:
 
 def _also(group: Group, one: Operation) -> list[str]:
     also = tour.ALSO.get((group.name, one.name))
-    return [f"Here it may be answered with {also[0]}: {also[1]}."] if also else []
+    return [f"Here the answer can also be {also[0]}: {also[1]}."] if also else []
 
 
 def _url(one: Operation) -> dict[str, Any]:

@@ -119,6 +119,7 @@ def _returned(one: Operation) -> str:
         "all": f"tuple[{one.kind}, ...]",
         "pages": f"Pages[{one.kind}]",
         "lines": "Iterator[Any]",
+        "file": "Iterator[bytes]",
         "done": "Meta",
     }[one.answer]
 

@@ -21,19 +21,30 @@ ORDER = {
     "earns": ("create", "create"),  # the second is what the return gives back
     "identifiers": ("list", "add", "send_code", "confirm", "remove"),
     "holds": ("create", "get", "capture", "create", "void"),
-    "webhook_endpoints": ("register", "list", "get", "change"),
+    "webhook_endpoints": (
+        *("register", "list", "get", "change", "rotate", "test", "stats"),
+        *("pause", "resume", "disable", "enable"),
+    ),
+    "event_consumers": ("create", "list", "get", "poll", "commit", "seek"),
+    "webhook_replays": ("list", "create", "get", "cancel"),
 }
 # Instead of the description's example: so many points that all that follows has enough, and an address codes go to.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("members", "enrol"): {"card": "{{card}}"},
     ("earns", "create"): {"card": "{{card}}", "points": 500, "reference": "R-1001"},
-    ("returns", "give_back"): {"reference": "R-1002", "transactions": [{"transaction_id": "txn_"}]},
+    ("returns", "create"): {"reference": "R-1002", "transactions": [{"transaction_id": "txn_"}]},
     ("identifiers", "add"): {"email": "ann-{{$guid}}@example.com"},
+    ("event_consumers", "commit"): {"cursor": "{{cursor}}"},
 }
 # Where the answer hangs on more than what was sent: what it may be besides, and why.
 ALSO = {
-    ("identifiers", "confirm"): (403, "a wrong code, for the right one is in the member's mail"),
-    ("batches", "cancel"): (409, "the file was posted already"),
+    ("identifiers", "confirm"): (403, "the code is wrong, because the right one is in the member's mail"),
+    ("batches", "cancel"): (409, "the file is already posted"),
+    ("webhook_replays", "cancel"): (409, "the replay has already ended"),
+    ("event_digests", "get"): (404, "the day has no digest yet"),
+    ("settlement_runs", "get"): (404, "nothing is settled yet"),
+    **{("statements", name): (404, "nothing is settled yet") for name in ("get", "file", "obligations")},
+    ("obligations", "lines"): (404, "nothing is settled yet"),
 }
 # Nobody has it yet, so that every run has a member of its own; its last digit is the check digit (Luhn).
 NEW_CARD = """

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
+from threading import Lock
 from typing import Any
 
 import flask_smorest
@@ -26,13 +27,14 @@ _HOME = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{{ title }}</title></head><body>
 <h1>{{ title }}</h1><p>{{ introduction }}</p><ul>
 <li><a href="{{ root }}/docs">The API, route by route</a> (<a href="{{ root }}/openapi.json">OpenAPI 3.1</a>)</li>
+<li><a href="{{ root }}/asyncapi.json">The events we send</a> (AsyncAPI 3.0)</li>
 <li><a href="{{ root }}/problems/">What can go wrong, and what to do about it</a></li>
 </ul></body></html>"""
 INTRODUCTION = (
-    "Members collect points at one partner and spend them at another. Get a token at /oauth/token with your client's "
-    "id and secret, find or enrol a member, and post earns and burns; each carries an Idempotency-Key of your own "
-    "making, so that a retry never posts twice. Amounts are whole minor units, points whole numbers. Errors are "
-    "problem details (RFC 9457) with a code you can rely on; webhooks tell you what happens."
+    "Members collect points at one partner and spend them at another. Get a token from /oauth/token with your client's "
+    "id and secret, find or enrol a member, and post earns and burns. Send an Idempotency-Key with each of them, so "
+    "that a retry never posts twice. Amounts are whole minor units and points are whole numbers. Errors are problem "
+    "details (RFC 9457) with a stable code. Webhooks tell you what happens."
 )
 _START = 'window.ui = SwaggerUIBundle({url: "%s/openapi.json", dom_id: "#swagger-ui", deepLinking: true});'
 _LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
@@ -40,21 +42,28 @@ _ASSETS = {"swagger-ui.css", "swagger-ui-bundle.js"}
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
-    """A blueprint whose arguments are parsed strictly."""
+    """A blueprint whose arguments are parsed strictly, and whose texts are given to `doc`: docstrings are for us."""
 
     ARGUMENTS_PARSER = StrictParser()
 
     def arguments(self, schema: Any, *, location: str = "json", **more: Any) -> Callable[[Any], Any]:
-        """As flask-smorest has it; a view that takes a query says so, since others refuse any."""
+        """As flask-smorest has it; a view says what it asks for, and if that is a query, since others refuse any."""
         decorate = super().arguments(schema, location=location, **more)
 
         def marked(view: Any) -> Any:
             view = decorate(view)
+            view.asks = (*getattr(view, "asks", ()), schema)
             if location == "query":
                 view.takes_query = True
             return view
 
         return marked
+
+    def _store_endpoint_docs(self, endpoint: str, *arguments: Any, **named: Any) -> None:
+        super()._store_endpoint_docs(endpoint, *arguments, **named)
+        for method, described in self._docs[endpoint].items():
+            if method != "parameters":
+                described["docstring"] = {}
 
 
 class Api(flask_smorest.Api):  # type: ignore[misc]
@@ -64,17 +73,25 @@ class Api(flask_smorest.Api):  # type: ignore[misc]
     finish: Callable[[dict[str, Any]], dict[str, Any]]
     finished: str | None = None
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self.describing = Lock()
+        super().__init__(*arguments, **named)
+
     def _openapi_json(self) -> Response:
         """The description, completed at its first use: by then every route is there."""
+        with self.describing:  # completing changes what all threads share
+            self._complete()
+        return Response(self.finished, mimetype="application/json")
+
+    def _complete(self) -> None:
         if self.finished is None:
             document = self.spec.to_dict()
             for key, name in self.ma_plugin.converter.refs.items():
                 schema = document["components"]["schemas"][name]
-                if text := (key[0].__doc__ or "").strip():
-                    schema["description"] = text.partition("\n\n")[0]
+                if (text := vars(key[0]).get("schema_description")) is not None:
+                    schema["description"] = text
                 choices.describe(schema, key[0])
             self.finished = json.dumps(self.finish(document), indent=1, ensure_ascii=False)
-        return Response(self.finished, mimetype="application/json")
 
     def _register_responses(self) -> None:
         for name, phrase in [(s.name, s.phrase) for s in HTTPStatus] + [("DEFAULT_ERROR", "Problem details")]:

@@ -25,17 +25,15 @@ IN_MEMORY_BYTES = 1024 * 1024
 
 
 class RequestTimeout(HttpError):
-    """The request's body came too slowly; nothing was done."""
-
     code, title, status, retryable = "request_timeout", "Request timeout", 408, True
-    remedy = "Send the same request again, its body in one go; a slow line carries a smaller batch."
+    description = "The request's body arrived too slowly. We did nothing."
+    remedy = "Send the same request again, with its body in one go. On a slow connection, send smaller batches."
 
 
 class IncompleteBody(HttpError):
-    """The request's body ended before it was complete; nothing was done."""
-
     code, title, status, retryable = "incomplete_body", "Incomplete body", 400, True
-    remedy = "Send the same request again, the whole of its body, with the same Idempotency-Key."
+    description = "The request ended before its body was complete. We did nothing."
+    remedy = "Send the same request again with its whole body and the same Idempotency-Key."
 
 
 class Body:
@@ -66,7 +64,7 @@ class Body:
                     allowed_until += (self._got - before) / LEAST_BYTES_PER_S
                     limit.reschedule(allowed_until)
         except TimeoutError:
-            raise RequestTimeout(f"the body came too slowly: {self._got} bytes") from None
+            raise RequestTimeout(f"the body arrived too slowly: {self._got} bytes") from None
 
     async def read_large(self, *, most: int) -> None:
         """Read the rest into a file; raises BodyTooLarge, RequestTimeout, IncompleteBody."""
@@ -75,7 +73,7 @@ class Body:
         self._file.write(begun.read())
         await self.read(most=most)
         if self._got > most:
-            raise BodyTooLarge(f"the body may have up to {most} bytes")
+            raise BodyTooLarge(f"the body can have up to {most} bytes")
 
     def put_into(self, environ: WSGIEnvironment) -> None:
         """Let a request read it: what is whole with its true length, otherwise nothing before it is."""

@@ -11,10 +11,12 @@ from collections.abc import Callable
 
 from flask import Flask, Response, request
 
+from kit.http import description, versions
+
 REMEMBERED_S = 5.0
 PREFLIGHT_REMEMBERED_S = 600
-_SENT = "Authorization, Content-Type, Idempotency-Key, Request-Id, traceparent"
-_SEEN = "Request-Id, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, traceresponse"
+_SENT = ", ".join(("Authorization", "Content-Type", *description.REQUEST_HEADERS))
+_SEEN = ", ".join(("WWW-Authenticate", *description.ANSWER_HEADERS, *versions.ENDING_HEADERS))
 
 
 class Origins:
@@ -34,19 +36,24 @@ class Origins:
             return origin in self._known
 
 
-def install(app: Flask, origins: Origins, is_open: Callable[[str], bool]) -> None:
-    """Let scripts of `origins` read what those routes of `app` answer that `is_open` says."""
+def install(app: Flask, origins: Origins, is_open: Callable[[str], bool], *, is_public: Callable[[str], bool]) -> None:
+    """Let scripts read what routes of `app` answer: those of `origins` what `is_open`, anybody's what `is_public`."""
+
+    def reader_of(path: str, response: Response) -> str | None:
+        if is_public(path):
+            return "*"
+        if not is_open(path):
+            return None
+        response.vary.add("Origin")
+        origin = request.headers.get("Origin", "")
+        return origin if origin and origin in origins else None
 
     @app.after_request
     def allow(response: Response) -> Response:
         rule = request.url_rule
-        if rule is None or not is_open(rule.rule):
+        if rule is None or (allowed := reader_of(rule.rule, response)) is None:
             return response
-        response.vary.add("Origin")
-        origin = request.headers.get("Origin", "")
-        if not origin or origin not in origins:
-            return response
-        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Allow-Origin"] = allowed
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             response.headers["Access-Control-Allow-Methods"] = ", ".join(sorted(rule.methods or ()))
             response.headers["Access-Control-Allow-Headers"] = _SENT

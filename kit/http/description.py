@@ -20,6 +20,7 @@ from kit.http.bodies import IncompleteBody
 from kit.http.examples import Examples
 from kit.http.fields import OPTIONAL
 from kit.http.requests import DRY_RUN, REQUEST_ID
+from kit.http.sharing import share
 
 View = TypeVar("View", bound=Callable[..., Any])
 Problems = Iterable[type[CoalitionError]]
@@ -40,34 +41,47 @@ _WITH_PARAMETER: dict[str, tuple[type[CoalitionError], ...]] = {
     etags.IF_MATCH["name"]: (etags.PreconditionRequired, Stale, problems.MalformedRequest),  # type: ignore[dict-item]
 }
 _HEADERS: dict[str, tuple[str, str]] = {
-    "Request-Id": ("Names this request: quote it when you ask us, or GET /v1/requests/{request_id}.", REQUEST_EXAMPLE),
-    "Coalition-Version": ("The version of the API this answer is in.", versions.VERSIONS[-1].date),
-    "RateLimit-Policy": ("Your limit for requests of this kind: how many (q) within so many seconds (w).",
+    "Request-Id": ("The id of this request. Quote it when you contact us, or GET /v1/requests/{request_id}.",
+                   REQUEST_EXAMPLE),
+    "Coalition-Version": ("The version of the API that this answer follows.", versions.VERSIONS[-1].date),
+    "RateLimit-Policy": ("Your limit for requests of this kind: q requests in w seconds.",
                          '"writes";q=10000;w=2'),
-    "RateLimit": ("How many are left (r), and in how many seconds all are again (t).", '"writes";r=9999;t=1'),
-    "traceresponse": ("Your trace, or the one begun here, with our span (W3C Trace Context).",
+    "RateLimit": ("How many requests are left (r), and in how many seconds the limit is full again (t).",
+                  '"writes";r=9999;t=1'),
+    "traceresponse": ("Your trace, or one that we started, with our span (W3C Trace Context).",
                       "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
-    "Retry-After": ("Seconds to wait before the same request may be sent again.", "1"),
-    "Idempotent-Replay": ("`true` where this key was answered before, and nothing was posted now.", "true"),
-    "Dry-Run": ("`true` where nothing was done, because you asked what would be.", "true"),
+    "Retry-After": ("How many seconds to wait before you send the same request again.", "1"),
+    "Idempotent-Replay": ("`true` if we answered this key before and posted nothing now.", "true"),
+    "Dry-Run": ("`true` if we did nothing because you asked for a dry run.", "true"),
 }  # fmt: skip
 _EVERY_ANSWER = ("Request-Id", "Coalition-Version", "RateLimit-Policy", "RateLimit", "traceresponse")
 _EVERY_REQUEST: dict[str, dict[str, Any]] = {
     "RequestId": {
         "in": "header", "name": "Request-Id", "schema": {"type": "string"},
-        "description": "Your own name for this request, 8 to 64 letters, digits and . _ -; we make one if it is "
-                       "left out or anything else.",
+        "description": (
+            "Your own id for this request: 8 to 64 letters, digits and . _ -. We make one if you send none or another "
+            "text."
+        ),
     },
     "CoalitionVersion": {
         "in": "header", "name": versions.HEADER,
         "schema": {"$ref": "#/components/schemas/ApiVersion"},
-        "description": "The version to be served in; if left out, your client's own, that of its first request.",
+        "description": (
+            "The version of the API to use. If you leave it out, we use your client's version, which is that of its "
+            "first request."
+        ),
     },
     "Traceparent": {
         "in": "header", "name": "traceparent", "schema": {"type": "string"},
-        "description": "The trace this request belongs to (W3C Trace Context).",
+        "description": "The trace that this request belongs to (W3C Trace Context).",
     },
 }  # fmt: skip
+# What a caller may send with its requests, and what it may read of their answers.
+REQUEST_HEADERS = (
+    idempotency.PARAMETER["name"],
+    *(parameter["name"] for parameter in _EVERY_REQUEST.values()),
+)
+ANSWER_HEADERS = tuple(_HEADERS)
 
 
 def fails_with(*kinds: type[CoalitionError]) -> Callable[[View], View]:
@@ -87,16 +101,21 @@ def complete(
     unavailable: Problems,
     of_schema: Mapping[str, Any],
     of_field: Mapping[str, Any],
+    in_schema: Mapping[str, Mapping[str, Any]],
+    of_operation: Mapping[str, Mapping[str, Any]],
     webhooks: Mapping[str, Any],
     forms: Mapping[str, Any],
 ) -> dict[str, Any]:
     """`document`, as flask-smorest made it, with all that; `unavailable` are problems that any route may meet.
 
-    `forms` are `paths` that are no routes of the API's, with their `tag` and `schemes` to sign in by.
+    `forms` are `paths` that are no routes of the API's, with their `tag`, the `schemes` to sign in by, and the
+    `responses` that they share.
     """
     _write_patterns_for_everybody(document)
     components = document["components"]
-    examples = Examples(components["schemas"], of_schema=of_schema, of_field=of_field)
+    examples = Examples(
+        components["schemas"], of_schema=of_schema, of_field=of_field, in_schema=in_schema, of_operation=of_operation
+    )
     components["headers"] = {
         name: {"description": text, "schema": {"type": "string"}, "example": example}
         for name, (text, example) in _HEADERS.items()
@@ -104,7 +123,7 @@ def complete(
     components["schemas"]["ApiVersion"] = {
         "type": "string",
         "enum": [version.date for version in versions.VERSIONS],
-        "description": "A version of the API, by its date.",
+        "description": "A version of the API, named by its date.",
     }
     components["parameters"] = {**components.get("parameters", {}), **_EVERY_REQUEST}
     met: set[type[CoalitionError]] = set()
@@ -124,9 +143,12 @@ def complete(
     }
     components["responses"].pop("UNPROCESSABLE_ENTITY", None)  # flask-smorest's, for whatever takes arguments
     document["webhooks"] = dict(webhooks)
+    share(document["webhooks"], components, prefix="Webhook")
     document["servers"] = [{"url": request.script_root or "/"}]
     _write_addresses(components["securitySchemes"], request.script_root)
+    share(document["paths"], components)
     document["paths"] |= forms["paths"]
+    components["responses"] |= forms["responses"]
     document["tags"].append(forms["tag"])
     components["securitySchemes"] |= forms["schemes"]
     return document
@@ -211,6 +233,15 @@ def _complete_operation(
     return kinds
 
 
+# What stands in paths and is no id with a prefix.
+_IN_PATHS = {
+    "request_id": (f"^{REQUEST_ID.pattern}$", "The Request-Id header of an answer."),
+    "client_id": ("^co_client_[A-Za-z0-9_-]{22}$", "The id of an OAuth client."),
+    "consumer_name": ("^[a-z0-9][a-z0-9_.-]{0,63}$", "The name you gave the consumer."),
+    "day": ("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "A day in UTC."),
+}
+
+
 def _describe_path(parameters: list[dict[str, Any]], examples: Examples) -> None:
     for parameter in parameters:
         prefix = ids.PREFIX_OF_FIELD.get(parameter["name"])
@@ -218,13 +249,10 @@ def _describe_path(parameters: list[dict[str, Any]], examples: Examples) -> None
             pattern = f"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"
             parameter["schema"] = {"type": "string", "pattern": pattern}
             parameter["description"] = f"An id that begins with `{prefix}_`."
-        elif parameter["name"] == "request_id":
-            parameter["schema"] = {"type": "string", "pattern": f"^{REQUEST_ID.pattern}$"}
-            parameter["description"] = "The Request-Id of an answer."
-            parameter["example"] = REQUEST_EXAMPLE
-        elif parameter["name"] == "client_id":
-            parameter["schema"] = {"type": "string", "pattern": "^co_client_[A-Za-z0-9_-]{22}$"}
-            parameter["description"] = "The id of an OAuth client."
+        elif parameter["name"] in _IN_PATHS:
+            pattern, said = _IN_PATHS[parameter["name"]]
+            parameter["schema"] = {"type": "string", "pattern": pattern}
+            parameter["description"] = said
         parameter.setdefault("example", examples.make(parameter["schema"], name=parameter["name"]))
 
 
@@ -235,7 +263,8 @@ def _complete_responses(operation: dict[str, Any], kinds: Problems, examples: Ex
     for status in [status for status in responses if status.startswith("2")]:
         response = responses[status]
         for content in response.get("content", {}).values():
-            content.setdefault("example", examples.make(content.get("schema", {})))
+            made = examples.answer(content.get("schema", {}), operation=operation["operationId"])
+            content.setdefault("example", made)
         names = [*_EVERY_ANSWER, *(["Idempotent-Replay"] * posts), *(["Dry-Run"] * dries)]
         response["headers"] = {**response.get("headers", {}), **_headers(names)}
     by_status: dict[int, list[type[CoalitionError]]] = {}
@@ -269,5 +298,4 @@ def _headers(names: Iterable[str]) -> dict[str, Any]:
 
 
 def _problem_example(kind: type[CoalitionError]) -> dict[str, Any]:
-    detail = " ".join((kind.__doc__ or "").split())
-    return {**problems.document(kind(detail)), "request_id": REQUEST_EXAMPLE}
+    return {**problems.document(kind(kind.description)), "request_id": REQUEST_EXAMPLE}

@@ -1,7 +1,8 @@
-"""Changes that nobody overwrites unseen: a resource's version as ETag, and If-Match on whatever changes it.
+"""Optimistic locking: a resource's version as ETag, and If-Match on whatever changes it.
 
 A row carries `version`, which every change raises. Whatever answers with the resource is `tagged`; PATCH and DELETE
-hand `seen()` to a verb that compares and changes at once (kit.seen), and raises kit.errors.Stale (412) if it can't.
+hand `expected_version()` to a verb that compares and changes at once (kit.expected_version), and raises
+kit.errors.Stale (412) if it can't.
 """
 
 from __future__ import annotations
@@ -23,16 +24,20 @@ IF_MATCH = {
     "required": True,
     "schema": {"type": "string", "maxLength": 1000, "pattern": rf"^(\*|{_TAGS.pattern})$"},
     "example": '"v1"',
-    "description": "The ETag of what you saw and want to change, or `*` to change it whatever it is.",
+    "description": "The ETag of the state you read and want to change, or `*` to change any state.",
 }
-ETAG = {"ETag": {"description": "Name of this state; send it as If-Match to change it.", "schema": {"type": "string"}}}
+ETAG = {
+    "ETag": {
+        "description": "The ETag of this state. Send it as If-Match to change the resource.",
+        "schema": {"type": "string"},
+    }
+}
 
 
 class PreconditionRequired(HttpError):
-    """A change of this resource needs an If-Match header (RFC 6585)."""
-
     code, title, status = "precondition_required", "If-Match missing", 428
-    remedy = "GET the resource, and send its ETag as If-Match with the change."
+    description = "To change this resource, send an If-Match header (RFC 6585)."
+    remedy = "GET the resource and send its ETag as If-Match with your change."
 
 
 def tag_of(version: int) -> dict[str, str]:
@@ -59,7 +64,7 @@ def tagged(found: Resource, status: int = 200) -> Tagged[Resource]:
     return found, status, tag_of(found.version)
 
 
-def seen() -> list[int] | None:
+def expected_version() -> list[int] | None:
     """The versions the request's If-Match lets through, None for any (`*`).
 
     Compared strongly (RFC 9110 §13.1.1): weak tags and tags that aren't ours match nothing. Raises
@@ -71,6 +76,6 @@ def seen() -> list[int] | None:
     if given == "*":
         return None
     if len(given) > 1000 or not _TAGS.fullmatch(given):
-        raise MalformedRequest("If-Match is one or more ETags in quotation marks, or *")
+        raise MalformedRequest("If-Match must be one or more ETags in quotation marks, or *")
     tags = [tag for weak, tag in _TAG.findall(given)[:MOST_TAGS] if not weak]
     return [int(ours[1]) for tag in tags if (ours := _OURS.fullmatch(tag))]

@@ -14,18 +14,36 @@ _BY_FORMAT = {
     "uri-reference": "/problems/insufficient_points",
 }
 _BY_TYPE: dict[str, Any] = {"string": "text", "integer": 1, "number": 1.5, "boolean": False, "object": {}}
-DEEPEST = 8
+DEEPEST = 12
+LEFT_OUT = object()  # what an answer may have, and most have not
 
 
 class Examples:
-    """Examples of one description: `of_schema` by the name of a schema, `of_field` by that of a field."""
+    """Examples of one description: `of_schema` by the name of a schema, `of_field` by that of a field.
+
+    `in_schema` has by the name of a schema the fields that are different there, or LEFT_OUT; `of_operation` by that of
+    an operation what its answer has different.
+    """
 
     def __init__(
-        self, schemas: Mapping[str, Any], *, of_schema: Mapping[str, Any], of_field: Mapping[str, Any]
+        self,
+        schemas: Mapping[str, Any],
+        *,
+        of_schema: Mapping[str, Any],
+        of_field: Mapping[str, Any],
+        in_schema: Mapping[str, Mapping[str, Any]],
+        of_operation: Mapping[str, Mapping[str, Any]],
     ) -> None:
         self._schemas = schemas
         self._of_schema = of_schema
         self._of_field = of_field
+        self._in_schema = in_schema
+        self._of_operation = of_operation
+
+    def answer(self, schema: Mapping[str, Any], *, operation: str) -> Any:
+        """An example of what an operation answers."""
+        made = self.make(schema)
+        return {**made, **self._of_operation[operation]} if operation in self._of_operation else made
 
     def make(self, schema: Mapping[str, Any], *, name: str = "", depth: int = 0) -> Any:
         """An example that is valid against `schema`, found under the field `name`."""
@@ -33,7 +51,11 @@ class Examples:
             referred = schema["$ref"].rsplit("/", 1)[-1]
             if referred in self._of_schema:
                 return self._of_schema[referred]
-            return self.make(self._schemas[referred], name=name, depth=depth + 1)
+            made = self.make(self._schemas[referred], name=name, depth=depth + 1)
+            if referred in self._in_schema:
+                made = {**made, **self._in_schema[referred]}
+                return {field: value for field, value in made.items() if value is not LEFT_OUT}
+            return made
         if "example" in schema:
             return schema["example"]
         if schema.get("enum"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kit.errors import CoalitionError
@@ -38,8 +38,9 @@ class Exchange:
     """One request and its answer, however often the request is run.
 
     `largest_body_bytes` is what the route takes, `sender` whose large bodies are counted together, `refusal` why the
-    request is not to be run at all, and `answer_after_s` how long the answer is held back. `counted` is where the
-    first run left its client's budget: one request counts once.
+    request is not to be run at all, and `answer_after_s` how long the answer is held back. `counted` is where each
+    count of the request left a budget, in order, of which this run has come by `recalled`: what an earlier run counted
+    counts once, and what only a later one comes to counts as well.
     """
 
     largest_body_bytes: int = SMALL_BODY_BYTES
@@ -47,8 +48,23 @@ class Exchange:
     refusal: CoalitionError | None = None
     answer_after_s: float = 0.0
     paused: bool = False
-    is_again: bool = False
-    counted: Any = None
+    counted: list[Any] = field(default_factory=list)
+    recalled: int = 0
+
+    def run_again(self) -> None:
+        """Begin another run."""
+        self.recalled = 0
+
+    def recall(self) -> Any:
+        """Where the next count left its budget in an earlier run; None where none came so far."""
+        known = self.counted[self.recalled] if self.recalled < len(self.counted) else None
+        self.recalled += known is not None
+        return known
+
+    def count(self, left: Any) -> None:
+        """Remember where a count of this run left its budget."""
+        self.counted.append(left)
+        self.recalled += 1
 
     def pause(self, seconds: float) -> None:
         """Run the request anew after `seconds`; does nothing the second time.

@@ -13,7 +13,6 @@ from kit.errors import Invalid
 
 LARGEST = 2**53 - 1  # what every JSON reader can hold exactly (RFC 7493)
 OPTIONAL = "x-optional"  # in the metadata of an answer's field: it may be missing
-REFERENCE = r"[A-Za-z0-9][A-Za-z0-9._:/#-]{0,63}"
 
 
 class WholeNumber(ma.fields.Integer):
@@ -64,11 +63,10 @@ class Id(ma.fields.Field[UUID]):
             raise ma.ValidationError(error.detail) from None
 
 
-def reference(**kwargs: Any) -> ma.fields.String:
-    """A partner's own name for a receipt or return: 1 to 64 letters, digits and . _ : / # -"""
-    return ma.fields.String(validate=validate.Regexp(f"^{REFERENCE}\\Z"), **kwargs)
+class Shown(ma.fields.String):
+    """A text that is about no person: it may stand in the log of requests."""
 
 
-def currency(**kwargs: Any) -> ma.fields.String:
+def currency(**kwargs: Any) -> Shown:
     """An ISO 4217 code."""
-    return ma.fields.String(validate=validate.Regexp(r"^[A-Z]{3}\Z"), **kwargs)
+    return Shown(validate=validate.Regexp(r"^[A-Z]{3}\Z"), **kwargs)

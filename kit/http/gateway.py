@@ -4,6 +4,9 @@ So whoever sends or reads slowly, or makes us wait on purpose, costs a coroutine
 (`kit.http.bodies`), an answer held back or a request worth another try (`kit.http.exchange`), an answer read slowly.
 A body of up to SMALL_BODY_BYTES is read first of all; for a larger one the request is run until it reads the body, so
 that it is refused before it is sent if it may not be sent at all, and run anew when the body is here.
+
+An answer is sent while it is made only where its Content-Length says how long it will be: one that then fails midway
+ends too soon, and the connection is cut, so nobody takes it for whole. Any other is made whole before it is sent.
 """
 
 from __future__ import annotations
@@ -41,17 +44,15 @@ CHUNK_TAKEN_WITHIN_S = 60.0
 
 
 class TooManyUploads(HttpError):
-    """You are sending as many large bodies as you may at once, or all partners together are."""
-
     code, title, status, retryable = "too_many_uploads", "Too many uploads", 429, True
-    remedy = "Send large bodies one after the other; send this one again after the seconds in Retry-After."
+    description = "You, or all partners together, are sending as many large bodies at once as we accept."
+    remedy = "Send large bodies one after another. Send this one again after the number of seconds in Retry-After."
 
 
 class Busy(Unavailable):
-    """As many requests as may wait for a thread wait for one."""
-
     code = "busy"
     title = "Busy"
+    description = "The server has as many requests waiting as it accepts."
 
 
 class Lane:
@@ -72,7 +73,7 @@ class Lane:
         """What `work` returns, made in a thread; raises Busy, and what `work` raises."""
         if self._inside >= self._most:
             self._refused()
-            raise Busy("too many requests wait; try again in a moment")
+            raise Busy("too many requests are waiting; try again in a moment")
         loop = asyncio.get_running_loop()
         made: asyncio.Future[Result] = loop.create_future()
 
@@ -103,7 +104,7 @@ def _unless_gone(made: asyncio.Future[Any], tell: Callable[[Any], None], outcome
 
 @dataclass(frozen=True)
 class _Answer:
-    """What an application said; `rest` follows `body` where only its end says how long it is."""
+    """What an application said; `rest` follows `body` of an answer that is sent while it is made."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -144,14 +145,14 @@ class Gateway:
                 again = await lane.run(self._run, environ, body)
                 if isinstance(again, _Answer):
                     return again
-                exchange.is_again = True
+                exchange.run_again()
                 await self._wait(again, exchange, body)
             raise RuntimeError("a request asks to be run again and again")
         except Busy as refusal:
             return _problem(refusal)
         except Exception:
             log.exception("fault")
-            return _problem(problems.InternalError("something went wrong on our side"))
+            return _problem(problems.InternalError("we made a mistake"))
         finally:
             if body is not None:
                 body.close()
@@ -201,10 +202,12 @@ def _call(app: WSGIApplication, environ: WSGIEnvironment) -> _Answer:
     status, headers = started
     shown = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     length = next((int(value) for name, value in shown if name == b"content-length"), None)
-    if length is None and first is not None:
+    if first is not None and len(first) < (length or 0):
         return _Answer(int(status[:3]), shown, first, iterator, close)
-    body = (first or b"") + b"".join(iterator)
-    close()
+    try:
+        body = (first or b"") + b"".join(iterator)
+    finally:
+        close()
     is_cut = len(body) < (length or 0) and environ["REQUEST_METHOD"] != "HEAD"
     return _Answer(int(status[:3]), shown, body, None, _nothing, is_cut)
 
@@ -223,6 +226,8 @@ async def _send(lane: Lane, answer: _Answer, send: Send) -> None:
             async with asyncio.timeout(CHUNK_TAKEN_WITHIN_S):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             chunk = await lane.run(next, answer.rest, None)
+    except Exception:
+        log.exception("an answer breaks off")  # too soon for its length, so the server cuts the connection
     finally:
         answer.close()
     await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -31,7 +31,7 @@ def install(app: Flask, watches: Mapping[str, Watch]) -> None:
 
     @routes.get("/readyz")
     def ready() -> tuple[Response, int]:
-        checks = {"database": "ok", "redis": "ok" if services().nudge.is_answering() else "down"}
+        checks = {"database": "ok", "redis": "ok" if services().wakeup.is_answering() else "down"}
         told: dict[str, str] = {}
         try:
             with services().reading() as session:

@@ -18,7 +18,10 @@ PARAMETER = {
     "name": "Idempotency-Key",
     "required": True,
     "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"},
-    "description": "Your own name for this request: sent again, it is answered again and posts nothing twice.",
+    "description": (
+        "Your own key for this request. If you send the request again with the same key, you get the same answer and "
+        "we post nothing twice."
+    ),
 }
 
 

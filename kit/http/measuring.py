@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 
+from kit.http import context
 from kit.http.gateway import Busy
 from kit.http.services import services
 from kit.metrics import Counter, Histogram
@@ -38,7 +39,7 @@ def _count(response: Response) -> Response:
     method = request.method if request.method in _METHODS else OTHER_METHOD
     route = request.url_rule.rule if request.url_rule else NO_ROUTE
     meter.count(REQUESTS, method, route, str(response.status_code))
-    meter.observe(SECONDS, time.perf_counter() - g.began, method, route)
-    if (problem := g.get("problem")) is not None:
+    meter.observe(SECONDS, time.perf_counter() - context.current().began, method, route)
+    if (problem := context.current().problem) is not None:
         meter.count(PROBLEMS, problem["code"])
     return response

@@ -17,10 +17,13 @@ DEFAULT_PER_PAGE = 50
 
 
 class InvalidCursor(Invalid):
-    """The cursor is not one of ours, or was made for another client or filter."""
-
     code = "invalid_cursor"
     title = "Invalid cursor"
+    description = "The cursor is not one that we gave, or we gave it to another client or for another filter."
+    remedy = (
+        "Start again without a cursor, and pass on each `next_cursor` unchanged, with the same filters and the same "
+        "client."
+    )
 
 
 class PageQuery(ma.Schema):
@@ -50,7 +53,7 @@ def unseal(keyring: Keyring, cursor: str | None, *, bound_to: list[Any], start: 
     try:
         bound, position = json.loads(keyring.unseal_text(cursor, purpose="cursor"))
     except SealBroken:
-        raise InvalidCursor("this cursor is not one of ours") from None
+        raise InvalidCursor("we did not give this cursor") from None
     if bound != json.loads(json.dumps(bound_to, default=str)):
-        raise InvalidCursor("this cursor was made for another request")
+        raise InvalidCursor("we gave this cursor for another request")
     return int(position)

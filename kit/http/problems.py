@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 import marshmallow as ma
-from flask import Blueprint, Flask, Response, g, render_template_string, request
+from flask import Blueprint, Flask, Response, render_template_string, request
+from markupsafe import Markup, escape
 from werkzeug.exceptions import HTTPException
 
 from kit import errors
 from kit.errors import CoalitionError
+from kit.http import context
 from kit.http.fields import OPTIONAL
 
 log = logging.getLogger(__name__)
@@ -24,6 +27,7 @@ _STATUS_OF_CATEGORY: dict[type[CoalitionError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Forbidden: 403,
+    errors.LimitReached: 429,
     errors.Stale: 412,
     errors.Unavailable: 503,
 }
@@ -36,79 +40,76 @@ class HttpError(CoalitionError):
 
 
 class MalformedRequest(HttpError):
-    """The request is not well-formed HTTP or JSON: bad syntax, invalid UTF-8, a name twice in one object."""
-
     code, title, status = "malformed_request", "Malformed request", 400
-    remedy = "Mend the request as `detail` says: UTF-8, valid JSON, no name twice in one object."
+    description = (
+        "The request is not well-formed HTTP or JSON: it has a syntax error, invalid UTF-8, or the same name twice in "
+        "one object."
+    )
+    remedy = "Correct the request as `detail` says. Send valid JSON in UTF-8, with each name once in an object."
 
 
 class IdempotencyKeyMissing(HttpError):
-    """A request that moves points needs an Idempotency-Key header of 1 to 128 visible ASCII characters."""
-
     code, title, status = "idempotency_key_missing", "Idempotency-Key missing", 400
-    remedy = (
-        "Send an Idempotency-Key of your own making, one for each thing you do, and the same one when you try it again."
-    )
+    description = "A request that moves points needs an Idempotency-Key header with 1 to 128 visible ASCII characters."
+    remedy = "Make an Idempotency-Key for each new request. Send the same key when you retry that request."
 
 
 class Unauthenticated(HttpError):
-    """The access token is missing, unknown, expired or revoked."""
-
     code, title, status = "unauthenticated", "Unauthenticated", 401
-    remedy = "Ask /oauth/token for a new access token and send the request again with it."
+    description = "The access token is missing, unknown, expired or revoked."
+    remedy = "Get a new access token from /oauth/token and send the request again with it."
 
 
 class InsufficientScope(HttpError):
-    """The access token lacks the scope this route asks for; `required_scope` names it."""
-
     code, title, status = "insufficient_scope", "Insufficient scope", 403
+    description = "The access token does not have the scope that this route requires. `required_scope` names it."
     remedy = (
-        "Ask for a token with the scope in `required_scope`; if your client doesn't have it, ask the coalition for it."
+        "Ask for a token with the scope in `required_scope`. If your client does not have that scope, ask the "
+        "coalition for it."
     )
+    facts = ("required_scope",)
 
 
 class RouteNotFound(HttpError):
-    """There is nothing at this address."""
-
     code, title, status = "route_not_found", "Route not found", 404
+    description = "There is nothing at this address."
     remedy = (
-        "Compare the address with the description at /openapi.json; ids belong into the path as they were given to you."
+        "Compare the address with the description at /openapi.json. Put ids into the path exactly as you received them."
     )
 
 
 class MethodNotAllowed(HttpError):
-    """The address exists, but not with this method."""
-
     code, title, status = "method_not_allowed", "Method not allowed", 405
+    description = "This address does not support this method."
     remedy = "Use one of the methods in the Allow header."
 
 
 class BodyTooLarge(HttpError):
-    """The request's body is larger than this route takes."""
-
     code, title, status = "body_too_large", "Body too large", 413
-    remedy = "Send less at once; a batch file takes what a batch can't."
+    description = "The request's body is larger than this route accepts."
+    remedy = "Send less at once. Use a batch file for what does not fit into a batch."
 
 
 class UnsupportedMediaType(HttpError):
-    """The body has to be `application/json`."""
-
     code, title, status = "unsupported_media_type", "Unsupported media type", 415
-    remedy = "Send the header Content-Type: application/json, or what the route's description asks for."
+    description = (
+        "The body does not have the media type that this route accepts, in UTF-8. Most routes accept "
+        "`application/json`."
+    )
+    remedy = "Send the header Content-Type: application/json, or the type that the route's description names."
 
 
 class InvalidRequest(HttpError):
-    """Fields of the request are missing, unknown or out of bounds; `errors` points at each."""
-
     code, title, status = "invalid_request", "Invalid request", 422
-    remedy = "Mend each field that `errors` points at; the description at /openapi.json has an example of the request."
+    description = "Fields of the request are missing, unknown or out of range. `errors` lists each of them."
+    remedy = "Correct each field listed in `errors`. The description at /openapi.json has an example of the request."
+    facts = ("errors",)
 
 
 class InternalError(HttpError):
-    """A fault of ours; quote the request_id. The same request with the same key may be sent again."""
-
     code, title, status, retryable = "internal_error", "Internal error", 500, True
-    remedy = "Send the same request again with the same Idempotency-Key; if it stays so, tell us the request_id."
+    description = "We made a mistake. You can send the same request again with the same key."
+    remedy = "Send the same request again with the same Idempotency-Key. If it fails again, tell us the `request_id`."
 
 
 _OF_STATUS: dict[int, type[HttpError]] = {
@@ -120,22 +121,24 @@ _OF_STATUS: dict[int, type[HttpError]] = {
 
 
 class FieldErrorSchema(ma.Schema):
-    """One field that is wrong."""
+    schema_description = "One field that is wrong."
 
-    pointer = ma.fields.String(metadata={"description": "JSON pointer (RFC 6901) into the request"})
+    pointer = ma.fields.String(metadata={"description": "A JSON pointer (RFC 6901) to the field in the request"})
     detail = ma.fields.String()
 
 
 class ProblemSchema(ma.Schema):
-    """RFC 9457 problem details."""
+    schema_description = "RFC 9457 problem details."
 
-    type = ma.fields.String(metadata={"description": "Address of the page about this code", "format": "uri-reference"})
+    type = ma.fields.String(
+        metadata={"description": "The address of the page about this code", "format": "uri-reference"}
+    )
     title = ma.fields.String()
     status = ma.fields.Integer()
-    code = ma.fields.String(metadata={"description": "Stable; programs may rely on it"})
+    code = ma.fields.String(metadata={"description": "A stable code that programs can rely on"})
     detail = ma.fields.String()
     request_id = ma.fields.String()
-    retryable = ma.fields.Boolean(metadata={"description": "Whether the same request may be sent again"})
+    retryable = ma.fields.Boolean(metadata={"description": "Whether you can send the same request again"})
     errors = ma.fields.List(ma.fields.Nested(FieldErrorSchema), metadata={OPTIONAL: True})
 
     class Meta:
@@ -164,9 +167,9 @@ def document(error: CoalitionError) -> dict[str, Any]:
 
 def respond(error: CoalitionError) -> Response:
     """The response that carries `error` as a problem document."""
-    body = {**document(error), "request_id": g.get("request_id", "")}
+    body = {**document(error), "request_id": context.current().request_id}
     status = body["status"]
-    g.problem = body
+    context.change(problem=body)
     response = Response(json.dumps(body, default=str), status=status, content_type=CONTENT_TYPE)
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
@@ -199,18 +202,19 @@ def install(app: Flask) -> None:
 
 
 def _fault(error: Exception) -> Response:
-    log.exception("fault", exc_info=error, extra={"facts": {"request_id": g.get("request_id", "")}})
-    return respond(InternalError("something went wrong on our side"))
+    log.exception("fault", exc_info=error, extra={"facts": {"request_id": context.current().request_id}})
+    return respond(InternalError("we made a mistake"))
 
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>Problems</title>
 <h1>{{ "Problem: " ~ entries[0].title if entries|length == 1 else "Problems" }}</h1>
-<p>An error is a problem document (RFC 9457). Its `code` names one of these and never changes its meaning.</p>
+<p>An error is a problem document (RFC 9457). Its <code>code</code> names one of these
+and never changes its meaning.</p>
 <dl>{% for entry in entries %}<dt id="{{ entry.code }}">
 <a href="{{ root }}/problems/{{ entry.code }}">{{ entry.code }}</a>
 ({{ entry.status }}{{ ", may be retried" if entry.retryable }})</dt><dd>{{ entry.text }}
-{% if entry.remedy %}<p>What to do: {{ entry.remedy }}</p>{% endif %}</dd>{% endfor %}</dl></html>"""
+<p>What to do: {{ entry.remedy }}</p></dd>{% endfor %}</dl></html>"""
 
 
 def _pages() -> Blueprint:
@@ -234,12 +238,16 @@ def _page(kinds: Iterable[type[CoalitionError]]) -> str:
 
 
 def _entry(kind: type[CoalitionError]) -> dict[str, Any]:
-    text = " ".join((kind.__doc__ or "").split())
     return {
         "code": kind.code,
         "title": kind.title,
         "status": status_of(kind),
         "retryable": kind.retryable,
-        "text": text,
-        "remedy": kind.remedy,
+        "text": marked_up(kind.description),
+        "remedy": marked_up(kind.remedy),
     }
+
+
+def marked_up(text: str) -> Markup:
+    """Plain text as HTML: what stands between backticks is code."""
+    return Markup(re.sub(r"`+([^`]+)`+", r"<code>\1</code>", str(escape(" ".join(text.split())))))  # noqa: S704

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 Network = IPv4Network | IPv6Network
 MOST_HOPS = 10
+_WITH_PORT = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*)\]|(?P<v4>[0-9.]+)(?=:))(?::[0-9]{1,5})?")
 _HEADER = "HTTP_X_FORWARDED_FOR"
 
 
@@ -34,7 +36,7 @@ def client_address(peer: str, forwarded: str, trusted: Sequence[Network]) -> str
     Each proxy adds at the right whom it heard from, so what stands left of the first address that is no proxy of ours
     is the sender's own invention.
     """
-    here = peer
+    here = str(_parse(peer) or peer)  # IPv4 as itself, too, where one socket listens for both
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
     for hop in reversed(hops[-MOST_HOPS:]):
         if not _is_in(here, trusted) or _parse(hop) is None:
@@ -49,8 +51,13 @@ def _is_in(address: str, networks: Sequence[Network]) -> bool:
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    """The address in `text`, which may have its port behind it (RFC 7239 §6: what has a colon stands in brackets)."""
+    with_port = _WITH_PORT.fullmatch(text)
     try:
-        found = ip_address(text)
+        found = ip_address(text) if with_port is None else ip_address(with_port["v6"] or with_port["v4"])
     except ValueError:
         return None
-    return getattr(found, "ipv4_mapped", None) or found
+    if isinstance(found, IPv4Address):
+        return found
+    # A zone means something on the proxy's own links only.
+    return None if found.scope_id else found.ipv4_mapped or found

@@ -16,14 +16,15 @@ import math
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Any, cast
 
 import redis
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, request
+from redis.commands.core import Script
 
 from kit import logs
-from kit.http import exchange
-from kit.http.problems import HttpError
+from kit.errors import LimitReached
+from kit.http import context, exchange
 from kit.http.services import services
 from kit.metrics import Counter
 from kit.secrets import Keyring
@@ -43,11 +44,17 @@ _NAME = "coalition.rate_limits"
 LIMITED = Counter("coalition_rate_limited_total", "Requests refused for being too many", ("policy",))
 
 
-class RateLimited(HttpError):
-    """Too many requests of one kind; `policy` names the limit, `retry_after_s` says when it allows the next."""
-
-    code, title, status, retryable = "rate_limited", "Too many requests", 429, True
-    remedy = "Wait for the seconds in Retry-After, then send the same request again; spread requests out over time."
+class RateLimited(LimitReached):
+    code, title = "rate_limited", "Too many requests"
+    description = (
+        "You sent too many requests of one kind. `policy` names the limit, and `retry_after_s` is when it allows the "
+        "next request."
+    )
+    remedy = (
+        "Try again in a moment. A program waits for the number of seconds in Retry-After and spreads its requests over "
+        "time."
+    )
+    facts = ("policy", "retry_after_s")
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,18 @@ redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil((full
 return {granted, room - granted, 0}
 """
 
+# What was done already is counted, beyond the budget too; answers when half of it is free again.
+_CHARGE = """
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local interval, burst, count = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now) + count * interval
+if count > 0 then
+    redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000) + 1)
+end
+return math.max(0, math.ceil(full_at - now - burst * interval / 2))
+"""
+
 
 @dataclass
 class _Lease:
@@ -145,7 +164,9 @@ class Limiter:
         client = redis.Redis.from_url(
             redis_url, socket_timeout=SOCKET_TIMEOUT_S, socket_connect_timeout=SOCKET_TIMEOUT_S
         )
+        self._client = client
         self._script = client.register_script(_SCRIPT)
+        self._charge = client.register_script(_CHARGE)
         self._prefix = prefix
         self._leases: dict[tuple[str, str], _Lease] = {}
         self._silent_until = 0.0
@@ -165,27 +186,45 @@ class Limiter:
             lease.left -= 1
             return lease.left + lease.room
 
+    def charge(self, policy: Policy, key: str, count: int) -> float:
+        """Count `count` requests of `key` that were let in without asking; the seconds until half its budget is free.
+
+        For work that can wait: it leaves the other half to what can't. 0.0 where Redis doesn't answer.
+        """
+        interval_us = 1_000_000 / policy.per_s
+        wait_us = self._run(self._charge, policy, key, [interval_us, policy.burst, count])
+        return 0.0 if wait_us is None else cast(int, wait_us) / 1_000_000
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
     def _renew(self, lease: _Lease, policy: Policy, key: str, now: float) -> None:
         if now < lease.refused_until:
             raise _refusal(policy, lease.refused_until - now)
         used_up = lease.left == 0 and now < lease.ends
         lease.size = min(lease.size * 2, max(1, policy.per_s // SLICES_PER_S)) if used_up else 1
-        granted, lease.room, wait_us = self._ask(policy, key, lease.size, now)
+        granted, lease.room, wait_us = self._ask(policy, key, lease.size)
         lease.left, lease.ends = granted, now + LEASE_S
         if granted == 0:
             lease.refused_until = now + min(wait_us / 1_000_000, LONGEST_REFUSAL_S)
             raise _refusal(policy, wait_us / 1_000_000)
 
-    def _ask(self, policy: Policy, key: str, wanted: int, now: float) -> tuple[int, int, int]:
+    def _ask(self, policy: Policy, key: str, wanted: int) -> tuple[int, int, int]:
         """How many of `wanted` are granted, what is left then, and (granted none) the microseconds to the next."""
-        unlimited = (policy.burst, policy.burst, 0)
+        answer = self._run(self._script, policy, key, [1_000_000 / policy.per_s, policy.burst, wanted])
+        if answer is None:
+            return (policy.burst, policy.burst, 0)
+        granted, room, wait_us = cast(tuple[int, int, int], tuple(answer))
+        return granted, room, wait_us
+
+    def _run(self, script: Script, policy: Policy, key: str, args: list[float]) -> Any:
+        """What Redis answers; None while it doesn't."""
+        now = time.monotonic()
         if now < self._silent_until:
-            return unlimited
-        interval_us = 1_000_000 / policy.per_s
+            return None
         try:
-            answer = self._script(
-                keys=[f"{self._prefix}:{policy.name}:{key}"], args=[interval_us, policy.burst, wanted]
-            )
+            return script(keys=[f"{self._prefix}:{policy.name}:{key}"], args=args)
         except (redis.RedisError, OSError) as error:
             self._silent_until = now + SILENCE_AFTER_FAILURE_S
             if now - self._said_at >= SAY_SO_EVERY_S:
@@ -196,9 +235,7 @@ class Limiter:
                     level=logging.WARNING,
                     error=type(error).__name__,
                 )
-            return unlimited
-        granted, room, wait_us = cast(tuple[int, int, int], tuple(answer))
-        return granted, room, wait_us
+            return None
 
 
 def _refusal(policy: Policy, wait_s: float) -> RateLimited:
@@ -228,22 +265,27 @@ def usual() -> Policies:
 def count(policy: Policy, key: str) -> None:
     """Count this request against `policy`; raises RateLimited."""
     here = exchange.of(request.environ)
-    if here.is_again:
-        g.rate_limit = here.counted
+    if (known := here.recall()) is not None:
+        _stand(known)
         return
     limiter = cast(tuple[Limiter, Policies], current_app.extensions[_NAME])[0]
-    g.rate_limit = (policy, 0)
     try:
-        g.rate_limit = here.counted = (policy, limiter.take(policy, key))
+        left = (policy, limiter.take(policy, key))
+        _stand(left)
+        here.count(left)
     except RateLimited:
+        _stand((policy, 0))
         services().meter.count(LIMITED, policy.name)
         raise
 
 
+def _stand(known: tuple[Policy, int]) -> None:
+    policy, left = known
+    reset_s = math.ceil((policy.burst - left) / policy.per_s)
+    told = f'"{policy.name}";r={left};t={max(0, reset_s)}'
+    context.change(rate_limit={"RateLimit-Policy": policy.header, "RateLimit": told})
+
+
 def _tell(response: Response) -> Response:
-    if (known := g.get("rate_limit")) is not None:
-        policy, left = known
-        reset_s = math.ceil((policy.burst - left) / policy.per_s)
-        response.headers["RateLimit-Policy"] = policy.header
-        response.headers["RateLimit"] = f'"{policy.name}";r={left};t={max(0, reset_s)}'
+    response.headers.update(context.current().rate_limit)
     return response

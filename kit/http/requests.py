@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import re
 import time
-from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import marshmallow as ma
-from flask import Flask, Request, Response, current_app, g, request
+from flask import Flask, Request, Response, current_app, request
 from webargs.flaskparser import FlaskParser
 
-from kit import ids, logs, strict_json
-from kit.http import exchange, tracing, versions
+from kit import ids, logs, masking, strict_json, tracing
+from kit.http import context, exchange, versions
+from kit.http.context import Body
 from kit.http.problems import BodyTooLarge, InvalidRequest, MalformedRequest, UnsupportedMediaType
 from kit.strict_json import MalformedJson, UnwritableText
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger("http")
 View = TypeVar("View", bound=Callable[..., Any])
@@ -24,16 +29,13 @@ A_YEAR_S = 31_536_000
 LARGEST_BODY_BYTES = exchange.SMALL_BODY_BYTES
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 NOT_FOUND = 404
-LONGEST_PATH_SHOWN = 200
-# Our own ids may stand: without the thing itself they say nothing of anybody.
-_SOMEBODYS = re.compile(
-    r"(?<![0-9a-z_])\+?[0-9][0-9 ().-]{5,}|[^/]*@[^/]*|(?<![^/])(?![a-z]{2,6}_[0-9a-z]{26}(?:/|$))[^/]{33,}"
-)
 DRY_RUN = {
     "in": "query",
     "name": "dry_run",
     "schema": {"type": "boolean", "default": False},
-    "description": "Answer as if it were done, and do nothing: no posting, no event, no key kept.",
+    "description": (
+        "Answer as if the request were carried out, and do nothing: post nothing, send no event and keep no key."
+    ),
 }
 _SILENT = ("/healthz", "/readyz")
 
@@ -47,7 +49,18 @@ def install(app: Flask, *, is_https: bool = False) -> None:
     app.after_request(_end)
     if is_https:
         app.after_request(_over_https_only)
-    app.teardown_request(_forget)
+    app.wsgi_app = _Unseeing(app.wsgi_app)  # type: ignore[method-assign]
+
+
+class _Unseeing:
+    """Runs a request in no view of members, whatever is around it: who is asking brings one, and it ends there."""
+
+    def __init__(self, serve: WSGIApplication) -> None:
+        self._serve = serve
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with ids.seen_by(None):
+            return self._serve(environ, start_response)
 
 
 def accepts_up_to(size: int) -> Callable[[View], View]:
@@ -61,39 +74,54 @@ def accepts_up_to(size: int) -> Callable[[View], View]:
 
 
 def _begin() -> None:
-    g.began = time.perf_counter()
-    ids.see_as(None)
+    given = request.headers.get("Request-Id", "")
+    context.begin(
+        context.Request(
+            request_id=given if REQUEST_ID.fullmatch(given) else f"req_{ids.new().hex}",
+            trace=tracing.begin(request.headers.get("traceparent", "")),
+        )
+    )
     view = current_app.view_functions.get(request.endpoint or "")
     here = exchange.of(request.environ)
     here.largest_body_bytes = getattr(view, "largest_body_bytes", LARGEST_BODY_BYTES)
     request.max_content_length = here.largest_body_bytes
-    given = request.headers.get("Request-Id", "")
-    g.request_id = given if REQUEST_ID.fullmatch(given) else f"req_{ids.new().hex}"
-    g.trace = tracing.begin(request.headers.get("traceparent", ""))
     if here.refusal is not None:
         raise here.refusal
+    if request.method not in ("GET", "HEAD", "OPTIONS"):
+        _check_charset(request.mimetype_params.get("charset", "utf-8"))
+
+
+def _check_charset(named: str) -> None:
+    """Raise UnsupportedMediaType where a body isn't UTF-8, by its own word: everything here reads UTF-8."""
+    try:
+        is_utf8 = codecs.lookup(named).name in ("utf-8", "ascii")
+    except (LookupError, ValueError):
+        is_utf8 = False
+    if not is_utf8:
+        raise UnsupportedMediaType("the body must be in UTF-8")
 
 
 def _end(response: Response) -> Response:
-    response.headers["Request-Id"] = g.request_id
-    response.headers["traceresponse"] = g.trace.header
+    known = context.current()
+    response.headers["Request-Id"] = known.request_id
+    response.headers["traceresponse"] = known.trace.header
     response.headers["X-Content-Type-Options"] = "nosniff"
     if "Authorization" in request.headers:
         # Secrets, balances, whose points they are: nothing that takes a token is for anybody's cache.
         response.headers["Cache-Control"] = "no-store"
-    if g.get("dry_run"):
+    if known.is_dry_run:
         response.headers["Dry-Run"] = "true"
     if request.path not in _SILENT:
-        where: dict[str, Any] = {"path": _shown(request.path)} if response.status_code == NOT_FOUND else {}
+        where: dict[str, Any] = {"path": masking.path(request.path)} if response.status_code == NOT_FOUND else {}
         logs.event(
             log,
             f"{request.method} {request.script_root + request.url_rule.rule if request.url_rule else '-'}",
             status=response.status_code,
             **where,
-            ms=round((time.perf_counter() - g.began) * 1000, 1),
-            request_id=g.request_id,
-            trace_id=g.trace.trace_id,
-            **g.get("log_facts", {}),
+            ms=round((time.perf_counter() - known.began) * 1000, 1),
+            request_id=known.request_id,
+            trace_id=known.trace.trace_id,
+            **known.log_facts,
         )
     return response
 
@@ -104,21 +132,13 @@ def _over_https_only(response: Response) -> Response:
     return response
 
 
-def _shown(path: str) -> str:
-    """A path that led nowhere, without what may be somebody's: long numbers, addresses, tokens."""
-    return _SOMEBODYS.sub("…", path[:LONGEST_PATH_SHOWN])
-
-
-def _forget(error: BaseException | None) -> None:
-    # The thread goes on to another request.
-    ids.see_as(None)
-
-
 def is_dry_run() -> bool:
     """Whether this request only asks what would be; raises InvalidRequest for anything but true or false."""
     given = request.args.get("dry_run", "false")
     if given not in ("true", "false"):
-        raise InvalidRequest("dry_run is true or false", errors=[{"pointer": "/dry_run", "detail": "true or false"}])
+        raise InvalidRequest(
+            "dry_run must be true or false", errors=[{"pointer": "/dry_run", "detail": "true or false"}]
+        )
     return given == "true"
 
 
@@ -130,8 +150,10 @@ def check_query() -> None:
     if not request.query_string:
         return
     if twice := [name for name, values in request.args.lists() if len(values) > 1]:
-        errors = [{"pointer": f"/{strict_json.escape(name)}", "detail": "Given more than once."} for name in twice]
-        raise InvalidRequest("a query parameter is given more than once", errors=errors)
+        errors = [
+            {"pointer": f"/{strict_json.escape(name)}", "detail": "This field occurs more than once."} for name in twice
+        ]
+        raise InvalidRequest("a query parameter occurs more than once", errors=errors)
     view = current_app.view_functions.get(request.endpoint or "")
     if request.method not in ("GET", "HEAD") and "dry_run" in request.args:
         is_dry_run()
@@ -145,7 +167,7 @@ def check_query() -> None:
 
 def note(**facts: Any) -> None:
     """Add facts to this request's log line: ids only."""
-    g.log_facts = {**g.get("log_facts", {}), **facts}
+    context.change(log_facts={**context.current().log_facts, **facts})
 
 
 def read_json(req: Request) -> Any:
@@ -153,13 +175,13 @@ def read_json(req: Request) -> Any:
 
     Raises UnsupportedMediaType, BodyTooLarge, MalformedRequest, InvalidRequest.
     """
-    if "json" in g:
-        return g.json
+    if (known := context.current().body) is not None:
+        return known.newest
     if req.mimetype != "application/json":
-        raise UnsupportedMediaType("the body has to be application/json")
+        raise UnsupportedMediaType("the body must be application/json")
     largest = req.max_content_length or LARGEST_BODY_BYTES
     if (req.content_length or 0) > largest:
-        raise BodyTooLarge(f"the body may have up to {largest} bytes")
+        raise BodyTooLarge(f"the body can have up to {largest} bytes")
     try:
         sent = strict_json.loads(req.get_data(cache=True))
     except UnwritableText as error:
@@ -167,9 +189,9 @@ def read_json(req: Request) -> Any:
         raise InvalidRequest(str(error), errors=errors) from None
     except MalformedJson as error:
         raise MalformedRequest(f"the body is not valid JSON: {error}") from None
-    g.sent = sent
-    g.json = versions.newer(sent)
-    return g.json
+    body = Body(sent, versions.newer(sent))
+    context.change(body=body)
+    return body.newest
 
 
 class StrictParser(FlaskParser):

@@ -1,21 +1,21 @@
-"""What a request may use: the database, the keys, the doorbell, the settings; made once by the composition root."""
+"""What a request may use: the database, the keys, the wakeups, the settings; made once by the composition root."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import cast
 
-from flask import Flask, current_app, g
-from sqlalchemy import text
+from flask import Flask, current_app
 
 from kit.db import Database, Session, Tenant
+from kit.http import context
 from kit.http.requests import is_dry_run
 from kit.metrics import Meter
-from kit.nudge import Nudge
 from kit.secrets import Keyring
 from kit.settings import Settings
+from kit.wakeup import Wakeup
 
 _NAME = "coalition"
 
@@ -25,26 +25,29 @@ class Services:
     """The parts every edge of the HTTP service shares.
 
     `database` is the service's own and sees everything; `tenants` is that of partners' requests, whose login can't
-    become the service. What a request asks for goes through `view`. `before_writing` is called
-    before whatever may write: the coalition closes a business day there that is over.
+    become the service, and `questions` the same for what only reads. What a request asks for goes through `view`.
+    `before_writing` is called before whatever may write: the coalition closes a business day there that is over.
+    `closing` ends, last come first, what rooms keep open for as long as the service runs.
     """
 
     settings: Settings
     database: Database
     tenants: Database
+    questions: Database
     keyring: Keyring
-    nudge: Nudge
+    wakeup: Wakeup
     meter: Meter
     before_writing: Callable[[], None] = lambda: None
+    closing: ExitStack = field(default_factory=ExitStack)
 
     @property
     def view(self) -> Database:
         """The database as whoever makes this request may see it: with a partner's token, that partner's rows only."""
-        tenant: Tenant | None = g.get("tenant")
+        tenant = context.current().tenant
         return self.tenants.of(tenant) if tenant else self.database
 
     def writing(self) -> AbstractContextManager[Session]:
-        """One transaction, and after its commit a nudge for the events in it; a dry run is rolled back instead."""
+        """One transaction, and after its commit a wakeup for the events in it; a dry run is rolled back instead."""
         return self._writing(self.view)
 
     def operating(self) -> AbstractContextManager[Session]:
@@ -60,7 +63,7 @@ class Services:
             return
         with database.transaction() as session:
             yield session
-        self.nudge.ring()
+        self.wakeup.notify()
 
     @contextmanager
     def posting(self) -> Iterator[Session]:
@@ -75,48 +78,51 @@ class Services:
             return
         with self.tenants.statements() as session:
             yield session
-        self.nudge.ring()
+        self.wakeup.notify()
 
     @contextmanager
     def asking(self) -> Iterator[Session]:
         """For a question that is one statement: no transaction around it, one round trip instead of three.
 
-        Sees as little as `posting`.
+        Sees as little as `posting`, and can't write.
         """
-        with self.tenants.statements() as session:
+        with self.questions.statements() as session:
             yield session
 
     def close(self) -> None:
-        """Give all connections back."""
+        """End what rooms keep open, and give all connections back."""
+        self.closing.close()
+        self.wakeup.close()
+        self.meter.close()
         self.database.close()
         self.tenants.close()
+        self.questions.close()
 
     def _is_dry_run(self) -> bool:
-        g.dry_run = is_dry_run()
-        return bool(g.dry_run)
+        context.change(is_dry_run=is_dry_run())
+        return context.current().is_dry_run
 
-    @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """One transaction that writes no event."""
-        with self.view.transaction() as session:
-            yield session
+    def reading(self) -> AbstractContextManager[Session]:
+        """One transaction that can only read."""
+        return self.view.reading()
 
-    @contextmanager
-    def reading_public(self) -> Iterator[Session]:
-        """One transaction that can only read, as the service itself: for what everybody may know, such as brands."""
-        with self.database.transaction() as session:
-            session.execute(text("SET TRANSACTION READ ONLY"))
-            yield session
+    def reading_public(self) -> AbstractContextManager[Session]:
+        """The same as the service itself: for what everybody may know, such as brands."""
+        return self.database.reading()
+
+    def recording(self) -> AbstractContextManager[Session]:
+        """One transaction that writes no event and no posting: sessions, codes, tokens, what was seen of a client."""
+        return self.view.transaction()
 
 
 def serve(tenant: Tenant) -> None:
     """Let the rest of this request see what `tenant` may see, and no more."""
-    g.tenant = tenant
+    context.change(tenant=tenant)
 
 
-def install(app: Flask, parts: Services) -> None:
+def install(app: Flask, svc: Services) -> None:
     """Make `parts` the services of `app`."""
-    app.extensions[_NAME] = parts
+    app.extensions[_NAME] = svc
 
 
 def services() -> Services:

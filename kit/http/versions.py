@@ -13,22 +13,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, request
 from werkzeug.http import http_date
 
+from kit.http import context
 from kit.http.problems import HttpError
 
 HEADER = "Coalition-Version"
+ENDING_HEADERS = ("Deprecation", "Sunset", "Link")
 _NAME = "coalition.versions"
 View = TypeVar("View", bound=Callable[..., Any])
 Reshape = Callable[[Any], Any]
 
 
 class UnknownVersion(HttpError):
-    """`Coalition-Version` names no version there is; `versions` lists them."""
-
     code, title, status = "unknown_version", "Unknown version", 400
-    remedy = "Leave the header out to stay with your client's version, or name one of those in `versions`."
+    description = "`Coalition-Version` names a version that does not exist. `versions` lists those that do."
+    remedy = "Leave the header out to stay with your client's version, or send one of `versions`."
+    facts = ("versions",)
 
 
 @dataclass(frozen=True)
@@ -97,21 +99,21 @@ def current() -> str:
 
 def pin(date: str) -> None:
     """Serve this request in the version its client keeps, unless it asked for another by itself."""
-    if not g.version_was_asked and date != g.version.date:
+    if HEADER not in request.headers and date != _of_request().date:
         # A version that was withdrawn leaves its clients with the oldest there is.
-        g.version = _find(date) or _versions()[0]
+        context.change(version=(_find(date) or _versions()[0]).date)
 
 
 def newer(body: Any) -> Any:
     """The request's body as the newest version has it."""
-    for change in _changes_since(g.version):
+    for change in _changes_since(_of_request()):
         if change.request is not None:
             body = change.request(body)
     return body
 
 
 def _older(response: Response) -> None:
-    changes = [change.response for change in _changes_since(g.version) if change.response is not None]
+    changes = [change.response for change in _changes_since(_of_request()) if change.response is not None]
     if changes and response.is_json and response.status_code < 300:
         body = response.get_json()
         for reshape in reversed(changes):
@@ -130,18 +132,15 @@ def _changes_since(version: Version) -> list[Change]:
 def _begin() -> None:
     there_are = _versions()
     asked = request.headers.get(HEADER)
-    g.version_was_asked = asked is not None
-    g.version = there_are[-1]
     if asked is not None and request.routing_exception is None:
         found = _find(asked)
         if found is None:
             raise UnknownVersion("there is no such version", versions=[version.date for version in there_are])
-        g.version = found
+        context.change(version=found.date)
 
 
 def _end(response: Response) -> Response:
-    # A request that was refused before anything was asked of it has none of its own.
-    version: Version = g.get("version", _versions()[-1])
+    version = _of_request()
     response.headers[HEADER] = version.date
     if version is not _versions()[-1]:
         _older(response)
@@ -149,6 +148,12 @@ def _end(response: Response) -> Response:
     if ends is not None:
         response.headers.update(ends.headers())
     return response
+
+
+def _of_request() -> Version:
+    """The version this request is served in: the newest, unless it or its client asked for another."""
+    known = context.current().version
+    return (_find(known) if known else None) or _versions()[-1]
 
 
 def _find(date: str) -> Version | None:

@@ -8,19 +8,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from coalition_client import Coalition, Patience
+from coalition_client import Coalition, RetryPolicy
 from werkzeug.serving import make_server
 
-from benchmarks.ground import free_port
+from benchmarks.harness import free_port
+from identity import clients
 from kit import clock
-from kit.secrets import keyring
-from partners import clients
 from tests.clients.wire import Wire
-from tests.conftest import Recycled, World
-from tests.partners.conftest import shut, watch
+from tests.conftest import World, act
+from tests.service import shut, watch
 from wsgi import create_app
 
-SHORT = Patience(attempts=4, give_up_after_s=10, first_wait_s=0.01, longest_wait_s=0.05, read_timeout_s=5)
+SHORT = RetryPolicy(attempts=4, give_up_after_s=10, first_wait_s=0.01, longest_wait_s=0.05, read_timeout_s=5)
 
 
 @dataclass(frozen=True)
@@ -33,21 +32,16 @@ class Service:
 
     def client(self, code: str = "greengrocer", *, wire: Wire | None = None, **more: Any) -> Coalition:
         url = wire.url if wire else f"http://127.0.0.1:{self.port}"
-        return Coalition(url, *self.credentials(code), **{"patience": SHORT, **more})
-
-
-@pytest.fixture
-def world(recycled: Recycled) -> World:
-    """A coalition with its books opened on 2 March 2026 and nothing in them."""
-    return recycled.clean()
+        return Coalition(url, *self.credentials(code), **{"retry_policy": SHORT, **more})
 
 
 @pytest.fixture
 def service(world: World, request: pytest.FixtureRequest) -> Iterator[Service]:
     port = free_port()
     settings = replace(world.settings, public_url=f"http://127.0.0.1:{port}", **getattr(request, "param", {}))
-    world = replace(world, settings=settings, keyring=keyring(settings))
-    app = create_app(settings)
+    realm = "test" if settings.is_sandbox else "live"
+    world = replace(world, settings=settings, keyring=replace(world.keyring, realm=realm))
+    app = create_app(settings, world.keyring)
     undocumented = watch(app)
     server = make_server("127.0.0.1", port, app, threaded=True)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -58,9 +52,7 @@ def service(world: World, request: pytest.FixtureRequest) -> Iterator[Service]:
             partners[code] = world.partner(code).partner_id
         with world.transaction() as session:
             owner = None if code is None else partners[code]
-            made, secret = clients.create(
-                session, partner_id=owner, scopes=None, now=clock.now(), keyring=world.keyring
-            )
+            made, secret = clients.create(session, act(world.keyring, now=clock.now()), partner_id=owner, scopes=None)
         return made.client_id, secret
 
     yield Service(world, port, credentials)

@@ -6,16 +6,22 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import requests
-from coalition_client import NULL, CoalitionWithToken, NoAnswer, Patience, Problem, SignInRefused, problems
+from coalition_client import NULL, CoalitionWithToken, NoAnswer, Problem, RetryPolicy, SignInRefused, problems
 from coalition_client.errors import Conflict, Invalid, Unauthorized
-from coalition_client.models import Amount, Transaction
+from coalition_client.models import Amount, Returned, Transaction
 
+from api import batch_files
+from api.v1 import batches
+from kit import clock
+from kit.db import Session
 from tests.clients.conftest import SHORT, Service
 from tests.clients.wire import Wire
 from tests.conftest import CARD
+from tests.service import take_turns
 
 TOKEN_REQUEST = b"POST /oauth/token "
 
@@ -25,13 +31,19 @@ def test_a_purchase_a_payment_and_a_return(service: Service) -> None:
         member = grocer.members.enrol(card=CARD)
         earned = grocer.earns.create(card=CARD, points=500, reference="R-1")
         burned = grocer.burns.create(member_id=member.member_id, points=120, reference="B-1")
-        returned = grocer.reversals.reverse(burned.transaction_id, reference="V-1", points=20)
+        bought = [
+            Returned(transaction_id=burned.transaction_id, points=20),
+            Returned(transaction_id=earned.transaction_id),
+        ]
+        returned = grocer.returns.create(reference="V-1", transactions=bought)
         balance = grocer.members.balance(member.member_id)
     assert (earned.kind, earned.points, earned.available_after) == ("earn", 500, 500)
     assert earned.booked_at.tzinfo is not None
-    assert returned.reverses_transaction_id == burned.transaction_id
-    assert (balance.available, balance.held, balance.issued_by_partner) == (400, 0, 400)
-    assert [one.points for one in balance.expiring] == [400]
+    assert [(one.kind, one.points, one.shortfall) for one in returned.transactions] == [
+        ("reversal", 20, 0),
+        ("reversal", 400, 100),
+    ]
+    assert (balance.available, balance.held) == (returned.available_after, 0) == (0, 0)
     assert earned.meta.request_id.startswith("req_")
     assert not earned.meta.replayed
 
@@ -135,7 +147,7 @@ def test_a_token_that_was_revoked_is_replaced(service: Service, wire: Wire) -> N
         time.sleep(0.6)  # a revocation is effective within half a second
         assert grocer.members.enrol(card=CARD).member_id
     assert wire.sent.count(TOKEN_REQUEST) == 2
-    with CoalitionWithToken(wire.url, token, patience=SHORT) as stale, pytest.raises(Unauthorized):
+    with CoalitionWithToken(wire.url, token, retry_policy=SHORT) as stale, pytest.raises(Unauthorized):
         stale.event_types.list()
 
 
@@ -183,6 +195,27 @@ def test_a_batch_and_a_file(service: Service) -> None:
         assert list(grocer.batches.results(file.batch_id)) == []
 
 
+def test_results_that_break_off_are_never_taken_for_whole(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "PARTS_PER_READ", 1)
+    read = batch_files.answers
+
+    def read_then_forget(session: Session, **asked: Any) -> list[tuple[int, str]]:
+        found = read(session, **asked)
+        with service.world.transaction() as other:
+            batch_files.forget(other, now=clock.now() + timedelta(days=31))
+        return found
+
+    line = b'{"kind": "earn", "card": "%s", "points": 1}\n' % CARD.encode()
+    with service.client() as grocer:
+        file = grocer.batches.store_file(content=line * 600, content_type="application/jsonl")
+        while take_turns(service.world):
+            pass
+        assert len(list(grocer.batches.results(file.batch_id))) == 600
+        monkeypatch.setattr(batch_files, "answers", read_then_forget)
+        with pytest.raises(NoAnswer):
+            list(grocer.batches.results(file.batch_id))
+
+
 def test_what_would_be_is_asked_dry(service: Service) -> None:
     with service.client() as grocer:
         grocer.members.enrol(card=CARD)
@@ -210,16 +243,16 @@ def test_the_admin_s_part_is_there_too(service: Service) -> None:
         category = coalition.admin.categories.add(code="fuel", name="Fuel")
         day = datetime.now(UTC).date()
         over = day + timedelta(days=1)
-        presence = coalition.admin.presences.add(
+        placement = coalition.admin.placements.add(
             partner.partner_id, category_id=category.category_id, territory="GB", since=day, until=over, clause="7.2"
         )
-        kept = coalition.admin.presences.change(presence.presence_id, if_match=presence.meta.etag, clause=NULL)
-    assert (presence.until, kept.clause, kept.until) == (over, None, over)
+        kept = coalition.admin.placements.change(placement.placement_id, if_match=placement.meta.etag, clause=NULL)
+    assert (placement.until, kept.clause, kept.until) == (over, None, over)
 
 
 @pytest.mark.parametrize("service", [{"rate_limit_reads_per_s": 1}], indirect=True)
 def test_a_limit_is_waited_for(service: Service, wire: Wire) -> None:
-    with service.client(wire=wire, patience=Patience(first_wait_s=0.01)) as grocer:
+    with service.client(wire=wire, retry_policy=RetryPolicy(first_wait_s=0.01)) as grocer:
         for _ in range(4):
             grocer.event_types.list()
     assert 4 < wire.sent.count(b"GET /v1/event-types") < 10, "asked again when told to, and no sooner"

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from coalition_client import CoalitionWithToken, NoAnswer, Patience, UnexpectedAnswer, problems, retries
+from coalition_client import CoalitionWithToken, NoAnswer, RetryPolicy, UnexpectedAnswer, problems, retries
 from coalition_client.errors import Problem
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,9 +19,10 @@ from tests.clients.conftest import SHORT
 
 EARN = {"card": "7001000000178503", "points": 1, "reference": "R-1"}
 TRANSACTION = json.loads(
-    '{"transaction_id": "txn_1", "kind": "earn", "member_id": "mbr_1", "partner_id": "prt_1", "points": 1, "repaid": 0,'
-    ' "uncovered": 0, "available_after": 1, "held_after": 0, "pending_after": 0, "owed_after": 0, "hold_id": null,'
-    ' "due_at": null, "reference": "R-1", "reverses_transaction_id": null, "amount_minor": null, "currency": null,'
+    '{"transaction_id": "txn_1", "kind": "earn", "member_id": "mbr_1", "partner_id": "prt_1", "points": 1,'
+    ' "debt_repaid": 0, "shortfall": 0, "available_after": 1, "held_after": 0, "pending_after": 0, "debt_after": 0,'
+    ' "hold_id": null, "due_at": null, "reference": "R-1", "reverses_transaction_id": null,'
+    ' "amount_minor": null, "currency": null,'
     ' "points_per_unit": null, "minor_per_unit": null, "expires_on": null, "effective_at": "2026-03-02T12:00:00Z",'
     ' "booked_at": "2026-03-02T12:00:00Z", "business_date": "2026-03-02", "original_business_date": "2026-03-02",'
     ' "member_seq": 1}'
@@ -80,7 +81,7 @@ def scripted() -> Iterator[Scripted]:
 
 @pytest.fixture
 def till(scripted: Scripted) -> Iterator[CoalitionWithToken]:
-    with CoalitionWithToken(scripted.url, "a-token", patience=SHORT) as made:
+    with CoalitionWithToken(scripted.url, "a-token", retry_policy=SHORT) as made:
         yield made
 
 
@@ -134,7 +135,7 @@ def test_an_answer_of_somebody_else_is_unexpected(scripted: Scripted, till: Coal
 def test_half_an_answer_is_none(scripted: Scripted, till: CoalitionWithToken) -> None:
     scripted.answers = [(200, "application/jsonl", b'{"item": 1}\n{"item": 2}')]
     assert list(till.batches.results("bat_1")) == [{"item": 1}, {"item": 2}]
-    with CoalitionWithToken("http://127.0.0.1:9", "a-token", patience=SHORT) as nobody, pytest.raises(NoAnswer):
+    with CoalitionWithToken("http://127.0.0.1:9", "a-token", retry_policy=SHORT) as nobody, pytest.raises(NoAnswer):
         list(nobody.batches.results("bat_1"))
 
 
@@ -161,11 +162,11 @@ def test_the_rules(repeatable: bool, status: int | None, said: bool, was_sent: b
 
 @given(attempts=st.integers(1, 10_000), asked=st.floats(0, 1e9), chance=st.floats(0, 1))
 def test_waits_are_bounded_and_never_shorter_than_was_asked(attempts: int, asked: float, chance: float) -> None:
-    patience = Patience()
-    waited = retries.wait_s(patience, attempts_made=attempts, retry_after_s=asked, chance=chance)
+    retry_policy = RetryPolicy()
+    waited = retries.wait_s(retry_policy, attempts_made=attempts, retry_after_s=asked, chance=chance)
     assert min(asked, retries.LONGEST_RETRY_AFTER_S) <= waited
-    assert waited <= max(patience.longest_wait_s, retries.LONGEST_RETRY_AFTER_S)
-    assert waited >= patience.first_wait_s / 2
+    assert waited <= max(retry_policy.longest_wait_s, retries.LONGEST_RETRY_AFTER_S)
+    assert waited >= retry_policy.first_wait_s / 2
 
 
 @pytest.mark.parametrize(

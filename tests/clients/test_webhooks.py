@@ -9,8 +9,8 @@ import pytest
 from coalition_client import WebhookRejected, webhooks
 from coalition_client.events import PointsEarned
 
+from coalition.event_types import EVENT_TYPES
 from webhooks import signing
-from webhooks.event_types import EVENT_TYPES
 
 SECRET = signing.new_secret()
 NOW = 1_800_000_000
@@ -21,7 +21,7 @@ BODY = json.dumps(EARNED).encode()
 def signed(
     body: bytes = BODY, *, secret: str = SECRET, at: int = NOW, message_id: str = EARNED["id"]
 ) -> dict[str, str]:
-    return signing.headers(secret=secret, message_id=message_id, timestamp=at, body=body)
+    return signing.headers([secret], message_id=message_id, timestamp=at, body=body)
 
 
 def test_what_we_sign_is_believed_and_read() -> None:
@@ -52,6 +52,18 @@ def test_while_secrets_change_either_is_good() -> None:
     }
     assert webhooks.verify(BODY, both, SECRET, now=NOW).id == EARNED["id"]
     assert webhooks.verify(BODY, signed(), old, SECRET, now=NOW).id == EARNED["id"]
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_the_right_signature_may_stand_at_any_place(place: int) -> None:
+    others = [signed(secret=signing.new_secret())["webhook-signature"] for _ in range(2)]
+    listed = [*others, "v1,", "", "v1a,x"]
+    listed[place:place] = [signed()["webhook-signature"]]
+    many = {**signed(), "webhook-signature": " ".join(listed)}
+    assert webhooks.verify(BODY, many, SECRET, now=NOW).id == EARNED["id"]
+    assert webhooks.verify(BODY, many, signing.new_secret(), SECRET, now=NOW).id == EARNED["id"]
+    with pytest.raises(WebhookRejected):
+        webhooks.verify(BODY, many, signing.new_secret(), now=NOW)
 
 
 def test_a_type_of_tomorrow_is_plain_data() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -26,6 +27,7 @@ class Lot:
     held: int = 0
     vests_at: datetime | None = None
     origin: Lot | None = None  # what it was carved out of, by a merge or a return
+    expired: int = 0  # of a root: points of it that expired, wherever they were
 
     @property
     def root(self) -> Lot:
@@ -43,11 +45,17 @@ class Txn:
     member: Member
     partner: UUID
     points: int
-    lot: Lot | None = None
+    lots: list[Lot] = field(default_factory=list)  # of an earn: one for each award
     amount: int | None = None
     amount_reversed: int = 0
+    given: Counter[int] = field(default_factory=Counter)  # of an earn: taken back of each award, or lost
     taken: list[tuple[Lot, int]] = field(default_factory=list)
     reversed: int = 0
+    by_award: bool = False
+
+    def points_of(self, amount: int) -> int:
+        """What a part of its amount earned: of awards in proportion, else at the partner's rate."""
+        return amount * self.points // self.amount if self.by_award and self.amount else points_of(amount)
 
 
 @dataclass
@@ -68,7 +76,7 @@ class Member:
     debts: list[list[Any]] = field(default_factory=list)  # [partner, points still owed]
     blocked: bool = False
     merged_into: Member | None = None
-    reclaimable: Counter[UUID] = field(default_factory=Counter)  # issued by a partner and not taken back by it
+    reclaimable: Counter[UUID] = field(default_factory=Counter)  # issued by a partner, less taken back and expired
 
     @property
     def available(self) -> int:
@@ -90,6 +98,14 @@ class Member:
         if self.blocked and not even_blocked:
             raise Refused("member_blocked")
 
+    def end_overdue(self, now: datetime | None) -> None:
+        """Whatever comes next to a wallet ends the holds whose time is over (None: in a retelling they have ended)."""
+        for kept in [kept for kept in self.holds if now and kept.open and kept.expires_at <= now]:
+            end_hold(kept, 0, now=kept.expires_at, lapse=True)
+
+    def may_take_back(self, partner: UUID) -> int:
+        return max(self.reclaimable[partner], 0)
+
     def first_expiring(self, today: date) -> list[Lot]:
         spendable = [lot for lot in self.lots if lot.free and lot.expires_on > today]
         return sorted(spendable, key=lambda lot: (lot.expires_on, lot.lot_id))
@@ -97,7 +113,7 @@ class Member:
     def spendable(self, today: date) -> int:
         return sum(lot.free for lot in self.first_expiring(today))
 
-    def take(self, points: int, lots: list[Lot]) -> list[tuple[Lot, int]]:
+    def consume(self, points: int, lots: list[Lot]) -> list[tuple[Lot, int]]:
         taken = []
         for lot in lots:
             part = min(lot.free, points)
@@ -119,28 +135,28 @@ def points_of(amount: int) -> int:
     return amount // MINOR_PER_POINT
 
 
-def earn(member: Member, partner: UUID, lot: Lot, amount: int | None = None) -> Txn:
+def earn(member: Member, partner: UUID, lots: list[Lot], amount: int | None = None, now: datetime | None = None) -> Txn:
     member.check()
-    issued = lot.issued
-    if issued:
+    member.end_overdue(now)
+    lots = [lot for lot in lots if lot.issued]
+    for lot in lots:
         member.lots.append(lot)
-        member.reclaimable[partner] += issued
+        member.reclaimable[lot.issuer] += lot.issued
+    for lot in lots:
         if lot.vests_at is None:
             member.repay(lot)
-    return Txn("earn", member, partner, issued, lot=lot, amount=amount)
+    return Txn("earn", member, partner, sum(lot.issued for lot in lots), lots=lots, amount=amount)
 
 
 def burn(member: Member, partner: UUID, points: int, now: datetime) -> Txn:
     lots = to_spend(member, points, now)
-    return Txn("burn", member, partner, points, taken=member.take(points, lots))
+    return Txn("burn", member, partner, points, taken=member.consume(points, lots))
 
 
 def to_spend(member: Member, points: int, now: datetime) -> list[Lot]:
-    """The lots for so many points; where they don't suffice, holds whose time is over are ended first."""
+    """The lots for so many points."""
     member.check()
-    if points > member.spendable(now.date()):
-        for kept in [kept for kept in member.holds if kept.open and kept.expires_at <= now]:
-            end_hold(kept, 0, now=now, lapse=True)
+    member.end_overdue(now)
     if points > member.spendable(now.date()):
         raise Refused("insufficient_points")
     return member.first_expiring(now.date())
@@ -182,59 +198,93 @@ def end_hold(kept: Hold, points: int, *, now: datetime, lapse: bool = False, cap
 
 
 def reverse(
-    original: Txn, points: int | None, *, policy: str, today: date, amount: int | None = None, may_owe: bool = True
-) -> None:
+    original: Txn, points: int | None, *, policy: str, today: date, amount: int | None = None, may_owe: bool = True,
+    now: datetime | None = None,
+) -> None:  # fmt: skip
     """So many points, or what an amount earned, or (neither) all that is left."""
     member = original.member.living
-    left = original.points - original.reversed
-    if original.kind == "earn":
-        left = min(left, member.reclaimable[original.partner])
+    member.end_overdue(now)
+    takings = what_is_left(original, member)
+    left = sum(takings.values()) if original.kind == "earn" else original.points - original.reversed
     left_amount = (original.amount or 0) - original.amount_reversed
     if amount is not None:
         if original.amount is None:
             raise Refused("amount_not_comparable")
         if amount > left_amount:
             raise Refused("more_than_reversible")
-        points = min(left, points_of(left_amount) - points_of(left_amount - amount))
+        points = min(left, original.points_of(left_amount) - original.points_of(left_amount - amount))
     elif points is None:
         points, amount = left, left_amount
     elif points > left:
         raise Refused("more_than_reversible")
     if original.kind == "earn":
-        take_back(member, original.partner, points, original.lot, policy, may_owe=may_owe)
+        asked = points
+        for n in takings:
+            takings[n] = min(takings[n], asked)
+            asked -= takings[n]
+        wanted = [(original.lots[n].issuer, original.lots[n], part) for n, part in takings.items()]
+        take_back(member, wanted, policy, may_owe=may_owe)
+        original.given.update(takings)
     else:
-        give_back(original, member, points, today)
+        restore(original, member, points, today)
     original.reversed += points
     original.amount_reversed += amount or 0
 
 
-def claw_back(member: Member, partner: UUID, amount: int, *, policy: str, may_owe: bool = True) -> None:
+def what_is_left(earn: Txn, member: Member) -> dict[int, int]:
+    """Of each award, the last first."""
+    left: dict[int, int] = {}
+    of_issuer: Counter[UUID] = Counter()
+    for n, lot in reversed(list(enumerate(earn.lots))):
+        most = member.may_take_back(lot.issuer) - of_issuer[lot.issuer]
+        left[n] = max(0, min(lot.issued - earn.given[n] - lot.expired, most))
+        of_issuer[lot.issuer] += left[n]
+    return left
+
+
+def restore_purchase(parts: list[tuple[Txn, int | None]], **rules: Any) -> None:
+    """Reverse so many points of each, or (None) all that is left: burns before earns, all or none."""
+    if len({id(txn.member.living) for txn, _ in parts}) > 1:
+        raise Refused("several_members")
+    parts = sorted(parts, key=lambda part: part[0].kind == "earn")
+    for each in (copy.deepcopy(parts), parts):  # refused on what is thrown away
+        for txn, points in each:
+            reverse(txn, points, **rules)
+
+
+def claw_back(
+    member: Member, partner: UUID, amount: int, *, policy: str, may_owe: bool = True, now: datetime | None = None
+) -> None:
     member.check(even_blocked=True)
-    points = min(points_of(amount), member.reclaimable[partner])
-    take_back(member, partner, points, None, policy, may_owe=may_owe)
+    member.end_overdue(now)
+    points = min(points_of(amount), member.may_take_back(partner))
+    take_back(member, [(partner, None, points)], policy, may_owe=may_owe)
 
 
-def take_back(member: Member, partner: UUID, points: int, first: Lot | None, policy: str, *, may_owe: bool) -> None:
-    """Out of the partner's own lots only, whatever others issued."""
-    asked = points
-    pending = [lot for lot in member.lots if lot.root is first and lot.vests_at]
-    own = [lot for lot in member.lots if lot.issuer == partner and lot.free]
-    own.sort(key=lambda lot: (lot.root is first, lot.root.lot_id, lot.lot_id), reverse=True)
-    if policy == "refuse" and sum(lot.remaining for lot in pending) + sum(lot.free for lot in own) < points:
-        raise Refused("points_spent")
-    member.reclaimable[partner] -= asked
-    for lot in pending:
-        part = min(lot.remaining, points)
-        lot.remaining -= part
-        points -= part
-        if lot.remaining == 0:
-            lot.vests_at = None
-    points -= sum(part for _, part in member.take(points, own))
-    if policy == "owed" and may_owe and points:
-        member.debts.append([partner, points])
+def take_back(
+    member: Member, wanted: list[tuple[UUID, Lot | None, int]], policy: str, *, may_owe: bool, really: bool = True
+) -> None:
+    """Out of lots of each issuer only, whatever others issued."""
+    if policy == "refuse" and really:  # refused on what is thrown away
+        take_back(*copy.deepcopy((member, wanted)), policy, may_owe=False, really=False)
+    for issuer, first, asked in wanted:
+        points = asked
+        own = [lot for lot in member.lots if lot.issuer == issuer]
+        own.sort(key=lambda lot: (lot.root is first, lot.root.lot_id, lot.lot_id), reverse=True)
+        member.reclaimable[issuer] -= asked
+        for lot in own:
+            part = min(lot.remaining - lot.held, points)
+            lot.remaining -= part
+            points -= part
+            if lot.remaining == 0:
+                lot.vests_at = None
+        if points and policy == "refuse":
+            raise Refused("points_spent")
+        if points and policy == "debt" and may_owe:
+            member.debts.append([issuer, points])
 
 
-def give_back(original: Txn, member: Member, points: int, today: date) -> None:
+def restore(original: Txn, member: Member, points: int, today: date) -> None:
     skip = original.reversed
     for lot, taken in reversed(original.taken):
         part = min(max(taken - skip, 0), points)
@@ -242,30 +292,32 @@ def give_back(original: Txn, member: Member, points: int, today: date) -> None:
         if not part:
             continue
         points -= part
-        expired = lot.expires_on <= today
-        if member is original.member and not expired:
+        graced = lot.expires_on <= today and lot.expires_on == lot.root.expires_on  # once
+        if member is original.member and not graced:
             lot.remaining += part
         else:  # its id is the database's; see `same_as`
-            expires_on = today + timedelta(days=GRACE_DAYS) if expired else lot.expires_on
+            expires_on = today + timedelta(days=GRACE_DAYS) if graced else lot.expires_on
             member.lots.append(Lot(UUID(int=0), lot.issuer, expires_on, part, part, origin=lot.root))
 
 
-def adjust(member: Member, points: int, lot: Lot | None, today: date) -> None:
+def adjust(member: Member, points: int, lot: Lot | None, today: date, now: datetime | None = None) -> None:
     member.check(even_blocked=True)
+    member.end_overdue(now)
     if lot is not None:
         member.lots.append(lot)
         member.reclaimable[lot.issuer] += points
     elif points > member.spendable(today):
         raise Refused("insufficient_points")
     else:
-        member.take(points, member.first_expiring(today))
+        member.consume(points, member.first_expiring(today))
 
 
-def merge(member: Member, into: Member) -> None:
+def merge(member: Member, into: Member, now: datetime | None = None) -> None:
     if member is into:
         raise Refused("same_member")
-    member.check(even_blocked=True)
-    into.check(even_blocked=True)
+    for one in (member, into):
+        one.check(even_blocked=True)
+        one.end_overdue(now)
     if any(lot.held for lot in member.lots):
         raise Refused("holds_open")
     for lot in member.lots:
@@ -276,7 +328,7 @@ def merge(member: Member, into: Member) -> None:
             into.lots.append(moved)
             lot.remaining, lot.vests_at = 0, None
     into.debts += member.debts
-    into.reclaimable += member.reclaimable
+    into.reclaimable.update(member.reclaimable)  # `+=` would forget what is below zero
     member.debts = []
     member.merged_into = into
 
@@ -291,4 +343,10 @@ def vest(member: Member, now: datetime) -> None:
 def expire(member: Member, day: date) -> None:
     for lot in member.lots:
         if lot.free and lot.expires_on <= day + timedelta(days=1):
-            lot.remaining = lot.held
+            expire_lot(member, lot)
+
+
+def expire_lot(member: Member, lot: Lot) -> None:
+    member.reclaimable[lot.issuer] -= lot.free
+    lot.root.expired += lot.free
+    lot.remaining = lot.held

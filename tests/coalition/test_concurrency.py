@@ -5,17 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from decimal import Decimal
 from uuid import UUID
 
-import psycopg
 from sqlalchemy import text
 
-from coalition import business_days, ledger, verify
+from coalition import business_days, ledger, rates, verify
 from coalition.refusals import InsufficientPoints
 from kit import ids
-from kit.db import Database
-from tests.conftest import NOW, World, request
+from kit.db import Database, Session
+from tests.conftest import NOW, World, act, request, until_somebody_waits
 
 ISSUERS = [ids.new() for _ in range(4)]
 PROCESSES = 32
@@ -77,26 +79,13 @@ def test_a_burn_that_waited_sees_what_the_burn_before_it_left(world: World) -> N
         ledger.post(session, request(partner), command).unwrap()
         waiting = threading.Thread(target=second)
         waiting.start()
-        wait_for_a_lock(world)
+        until_somebody_waits(world)
         assert not second_done.is_set()
     waiting.join(timeout=10)
     with world.transaction() as session:
         lots = session.scalars(text("SELECT remaining FROM coalition.lot ORDER BY expires_on")).all()
     assert lots == [0, 80]
     assert world.available(member) == 80
-
-
-def wait_for_a_lock(world: World) -> None:
-    """Until some session of this database waits for a lock."""
-    with psycopg.connect(str(world.settings.database_url), autocommit=True) as connection:
-        for _ in range(200):
-            row = connection.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            ).fetchone()
-            if row and row[0]:
-                return
-            time.sleep(0.02)
-    raise AssertionError("nobody came to wait")
 
 
 def test_the_same_key_at_the_same_time_is_posted_once_and_answered_twice(world: World) -> None:
@@ -113,7 +102,7 @@ def test_the_same_key_at_the_same_time_is_posted_once_and_answered_twice(world: 
         outcomes.append(ledger.post(session, asked, command))
         waiting = threading.Thread(target=second)
         waiting.start()
-        wait_for_a_lock(world)
+        until_somebody_waits(world)
     waiting.join(timeout=10)
     assert [outcome.replayed for outcome in outcomes] == [False, True]
     assert outcomes[0].unwrap() == outcomes[1].unwrap()
@@ -137,7 +126,7 @@ def test_closing_a_day_waits_for_who_is_writing_into_it_and_nothing_lands_in_it_
         ledger.post(session, request(ISSUERS[0]), before).unwrap()
         closing = threading.Thread(target=close)
         closing.start()
-        wait_for_a_lock(world)
+        until_somebody_waits(world)
         assert not closed.is_set()
     closing.join(timeout=10)
     after = world.earn(ISSUERS[0], member, 1)
@@ -146,6 +135,39 @@ def test_closing_a_day_waits_for_who_is_writing_into_it_and_nothing_lands_in_it_
     assert after.business_date == NOW.date() + timedelta(days=1)
     assert after.original_business_date == NOW.date()
     assert seal.postings == 1
+
+
+def test_terms_postings_and_the_close_take_their_locks_in_one_order(world: World) -> None:
+    member, midnight = world.member(), NOW + timedelta(days=1)
+
+    def set_rate(session: Session, partner: UUID) -> None:
+        rates.set_rate(
+            session, act(), partner_id=partner, points_per_unit=Decimal(1), minor_per_unit=100, currency="GBP",
+            since=midnight.date(),
+        )  # fmt: skip
+
+    def earn(session: Session, partner: UUID) -> None:
+        ledger.post(session, request(partner), ledger.Earn(member_id=member, reference=str(partner), points=1)).unwrap()
+
+    def in_order(partner: UUID, *steps: Callable[[Session, UUID], None]) -> None:
+        with world.transaction() as session:
+            for step in steps:
+                step(session, partner)
+
+    def close() -> bool:
+        with world.transaction() as session:
+            return business_days.close(session, day=NOW.date(), now=midnight)
+
+    with ThreadPoolExecutor(3) as pool, world.transaction() as session:
+        business_days.hold_open(session)
+        closing = pool.submit(close)
+        until_somebody_waits(world)
+        others = [pool.submit(in_order, ISSUERS[1], set_rate, earn), pool.submit(in_order, ISSUERS[2], earn)]
+        until_somebody_waits(world, how_many=3)
+        set_rate(session, ISSUERS[0])
+        earn(session, ISSUERS[0])
+    assert closing.result()
+    assert [other.result() for other in others] == [None, None]
 
 
 def test_no_posting_is_lost_between_days_that_close_under_writers(world: World) -> None:

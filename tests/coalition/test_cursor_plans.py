@@ -6,7 +6,7 @@ import ast
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ import psycopg
 import pytest
 from sqlalchemy import event, text
 
-from coalition import business_days, upkeep
+from coalition import business_days, scheduled_postings
 from kit import ids
+from kit.db import Session
+from migrations import sources
 from tests.conftest import NOW, World
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +25,7 @@ MEMBERS, DAYS = 1_000, 60  # every member earned on every day: few pages of a ta
 FIRST = NOW.date() - timedelta(days=DAYS - 1)
 A = ids.new()
 # Of each member's first hold and lot the time is over, and of no other's.
-STOCK = """
+FIXTURES = """
     CREATE TEMP TABLE made AS
     SELECT m, d, %(first)s::date + d AS day,
            ('01900000-0000-7000-8000-' || lpad(to_hex(m), 12, '0'))::uuid AS member_id,
@@ -34,9 +36,9 @@ STOCK = """
     SELECT member_id, d + 1, txn_id, 'earn', %(issuer)s, 10, 10 * (d + 1), txn_id, day + 365, day, day, day, day
     FROM made;
     INSERT INTO coalition.lot (member_id, lot_id, issuer_id, issued_on, expires_on, issued, remaining, is_open,
-                               vests_at)
+                               vests_at, txn_id)
     SELECT member_id, txn_id, %(issuer)s, day, day + 365, 10, 10, m %% 10 > 0,
-           CASE WHEN m %% 10 = 0 THEN day + interval '60 days' END FROM made;
+           CASE WHEN m %% 10 = 0 THEN day + interval '60 days' END, txn_id FROM made;
     INSERT INTO coalition.posting
     SELECT member_id, txn_id, 1, 'issuance', CASE d %% 2 WHEN 0 THEN 'redemption' ELSE 'wallet' END::coalition.account,
            10, txn_id, %(issuer)s, %(issuer)s, day, day FROM made;
@@ -58,9 +60,24 @@ def _day_of(read: Callable[..., object]) -> Read:
     return reading
 
 
+def _body_of(function: str) -> str:
+    """The query that a function returns, its day as a parameter: what the function itself plans can't be seen."""
+    (found,) = [source.definition for source in sources.functions() if source.name == function]
+    return found.partition("RETURN QUERY ")[2].rpartition(";\nEND")[0].replace("p_day", ":day")
+
+
+def _flows(session: Session, day: date) -> object:
+    return session.execute(text(_body_of("coalition.flows_on")), {"day": day}).all()
+
+
+def _flow_lines(session: Session, day: date) -> Iterator[object]:
+    rows = session.execute(text(_body_of("coalition.flow_lines_on")), {"day": day})
+    return (row.reference for row in rows if row[0] == "redemption")
+
+
 def _warn_issuer(world: World) -> None:
     with world.transaction() as session:
-        assert upkeep.warn_issuer(
+        assert scheduled_postings.warn_issuer(
             session, partner_id=A, since=FIRST + timedelta(335), until=FIRST + timedelta(336), now=NOW
         )
 
@@ -69,40 +86,50 @@ READS: dict[str, Read] = {
     "a day is sealed": _day_of(
         lambda session, day: business_days.compute_seal(session, day, previous=bytes(32), version=2)
     ),
-    "a day is settled": _day_of(business_days.flow_lines),
-    "a day's flows are added up": _day_of(business_days.flows),
-    "holds lapse": lambda world: upkeep.lapse_holds(world.database, now=NOW - timedelta(days=9)),
-    "a partner's holds lapse": lambda world: upkeep.lapse_holds(
+    "a day is settled": _day_of(_flow_lines),
+    "a day's flows are added up": _day_of(_flows),
+    "holds lapse": lambda world: scheduled_postings.lapse_holds(world.database, now=NOW - timedelta(days=9)),
+    "a partner's holds lapse": lambda world: scheduled_postings.lapse_holds(
         world.database, now=NOW - timedelta(days=9), partner_id=A
     ),
-    "points vest": lambda world: upkeep.vest(world.database, now=NOW),
-    "a partner's points vest": lambda world: upkeep.vest(world.database, now=NOW, partner_id=A),
-    "points expire": lambda world: upkeep.expire(world.database, day=FIRST + timedelta(364), now=NOW),
-    "a partner's points expire": lambda world: upkeep.expire(
+    "points vest": lambda world: scheduled_postings.vest(world.database, now=NOW),
+    "a partner's points vest": lambda world: scheduled_postings.vest(world.database, now=NOW, partner_id=A),
+    "points expire": lambda world: scheduled_postings.expire(world.database, day=FIRST + timedelta(364), now=NOW),
+    "a partner's points expire": lambda world: scheduled_postings.expire(
         world.database, day=FIRST + timedelta(364), now=NOW, partner_id=A
     ),
-    "issuers are warned": lambda world: upkeep.warn_of_expiry(world.database, day=FIRST + timedelta(336), now=NOW),
+    "issuers are warned": lambda world: scheduled_postings.warn_of_expiry(
+        world.database, day=FIRST + timedelta(336), now=NOW
+    ),
     "an issuer is warned": _warn_issuer,
 }
 # Who reads streams, and how often: a new one needs a line in READS.
-STREAMING = {("coalition/business_days.py", 3), ("coalition/upkeep.py", 3)}
+STREAMING = {
+    ("coalition/business_days.py", 1),
+    ("coalition/scheduled_postings.py", 3),
+    ("kit/row_streams.py", 1),
+    ("settlement/obligations.py", 2),
+    ("settlement/statements.py", 1),
+}
 
 
 @pytest.fixture(scope="module")
 def books(shared_world: World) -> World:
     with psycopg.connect(str(shared_world.settings.database_url), autocommit=True) as owner:
         cursor = psycopg.ClientCursor(owner)
-        cursor.execute(STOCK, {"first": FIRST, "days": DAYS, "members": MEMBERS, "issuer": A})
+        cursor.execute(FIXTURES, {"first": FIRST, "days": DAYS, "members": MEMBERS, "issuer": A})
         owner.execute(
-            "SELECT brin_summarize_new_values(indexrelid) FROM pg_index WHERE indexrelid::regclass::text ~ '_day$'"
+            "SELECT brin_summarize_new_values(i.oid) FROM pg_class i JOIN pg_am a ON a.oid = i.relam "
+            "WHERE a.amname = 'brin'"
         )
     return shared_world
 
 
 @contextmanager
 def plans(world: World) -> Iterator[list[dict[str, Any]]]:
-    """The plans, as they are carried out, of all cursors opened within the block, and of what adds postings up."""
+    """The plans, as carried out, of all cursors and streams opened within the block, and of what adds postings up."""
     found: list[dict[str, Any]] = []
+    stream = psycopg.Cursor.stream
 
     def explain(_: Any, cursor: Any, statement: str, parameters: Any, *__: Any) -> None:
         opened = "DECLARE explained CURSOR FOR" if isinstance(cursor, psycopg.ServerCursor) else ""
@@ -111,10 +138,20 @@ def plans(world: World) -> Iterator[list[dict[str, Any]]]:
             ((answer,),) = cursor.connection.execute(asked, parameters, prepare=False).fetchall()
             found.append(answer[0]["Plan"])
 
+    def explain_sent(cursor: Any, statement: str, parameters: Any, **more: Any) -> Any:
+        asked = cursor.connection.execute(
+            f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters, prepare=False
+        )
+        ((answer,),) = asked.fetchall()
+        found.append(answer[0]["Plan"])
+        return stream(cursor, statement, parameters, **more)
+
     event.listen(world.database.engine, "before_cursor_execute", explain)
+    psycopg.Cursor.stream = explain_sent  # type: ignore[method-assign]
     try:
         yield found
     finally:
+        psycopg.Cursor.stream = stream  # type: ignore[method-assign]
         event.remove(world.database.engine, "before_cursor_execute", explain)
 
 
@@ -154,6 +191,8 @@ def test_every_stream_goes_through_the_one_helper_and_is_explained_here() -> Non
             name = path.relative_to(ROOT).as_posix()
             assert name == "kit/db.py" or not any(word in source for word in ("yield_per", "stream_results"))
             calls = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-            n = sum(isinstance(called, ast.Name) and called.id == "stream" for called in calls)
+            n = sum(
+                isinstance(called, ast.Name) and called.id in ("stream", "rows_out", "lines_out") for called in calls
+            )
             streaming |= {(name, n)} if n else set()
     assert streaming == STREAMING

@@ -23,10 +23,10 @@ from coalition import (
 from coalition.erasure import WalletNotEmpty
 from coalition.members import MemberMerged, MemberNotFound
 from coalition.refusals import HoldsOpen, MemberBlocked
+from identity import members_export
 from kit import clock, ids
 from kit.db import SERVICE_ROLE
-from partners import members_export
-from tests.conftest import APPROVED, CARD, NOW, World, request
+from tests.conftest import APPROVED, CARD, NOW, World, act, request
 
 A, B = ids.new(), ids.new()
 PHONE, EMAIL, EXTERNAL, PIN = "+447700900123", "ann@example.com", "CRM-0099-ANN", "83051"
@@ -39,8 +39,8 @@ def ann(world: World):
             session, card=CARD, phone=PHONE, email=EMAIL, external_id=EXTERNAL, partner_id=A, now=NOW,
             keyring=world.keyring,
         ).member_id  # fmt: skip
-        pins.put(session, member_id=member, pin=PIN, keyring=world.keyring)
-        rotating_codes.issue(session, member_id=member, keyring=world.keyring)
+        pins.put(session, act(world.keyring), member_id=member, pin=PIN)
+        rotating_codes.issue(session, act(world.keyring), member_id=member)
     with world.transaction() as session:
         kept = next(i for i in export(world, member)["identifiers"] if i["kind"] == "email")
         assert kept["value"] == EMAIL
@@ -48,20 +48,20 @@ def ann(world: World):
             "SELECT identifier_id FROM coalition.member_identifier WHERE kind = 'email'"
         ).scalar_one()
         verifications.start(
-            session, member_id=member, identifier_id=identifier_id, partner_id=A, keyring=world.keyring,
-            now=clock.now(),
+            session, act(world.keyring, now=clock.now()), proved=False, member_id=member, identifier_id=identifier_id,
+            partner_id=A,
         )  # fmt: skip
     return member
 
 
 def export(world: World, member):
     with world.transaction() as session:
-        return members_export.everything(session, member, world.keyring)
+        return members_export.everything(session, act(world.keyring), member_id=member)
 
 
 def erase(world: World, member, *, forfeit: bool = False) -> erasure.Erased:
     with world.transaction() as session:
-        return members_export.erase(session, member_id=member, forfeit=forfeit, now=NOW)
+        return members_export.erase(session, act(), member_id=member, forfeit=forfeit)
 
 
 def post(world: World, partner, command) -> ledger.Transaction:
@@ -102,7 +102,7 @@ def test_nothing_says_who_it_was_and_the_books_are_as_right_as_before(world: Wor
     world.earn(B, ann, 50)
     world.earn(A, ann, 30, due_at=NOW + timedelta(days=3))
     burned = world.burn(B, ann, 20)
-    assert vars(erase(world, ann, forfeit=True)) == {"forfeited": 130, "pending": 30, "owed": 0}
+    assert vars(erase(world, ann, forfeit=True)) == {"forfeited": 130, "pending": 30, "debt": 0}
     assert traces(world) == {}
     for table in ("member_secret", "identifier_verification", "member_identifier"):
         assert world.count(f"coalition.{table}") == 0
@@ -112,7 +112,7 @@ def test_nothing_says_who_it_was_and_the_books_are_as_right_as_before(world: Wor
     post(world, B, ledger.Reversal(original_id=burned.transaction_id, reference="x", points=5))
     for n in range(4):
         closing.close_day(
-            world.database, day=NOW.date() + timedelta(days=n), now=NOW + timedelta(days=n + 1), keyring=world.keyring
+            world.database, act(world.keyring, now=NOW + timedelta(days=n + 1)), day=NOW.date() + timedelta(days=n)
         )
     assert world.available(ann) == 35
     assert clean(world) == []
@@ -134,7 +134,7 @@ def test_points_and_debts_are_not_lost_unasked_and_a_purchase_in_progress_never(
     world.earn(A, ann, 100)
     with pytest.raises(WalletNotEmpty) as refusal:
         erase(world, ann)
-    assert refusal.value.fields == {"available": 100, "pending": 0, "owed": 0}
+    assert refusal.value.fields == {"available": 100, "pending": 0, "debt": 0}
     post(world, A, ledger.Hold(member_id=ann, reference="h", points=1, due_at=NOW + timedelta(hours=1)))
     with pytest.raises(HoldsOpen):
         erase(world, ann, forfeit=True)
@@ -151,11 +151,11 @@ def test_an_erased_member_is_nobody_for_good(world: World, ann) -> None:
     with world.transaction() as session, pytest.raises(MemberNotFound):
         members.by_id(session, ann)
     for again in (
-        lambda session: merges.block(session, member_id=ann, blocked=False, now=NOW),
-        lambda session: merges.merge(session, member_id=other, into=ann, reference="m", now=NOW, approval=APPROVED),
-        lambda session: merges.merge(session, member_id=ann, into=other, reference="m", now=NOW, approval=APPROVED),
-        lambda session: erasure.erase(session, member_id=ann, forfeit=True, now=NOW),
-        lambda session: pins.put(session, member_id=ann, pin=PIN, keyring=world.keyring),
+        lambda session: merges.block(session, act(), member_id=ann, blocked=False),
+        lambda session: merges.merge(session, APPROVED, member_id=other, into=ann, reference="m"),
+        lambda session: merges.merge(session, APPROVED, member_id=ann, into=other, reference="m"),
+        lambda session: erasure.erase(session, act(), member_id=ann, forfeit=True),
+        lambda session: pins.put(session, act(world.keyring), member_id=ann, pin=PIN),
     ):
         with pytest.raises(MemberNotFound), world.transaction() as session:
             again(session)
@@ -165,7 +165,7 @@ def test_an_erased_member_is_nobody_for_good(world: World, ann) -> None:
 def test_a_merged_member_leaves_no_secrets_and_is_erased_with_whom_it_became(world: World, ann) -> None:
     kept = world.member("7001000000130470")
     with world.transaction() as session:
-        merges.merge(session, member_id=ann, into=kept, reference="m", now=NOW, approval=APPROVED).unwrap()
+        merges.merge(session, APPROVED, member_id=ann, into=kept, reference="m").unwrap()
     assert world.count("coalition.member_secret") == 0
     with pytest.raises(MemberMerged):
         erase(world, ann)

@@ -25,7 +25,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from coalition import adjustments, business_days, ledger, upkeep
+from coalition import adjustments, business_days, ledger, scheduled_postings
 from coalition.adjustments import Adjustment
 from coalition.business_days import Seal
 from coalition.cards import with_check_digit
@@ -36,7 +36,7 @@ from kit.db import Database, DatabaseUnavailable
 from kit.secrets import Keyring
 from tests.coalition import model
 from tests.coalition.test_pairs import findings, owner
-from tests.conftest import NOW, World
+from tests.conftest import APPROVED, NOW, World
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__])
@@ -177,11 +177,11 @@ class Writer:
         raise AssertionError(f"{ATTEMPTS} times no answer to {wanted}")
 
     def post(self, wanted: list[tuple[Request, Command]]) -> list[Outcome]:
-        with self.database.transaction() as session:
+        with self.database.transaction() as session, ids.seen_by(ids.OUR_OWN):
             if len(wanted) > 1:
                 return ledger.post_many(session, wanted)
             return [
-                adjustments.adjust(session, request, command)
+                adjustments.adjust(session, APPROVED, request, command)
                 if isinstance(command, Adjustment)
                 else ledger.post(session, request, command)
                 for request, command in wanted
@@ -226,8 +226,7 @@ class Writer:
 
     def adjustment(self, member: UUID, reference: str) -> Command:
         credit = self.rng.random() < 0.5
-        return Adjustment(member_id=member, reference=reference, points=self.points(40), credit=credit,
-                          reason="as it likes", made_by=f"writer {self.number}")  # fmt: skip
+        return Adjustment(member_id=member, reference=reference, points=self.points(40), credit=credit)  # fmt: skip
 
     def to_spend(self, member: UUID) -> int:
         """One member spends so little that points live until they expire, the others more than they have."""
@@ -273,7 +272,7 @@ def close_days(stage: Stage) -> None:
         with database.transaction() as session:
             business_days.close_over(session, now=stage.now)
         done_at = time.monotonic()
-        expired = upkeep.expire(database, day=day, now=stage.now)
+        expired = scheduled_postings.expire(database, day=day, now=stage.now)
         with database.transaction() as session:
             seal = business_days.seal(session, day=day, now=stage.now, keyring=Keyring(bytes(32)))
         closings.append(Closing(day, begun_at, done_at, expired, seal))
@@ -298,8 +297,8 @@ def keep_wallets(stage: Stage) -> None:
     database = Database(stage.url, pool_size=3)
     kept: Counter[str] = Counter()
     while not stage.over.wait(0.02):
-        kept["lapse"] += upkeep.lapse_holds(database, now=stage.now)
-        kept["vest"] += upkeep.vest(database, now=stage.now)
+        kept["lapse"] += scheduled_postings.lapse_holds(database, now=stage.now)
+        kept["vest"] += scheduled_postings.vest(database, now=stage.now)
     stage.told.put(kept)
 
 
@@ -337,7 +336,7 @@ class History:
 def history(shared_world: World) -> Iterator[History]:
     """All processes at once on three new members; the programme lets wallets owe what returns find spent."""
     with shared_world.transaction() as session:
-        session.execute(text("UPDATE coalition.programme SET return_policy = 'owed'"))
+        session.execute(text("UPDATE coalition.programme SET return_policy = 'debt'"))
     members = sorted(shared_world.member(with_check_digit(f"7023{n:011d}")) for n in range(3))
     stage = Stage(
         url=str(shared_world.settings.database_url), partners=[ids.new() for _ in range(3)], members=members,
@@ -388,7 +387,7 @@ class Retelling:
     def tell(self, t: Transaction) -> None:
         """Let the model do what `t` says was done."""
         if t.kind == "earn":
-            self.entries[t.transaction_id] = model.earn(self.member, t.partner_id, self.new_lot(t))
+            self.entries[t.transaction_id] = model.earn(self.member, t.partner_id, [self.new_lot(t)])
         elif t.kind == "burn":
             self.entries[t.transaction_id] = model.burn(self.member, t.partner_id, t.points, t.effective_at)
         elif t.kind == "hold":
@@ -398,9 +397,9 @@ class Retelling:
             self.end_hold(t)
         elif t.kind == "reversal":
             assert t.reverses_transaction_id is not None
-            asked = t.points + t.repaid + t.uncovered
+            asked = t.points + t.debt_repaid + t.shortfall
             today = max(t.business_date, t.booked_at.date())
-            model.reverse(self.entries[t.reverses_transaction_id], asked, policy="owed", today=today)
+            model.reverse(self.entries[t.reverses_transaction_id], asked, policy="debt", today=today)
             self.name_new_lots(t)
         elif t.kind == "adjustment":
             credit = (t.meta or {})["direction"] == "credit"
@@ -451,7 +450,7 @@ class Retelling:
         assert sum(lot.free for lot in gone) == t.points > 0
         for lot in gone:
             if lot.free:
-                lot.remaining = lot.held
+                model.expire_lot(self.member, lot)
 
 
 def test_the_play_was_about_everything_there_is(history: History) -> None:
@@ -461,8 +460,8 @@ def test_the_play_was_about_everything_there_is(history: History) -> None:
     assert {"insufficient_points", "hold_finished", "more_than_reversible", "not_reversible"} <= refusals
     assert {"idempotency_key_reused", "reference_reused", "reference_of_another_member"} <= refusals
     assert len(history.transactions) >= DAYS * TRANSACTIONS_A_DAY
-    assert any(transaction.owed_after for transaction in history.transactions)
-    assert any(transaction.repaid for transaction in history.transactions)
+    assert any(transaction.debt_after for transaction in history.transactions)
+    assert any(transaction.debt_repaid for transaction in history.transactions)
 
 
 def test_each_transaction_follows_from_those_before_it(history: History) -> None:
@@ -470,7 +469,7 @@ def test_each_transaction_follows_from_those_before_it(history: History) -> None
         retelling = Retelling(history.world, member_id)
         for n, t in enumerate(history.of(member_id), start=1):
             retelling.tell(t)
-            after = (t.available_after, t.held_after, t.pending_after, t.owed_after)
+            after = (t.available_after, t.held_after, t.pending_after, t.debt_after)
             assert (t.member_seq, after) == (n, retelling.member.balances), t
         with history.world.transaction() as session:
             rows = session.execute(

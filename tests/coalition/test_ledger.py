@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import psycopg
 import pytest
@@ -20,12 +21,12 @@ from coalition.refusals import (
     MoreThanReversible,
     NoEarningRate,
     NotReversible,
+    OriginalNotFound,
     ReferenceOfAnotherMember,
     ReferenceReused,
-    ReversedUnknown,
 )
 from kit import ids
-from tests.conftest import NOW, World, request
+from tests.conftest import NOW, World, act, request
 
 A, B = ids.new(), ids.new()
 OTHER_CARD = "7001000000130470"
@@ -49,6 +50,7 @@ def set_rate(world: World, points="1.5"):
     with world.transaction() as session:
         rates.set_rate(
             session,
+            act(),
             partner_id=A,
             points_per_unit=Decimal(points),
             minor_per_unit=100,
@@ -202,7 +204,7 @@ def test_an_earns_reversal_takes_its_own_lot_then_the_issuers_newest(world):
     third = world.earn(A, member, 30)
     world.burn(B, member, 20)  # from the first lot, which expires first by id
     undone = reverse(world, A, first)
-    assert (undone.points, undone.uncovered) == (40, 0)
+    assert (undone.points, undone.shortfall) == (40, 0)
     with world.transaction() as session:
         left = session.scalar(
             text("SELECT remaining FROM coalition.lot WHERE lot_id = :id"), {"id": third.transaction_id}
@@ -216,7 +218,7 @@ def test_an_earns_reversal_says_what_is_no_longer_there(world):
     earned = world.earn(A, member, 40)
     world.burn(B, member, 30)
     undone = reverse(world, A, earned)
-    assert (undone.points, undone.uncovered, undone.available_after) == (10, 30, 0)
+    assert (undone.points, undone.shortfall, undone.available_after) == (10, 30, 0)
 
 
 def test_a_reversal_by_amount_leaves_what_the_rest_would_have_earned(world):
@@ -244,7 +246,7 @@ def test_a_reversal_can_not_be_reversed(world):
 
 def test_another_partners_transaction_can_not_be_reversed(world):
     earned = world.earn(A, world.member(), 10)
-    with pytest.raises(ReversedUnknown):
+    with pytest.raises(OriginalNotFound):
         reverse(world, B, earned)
 
 
@@ -254,7 +256,7 @@ def test_a_clawback_takes_the_partners_newest_points_as_far_as_they_go(world):
     world.earn(A, member, 10)
     world.earn(B, member, 50)
     undone = claw_back(world, A, member, 2500)
-    assert (undone.points, undone.uncovered) == (10, 0)
+    assert (undone.points, undone.shortfall) == (10, 0)
     assert world.available(member) == 50
 
 
@@ -285,3 +287,37 @@ def test_a_second_rate_from_the_same_day_on_is_refused(world):
     set_rate(world)
     with pytest.raises(VersionTaken):
         set_rate(world)
+
+
+@pytest.mark.parametrize("wrong", [{"points": -1}, {"points": None, "amount_minor": -100, "currency": "GBP"}])
+def test_nothing_negative_is_posted_by_who_gets_past_the_edges(world: World, wrong: dict[str, Any]) -> None:
+    member = world.member()
+    world.earn(A, member, 10)
+    with pytest.raises(psycopg.errors.NumericValueOutOfRange), world.transaction() as session:
+        ledger.post(session, request(A), ledger.Earn(**{"member_id": member, "reference": "r", **wrong}))
+    with pytest.raises(psycopg.errors.NumericValueOutOfRange), world.transaction() as session:
+        ledger.post(session, request(A), ledger.Burn(member_id=member, reference="r", points=-1))
+    assert world.available(member) == 10
+
+
+def test_only_a_reference_that_is_being_posted_is_worth_asking_again(world: World) -> None:
+    member = world.member()
+    with psycopg.connect(str(world.settings.database_url), autocommit=True) as owner:
+        owner.execute("CREATE UNIQUE INDEX one_posting_a_day ON coalition.posting (member_id, business_date)")
+        world.earn(A, member, 10)
+        with pytest.raises(psycopg.errors.UniqueViolation), world.transaction() as session:
+            ledger.post(session, request(A), ledger.Earn(member_id=member, reference="r", points=10))
+        owner.execute("DROP INDEX coalition.one_posting_a_day")  # the coalition is used again
+
+
+def test_merges_that_lead_nowhere_are_a_fault_and_no_endless_loop(world: World) -> None:
+    one, other = world.member(), world.member("7001000000130470")
+    earned = world.earn(A, one, 10)
+    with psycopg.connect(str(world.settings.database_url), autocommit=True) as owner:
+        for member, into in ((one, other), (other, one)):
+            owner.execute(
+                "UPDATE coalition.wallet SET state = 'merged', merged_into = %s WHERE member_id = %s", (into, member)
+            )
+    reversal = ledger.Reversal(original_id=earned.transaction_id, reference="r")
+    with pytest.raises(psycopg.errors.DataCorrupted, match="lead nowhere"), world.transaction() as session:
+        ledger.post(session, request(A), reversal)

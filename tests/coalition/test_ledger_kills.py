@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import count
 from multiprocessing.connection import Connection
@@ -24,7 +24,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from coalition import business_days, ledger, members, merges, upkeep
+from coalition import business_days, ledger, members, merges, scheduled_postings
 from coalition.adjustments import Adjustment
 from coalition.cards import with_check_digit
 from coalition.ledger import Command, Request
@@ -118,9 +118,7 @@ def ask_return(of: str, by: str) -> Callable[[Scene], Wanted]:
 
 def ask_adjustment(scene: Scene) -> Wanted:
     """Points given by hand."""
-    command = Adjustment(
-        member_id=scene.member, reference="by hand", points=5, credit=True, reason="a test of kills", made_by="test"
-    )
+    command = Adjustment(member_id=scene.member, reference="by hand", points=5, credit=True)
     return [keyed(scene, "b", command)]
 
 
@@ -163,7 +161,7 @@ def perform(session: Session, wanted: Wanted) -> list[str]:
         return [
             said(
                 merges.merge(
-                    session, member_id=from_id, into=into, reference="merge", now=wanted.now, approval=APPROVED
+                    session, replace(APPROVED, now=wanted.now), member_id=from_id, into=into, reference="merge"
                 )
             )
         ]
@@ -373,7 +371,7 @@ def fill(world: World) -> None:
 
 def expire_as_a_worker(url: str) -> None:
     """The nightly job in a process of its own."""
-    upkeep.expire(Database(url, pool_size=3), day=LAST_DAY, now=LAST_NIGHT)
+    scheduled_postings.expire(Database(url, pool_size=3), day=LAST_DAY, now=LAST_NIGHT)
 
 
 def kill_the_worker(world: World, rng: random.Random) -> int:
@@ -410,8 +408,8 @@ def test_points_expire_once_however_often_the_worker_is_killed(world: World) -> 
     assert left == sorted(left, reverse=True)
     assert 0 < left[-1] < left[0], "the kills came in the middle of the work"
 
-    assert upkeep.expire(world.database, day=LAST_DAY, now=LAST_NIGHT) <= left[-1]
-    assert upkeep.expire(world.database, day=LAST_DAY, now=LAST_NIGHT) == 0
+    assert scheduled_postings.expire(world.database, day=LAST_DAY, now=LAST_NIGHT) <= left[-1]
+    assert scheduled_postings.expire(world.database, day=LAST_DAY, now=LAST_NIGHT) == 0
     with owner(world) as connection:
         expired = connection.execute(
             "SELECT count(*), count(DISTINCT lot_id), sum(points) FROM coalition.posting WHERE credit = 'breakage'"
@@ -428,8 +426,8 @@ def test_points_that_come_back_after_an_expiry_that_was_cut_short_expire_when_it
     with world.transaction() as session:
         business_days.close(session, day=scene.day, now=scene.now + timedelta(days=1))
     day, night = scene.day + timedelta(days=1), scene.now + timedelta(days=2)
-    assert upkeep.expire(world.database, day=day, now=night) == 1
+    assert scheduled_postings.expire(world.database, day=day, now=night) == 1
     void = ledger.Void(original_id=scene.held.transaction_id, reference="void")
     with world.transaction() as session:
         post(session, scene.c, void, now=scene.now, key="void").unwrap()
-    assert upkeep.expire(world.database, day=day, now=night) == 1
+    assert scheduled_postings.expire(world.database, day=day, now=night) == 1

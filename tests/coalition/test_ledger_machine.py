@@ -7,7 +7,7 @@ hours.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule, run_state_machine_as_test
 from sqlalchemy import text
 
-from coalition import adjustments, business_days, ledger, merges, rates, upkeep, verify
+from coalition import adjustments, business_days, ledger, merges, rates, scheduled_postings, verify
 from coalition.cards import with_check_digit
 from coalition.ledger import Command, Outcome, Request
 from kit import ids
 from tests.coalition import model
-from tests.conftest import APPROVED, NIGHT, NOW, World
+from tests.conftest import APPROVED, NIGHT, NOW, World, act
 
 PARTNERS = [ids.new() for _ in range(3)]
 CARDS = (with_check_digit(f"7018{n:011d}") for n in count())
@@ -36,6 +36,7 @@ shares = st.sampled_from([30, 70, 100, 10, 130])  # per cent of what is there, s
 rarely = st.sampled_from([False] * 6 + [True])
 ages = st.one_of(st.integers(0, 5), st.integers(715, 735))  # days: the old ones expire soon
 vestings = st.sampled_from([None, None, 3, 30])  # hours
+lives = st.sampled_from([None, 1, 2, 3, 10, 400])  # days until an award expires; None: as the programme says
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Ledger(RuleBasedStateMachine):
     transactions = Bundle("transactions")
     holds = Bundle("holds")
 
-    @initialize(policy=st.sampled_from(["within_balance", "owed", "refuse"]))
+    @initialize(policy=st.sampled_from(["within_balance", "debt", "refuse"]))
     def start(self, policy: str) -> None:
         self.policy = policy
         with self.books.world.transaction() as session:
@@ -99,7 +100,7 @@ class Ledger(RuleBasedStateMachine):
                 raise model.Refused("vests_out_of_range")
             issued = model.points_of(points) if paid else points
             lot = model.Lot(UUID(int=0), partner, expires_on, issued, issued, 0, vests_at)
-            return model.earn(member, partner, lot, points if paid else None)
+            return model.earn(member, partner, [lot], points if paid else None, self.books.now)
 
         command = ledger.Earn(
             member_id=member.member_id, reference=self.reference(), effective_at=at, due_at=vests_at,
@@ -110,6 +111,50 @@ class Ledger(RuleBasedStateMachine):
     @rule(target=transactions, member=members, partner=partners, points=points)
     def earn_now(self, member: model.Member, partner: UUID, points: int) -> Any:
         return self.earn(member, partner, points, 0, None)
+
+    @rule(
+        target=transactions,
+        member=members,
+        partner=partners,
+        awards=st.lists(st.tuples(partners, points, lives, vestings), min_size=1, max_size=4),
+        amount=st.one_of(st.none(), st.integers(1, 900)),
+    )
+    def award(
+        self, member: model.Member, partner: UUID, awards: list[tuple[UUID, int, int | None, int | None]],
+        amount: int | None,
+    ) -> Any:  # fmt: skip
+        wanted = [
+            ledger.Award(
+                points=points, issuer_id=issuer, expires_on=days and self.today + timedelta(days=days),
+                vests_at=hours and self.books.now + timedelta(hours=hours), campaign=f"campaign {n}",
+                rule=f"rule {n}, version 1",
+            )
+            for n, (issuer, points, days, hours) in enumerate(awards)
+        ]  # fmt: skip
+        lots = [
+            model.Lot(
+                UUID(int=0), award.issuer_id, award.expires_on or _plus_two_years(self.books.now.date()), award.points,
+                award.points, 0, award.vests_at,
+            )
+            for award in wanted
+        ]  # fmt: skip
+
+        def plain() -> model.Txn:
+            member.check()
+            for lot in lots:
+                if lot.vests_at and lot.vests_at.date() >= lot.expires_on:
+                    raise model.Refused("vests_out_of_range")
+                if lot.expires_on <= self.books.open_day + timedelta(days=1):
+                    raise model.Refused("expires_out_of_range")
+            done = model.earn(member, partner, lots, amount, self.books.now)
+            done.by_award = True
+            return done
+
+        command = ledger.Earn(
+            member_id=member.member_id, reference=self.reference(), effective_at=self.books.now, awards=tuple(wanted),
+            **({} if amount is None else _money(amount)),
+        )  # fmt: skip
+        return self.both(partner, command, plain)
 
     @rule(target=transactions, member=members, partner=partners, share=shares)
     def burn(self, member: model.Member, partner: UUID, share: int) -> Any:
@@ -151,7 +196,7 @@ class Ledger(RuleBasedStateMachine):
                 original_id=txn_id, reference=self.reference(), may_owe=may_owe,
                 **({"points": points} if amount is None else _money(amount)),
             )  # fmt: skip
-            rules = {"policy": self.policy, "today": self.today, "may_owe": may_owe}
+            rules = {"policy": self.policy, "today": self.today, "may_owe": may_owe, "now": self.books.now}
             self.both(txn.partner, command, lambda: model.reverse(txn, points, amount=amount, **rules))
 
     @rule(member=members, partner=partners, amount=st.integers(0, 900), may_owe=st.booleans())
@@ -159,27 +204,28 @@ class Ledger(RuleBasedStateMachine):
         command = ledger.Clawback(
             member_id=member.member_id, reference=self.reference(), may_owe=may_owe, **_money(amount)
         )
-        rules = {"policy": self.policy, "may_owe": may_owe}
+        rules = {"policy": self.policy, "may_owe": may_owe, "now": self.books.now}
         self.both(partner, command, lambda: model.claw_back(member, partner, amount, **rules))
 
-    @rule(one=transactions, other=transactions)
-    def return_a_purchase(self, one: Any, other: Any) -> None:
-        if one is None or other is None or one[0] == other[0] or self.policy == "refuse":
+    @rule(one=transactions, other=transactions, third=transactions, share=st.one_of(st.none(), shares))
+    def return_a_purchase(self, one: Any, other: Any, third: Any = None, share: int | None = None) -> None:
+        """Two or three transactions, the first of them perhaps in part, whoever's they are but for the partner."""
+        chosen = {done[0]: done[1] for done in (one, other, third) if done is not None}
+        if len(chosen) < 2 or len({txn.partner for txn in chosen.values()}) > 1:
             return
-        if one[1].partner != other[1].partner or one[1].member.living is not other[1].member.living:
-            return
-        reference = self.reference()
-        parts = tuple(ledger.Reversal(original_id=txn_id, reference=reference) for txn_id, _ in (one, other))
-        request = self.request(one[1].partner)
-        for _ in range(2):
-            with self.books.world.transaction() as session:
-                outcomes = ledger.post_return(session, request, ledger.Return(parts=parts))
-            asked_for = [part.original_id for part in parts]
-            assert [each.unwrap().reverses_transaction_id for each in outcomes] == asked_for
-        assert all(outcome.replayed for outcome in outcomes)
-        for _, txn in sorted((one, other), key=lambda each: each[1].kind == "earn"):
-            model.reverse(txn, None, policy=self.policy, today=self.today)
-        self.same_as_model()
+        asked = dict.fromkeys(chosen)
+        if share is not None:
+            first = next(iter(chosen))
+            asked[first] = 1 + chosen[first].points * share // 200
+        parts = tuple(ledger.Part(original_id=txn_id, points=points) for txn_id, points in asked.items())
+        # What was issued or spent first is returned first; the database goes by the ids, which are in that order.
+        plain = [(chosen[txn_id], asked[txn_id]) for txn_id in sorted(chosen)]
+        command = ledger.Return(reference=self.reference(), parts=parts)
+        rules = {"policy": self.policy, "today": self.today, "now": self.books.now}
+        self.both(plain[0][0].partner, command, lambda: model.restore_purchase(plain, **rules))
+        outcome = self.last[2] if self.last else None
+        if outcome is not None and outcome.refusal is None:
+            assert [each.reverses_transaction_id for each in outcome.reversals] == list(asked)
 
     @rule(member=members, partner=partners, points=points, credit=st.booleans())
     def adjust(self, member: model.Member, partner: UUID, points: int, credit: bool) -> None:
@@ -187,9 +233,10 @@ class Ledger(RuleBasedStateMachine):
         self.books.open_day = self.today  # corrections by hand close what is over first
         command = adjustments.Adjustment(
             member_id=member.member_id, reference=self.reference(), points=points, credit=credit,
-            reason="as the machine likes", made_by="machine",
         )  # fmt: skip
-        self.both(partner, command, lambda: model.adjust(member, points, lot if credit else None, self.today))
+        self.both(
+            partner, command, lambda: model.adjust(member, points, lot if credit else None, self.today, self.books.now)
+        )
 
     @rule(target=members, member=members, into=members, really=rarely)
     def merge(self, member: model.Member, into: model.Member, really: bool) -> model.Member:
@@ -199,20 +246,19 @@ class Ledger(RuleBasedStateMachine):
         with self.books.world.transaction() as session:
             outcome = merges.merge(
                 session,
+                replace(APPROVED, now=self.books.now),
                 member_id=member.member_id,
                 into=into.member_id,
                 reference=self.reference(),
-                now=self.books.now,
-                approval=APPROVED,
             )
-        self.compare(outcome, lambda: model.merge(member, into))
+        self.compare(outcome, lambda: model.merge(member, into, self.books.now))
         return self.enrol()
 
     @rule(member=members, blocked=rarely)
     def block(self, member: model.Member, blocked: bool) -> None:
         if member.merged_into is None:
             with self.books.world.transaction() as session:
-                merges.block(session, member_id=member.member_id, blocked=blocked, now=self.books.now)
+                merges.block(session, act(now=self.books.now), member_id=member.member_id, blocked=blocked)
             member.blocked = blocked
 
     @rule()
@@ -245,8 +291,8 @@ class Ledger(RuleBasedStateMachine):
         self.books.now += timedelta(hours=hours)
         if late:
             return
-        upkeep.lapse_holds(self.books.world.database, now=self.books.now)
-        upkeep.vest(self.books.world.database, now=self.books.now)
+        scheduled_postings.lapse_holds(self.books.world.database, now=self.books.now)
+        scheduled_postings.vest(self.books.world.database, now=self.books.now)
         for kept in self.all_holds:
             if kept.open and kept.expires_at <= self.books.now:
                 model.end_hold(kept, 0, now=self.books.now, lapse=True)
@@ -262,7 +308,7 @@ class Ledger(RuleBasedStateMachine):
             business_days.close_over(session, now=self.books.now)
             days = business_days.unsealed_days(session)
         for day in days:
-            upkeep.expire(database, day=day, now=self.books.now)
+            scheduled_postings.expire(database, day=day, now=self.books.now)
             with database.transaction() as session:
                 business_days.seal(session, day=day, now=self.books.now, keyring=self.books.world.keyring)
             for member in self.everybody:
@@ -302,9 +348,8 @@ class Ledger(RuleBasedStateMachine):
         except model.Refused as error:
             refused = str(error)
         assert (outcome.refusal and outcome.refusal.code) == refused
-        if isinstance(done, model.Txn) and done.kind == "earn" and outcome.transaction is not None:
-            assert done.lot is not None
-            done.lot.lot_id = outcome.transaction.transaction_id
+        if isinstance(done, model.Txn) and done.lots and outcome.transaction is not None:
+            done.lots[0].lot_id = outcome.transaction.transaction_id
         self.same_as_model()
         return done
 
@@ -330,7 +375,7 @@ class Ledger(RuleBasedStateMachine):
     def post(self, request: Request, command: Command) -> Outcome:
         with self.books.world.transaction() as session:
             if isinstance(command, adjustments.Adjustment):
-                return adjustments.adjust(session, request, command)
+                return adjustments.adjust(session, APPROVED, request, command)
             return ledger.post(session, request, command)
 
     def request(self, partner: UUID) -> Request:
@@ -341,7 +386,7 @@ class Ledger(RuleBasedStateMachine):
         return f"m-{next(self.books.references)}"
 
 
-_WALLETS = text("SELECT member_id, available, held, pending, owed FROM coalition.wallet WHERE member_id = ANY(:m)")
+_WALLETS = text("SELECT member_id, available, held, pending, debt FROM coalition.wallet WHERE member_id = ANY(:m)")
 _LOTS = text("SELECT * FROM coalition.lot WHERE member_id = ANY(:m) ORDER BY lot_id")
 
 
@@ -368,7 +413,7 @@ def set_rates(world: World) -> None:
     with world.transaction() as session:
         for partner in PARTNERS:
             rates.set_rate(
-                session, partner_id=partner, points_per_unit=Decimal(1), minor_per_unit=model.MINOR_PER_POINT,
+                session, act(), partner_id=partner, points_per_unit=Decimal(1), minor_per_unit=model.MINOR_PER_POINT,
                 currency="GBP", since=date(2020, 1, 1),
             )  # fmt: skip
 

@@ -57,7 +57,7 @@ class Model:
                 taken.append([lot[1], part])
         return taken
 
-    def give_back(self, taken: list[list[int]], points: int) -> None:
+    def restore(self, taken: list[list[int]], points: int) -> None:
         for part in reversed(taken):
             back = min(part[1], points)
             part[1] -= back
@@ -91,7 +91,7 @@ def test_lots_are_taken_and_given_back_as_in_the_plain_model(shared_world: World
                 command = ledger.Reversal(original_id=burned_id, reference=str(ids.new()), points=back)
                 with world.transaction() as session:
                     ledger.post(session, request(PARTNERS[who]), command).unwrap()
-                model.give_back(taken, back)
+                model.restore(taken, back)
     with world.transaction() as session:
         lots = dict(
             session.execute(

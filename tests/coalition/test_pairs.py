@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from decimal import Decimal
@@ -25,14 +25,14 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from coalition import adjustments, business_days, ledger, members, merges, programme, rates, upkeep, verify
+from coalition import adjustments, business_days, ledger, members, merges, programme, rates, scheduled_postings, verify
 from coalition.adjustments import Adjustment
 from coalition.cards import with_check_digit
 from coalition.ledger import Command, Outcome, Request, Transaction
 from kit import ids
 from kit.db import Session
 from kit.errors import CoalitionError
-from tests.conftest import APPROVED, World
+from tests.conftest import APPROVED, World, act
 
 CARDS = (with_check_digit(f"7021{n:011d}") for n in count())
 PATIENCE_S = 4.0  # less than a statement may wait for a lock
@@ -114,7 +114,7 @@ def post(session: Session, partner_id: UUID, command: Command, *, now: datetime,
     content = hashlib.sha256(repr(command).encode()).digest() if key else None
     asked = Request(partner_id=partner_id, key=key, request_hash=content, now=now)
     if isinstance(command, Adjustment):
-        return adjustments.adjust(session, asked, command)
+        return adjustments.adjust(session, APPROVED, asked, command)
     return ledger.post(session, asked, command)
 
 
@@ -157,7 +157,7 @@ def posting(
 
 
 def nightly(name: str, command: Callable[[Scene], Command], *, by: str, hours: int) -> Action:
-    """Post a command as upkeep does: without a key, some hours after the scene's noon."""
+    """Post a command as scheduled postings do: without a key, some hours after the scene's noon."""
 
     def run(scene: Scene, session: Session) -> str:
         partner_id: UUID = getattr(scene, by)
@@ -203,14 +203,13 @@ def adjust(points: int) -> Action:
     return posting(
         f"adjust by {points:+d}",
         lambda s: Adjustment(
-            member_id=s.member, reference=new_reference(), points=abs(points), credit=points > 0, reason="a pair",
-            made_by="test",
+            member_id=s.member, reference=new_reference(), points=abs(points), credit=points > 0,
         ),
         by="b",
     )  # fmt: skip
 
 
-def give_back(original: str) -> Action:
+def restore(original: str) -> Action:
     """Reverse a burn of the scene's, all that is left of it."""
     name = "return the burn" + _of("other" if "other" in original else "member")
     return posting(
@@ -257,7 +256,7 @@ def merge(member: str, *, into: str) -> Action:
         reference = f"merge {from_id}"[:40]
         return said(
             merges.merge(
-                session, member_id=from_id, into=into_id, reference=reference, now=scene.now, approval=APPROVED
+                session, replace(APPROVED, now=scene.now), member_id=from_id, into=into_id, reference=reference
             )
         )
 
@@ -269,21 +268,23 @@ def _of(whose: str) -> str:
 
 
 def the_expiry(scene: Scene) -> Command:
-    """The end of the member's points of A, as `upkeep.expire` posts it."""
+    """The end of the member's points of A, as `scheduled_postings.expire` posts it."""
     due_at = datetime.combine(scene.soon.expires_on or scene.day, time_of_day(), UTC)
-    return upkeep.Expire(member_id=scene.member, due_at=due_at, reference=f"expiry:{due_at.date()}:{scene.member}")
+    return scheduled_postings.Expire(
+        member_id=scene.member, due_at=due_at, reference=f"expiry:{due_at.date()}:{scene.member}"
+    )
 
 
 def the_vesting(scene: Scene) -> Command:
-    """What makes the pending points available, as `upkeep.vest` posts it."""
+    """What makes the pending points available, as `scheduled_postings.vest` posts it."""
     lot_id = scene.pending.transaction_id
-    return upkeep.Vest(member_id=scene.member, original_id=lot_id, reference=f"vest:{lot_id}")
+    return scheduled_postings.Vest(member_id=scene.member, original_id=lot_id, reference=f"vest:{lot_id}")
 
 
 def the_lapse(scene: Scene) -> Command:
-    """The hold's end after a day, as `upkeep.lapse_holds` posts it."""
+    """The hold's end after a day, as `scheduled_postings.lapse_holds` posts it."""
     hold_id = scene.held.transaction_id
-    return upkeep.Lapse(original_id=hold_id, reference=f"lapse:{hold_id}")
+    return scheduled_postings.Lapse(original_id=hold_id, reference=f"lapse:{hold_id}")
 
 
 def _receipt(scene: Scene, session: Session) -> str:
@@ -298,13 +299,19 @@ def _close(scene: Scene, session: Session) -> str:
 
 
 def _block(scene: Scene, session: Session) -> str:
-    changed = merges.block(session, member_id=scene.member, blocked=True, now=scene.now)
+    changed = merges.block(session, act(now=scene.now), member_id=scene.member, blocked=True)
     return "blocked" if changed else "blocked before"
 
 
 def _set_rate(scene: Scene, session: Session) -> str:
     rates.set_rate(
-        session, partner_id=scene.c, points_per_unit=Decimal(1), minor_per_unit=1, currency="GBP", since=scene.day
+        session,
+        act(),
+        partner_id=scene.c,
+        points_per_unit=Decimal(1),
+        minor_per_unit=1,
+        currency="GBP",
+        since=scene.day,
     )
     return "set"
 
@@ -369,9 +376,9 @@ PAIRS = [
     Pair(vest, burn(90), WAITS, End("posted", 5, 30, 50), End("insufficient_points", 70, 30, 50)),
     Pair(vest, vest, WAITS, End("nothing_due", 95, 30, 50), End("posted", 95, 30, 50)),
     # Reversals: once, and of what is there.
-    Pair(give_back("burned"), burn(90), WAITS, End("posted", 0, 30, 50), End("insufficient_points", 70, 30, 50)),
-    Pair(burn(70), give_back("burned"), WAITS, End("posted", 20, 30, 50), End("posted", 90, 30, 50)),
-    Pair(give_back("burned"), give_back("burned"), WAITS,
+    Pair(restore("burned"), burn(90), WAITS, End("posted", 0, 30, 50), End("insufficient_points", 70, 30, 50)),
+    Pair(burn(70), restore("burned"), WAITS, End("posted", 20, 30, 50), End("posted", 90, 30, 50)),
+    Pair(restore("burned"), restore("burned"), WAITS,
          End("posted", 90, 30, 50), End("posted", 90, 30, 50)),
     Pair(burn(70), take_back("soon", by="a"), WAITS, End("posted", 0, 30, 50), End("posted", 60, 30, 50)),
     Pair(take_back("soon", by="a"), burn(70), WAITS,
@@ -407,7 +414,7 @@ PAIRS = [
     Pair(MERGE, BACK, WAITS, End("member_merged", 150, 0, 0), End("posted", 0, 0, 150), given=void),
     Pair(BACK, MERGE, WAITS, End("member_merged", 0, 0, 150), End("posted", 150, 0, 0), given=void),
     Pair(MERGE, MERGE, WAITS, End("replayed", 120, 30, 0), End("posted", 120, 30, 0)),
-    Pair(give_back("others_burned"), MERGE, WAITS, End("posted", 130, 30, 0), End("posted", 120, 30, 0)),
+    Pair(restore("others_burned"), MERGE, WAITS, End("posted", 130, 30, 0), End("posted", 120, 30, 0)),
     # A day is closed when nobody writes into it any more.
     Pair(close, receipt, WAITS, End("booked 1 days on", 80, 30, 50), End("booked 0 days on", 80, 30, 50)),
     Pair(receipt, close, WAITS, End("closed", 80, 30, 50), End("closed", 70, 30, 50)),
@@ -432,7 +439,7 @@ PAIRS = [
     # Who is blocked can't earn or spend; returns and the end of holds still work.
     Pair(block, burn(50), WAITS, End("member_blocked", 70, 30, 50), End("posted", 20, 30, 50)),
     Pair(block, earn(50), WAITS, End("member_blocked", 70, 30, 50), End("posted", 120, 30, 50)),
-    Pair(block, give_back("burned"), WAITS, End("posted", 90, 30, 50), End("posted", 90, 30, 50)),
+    Pair(block, restore("burned"), WAITS, End("posted", 90, 30, 50), End("posted", 90, 30, 50)),
     Pair(block, capture(), WAITS, End("posted", 70, 0, 50), End("posted", 70, 0, 50)),
     Pair(burn(50), block, WAITS, End("blocked", 20, 30, 50), End("blocked", 70, 30, 50)),
     Pair(block, block, WAITS, End("blocked before", 70, 30, 50), End("blocked", 70, 30, 50)),
@@ -453,7 +460,7 @@ def test_two_at_once_come_out_as_one_after_the_other(shared_world: World, pair: 
 
 def test_a_return_that_waited_for_a_merge_goes_to_whom_the_member_was_merged_into(shared_world: World) -> None:
     ends = End("posted", 130, 30, 0), End("posted", 70, 30, 60)
-    play(shared_world, Pair(MERGE, give_back("others_burned"), WAITS, *ends), commits=True)
+    play(shared_world, Pair(MERGE, restore("others_burned"), WAITS, *ends), commits=True)
 
 
 def test_merges_in_opposite_directions_that_both_had_to_wait_do_not_wait_for_each_other(shared_world: World) -> None:

@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from coalition import attempts, pins
-from coalition.attempts import FIRST_DELAY_S, FREE_TRIES, LONGEST_DELAY_S, SecretsLocked
+from coalition import pins, throttle
 from coalition.members import MemberNotFound
 from coalition.pins import MalformedPin, WeakPin, WrongPin
+from coalition.throttle import FIRST_DELAY_S, FREE_TRIES, LONGEST_DELAY_S, SecretsLocked
 from kit import ids
 from kit.errors import CoalitionError
-from tests.conftest import NOW, World
+from tests.conftest import NOW, World, act
 
 PIN, OTHER = "8305", "926144"
 
@@ -28,7 +28,7 @@ def member(world: World):
 
 def put(world: World, member, pin: str) -> None:
     with world.transaction() as session:
-        pins.put(session, member_id=member, pin=pin, keyring=world.keyring)
+        pins.put(session, act(world.keyring), member_id=member, pin=pin)
 
 
 def tell(world: World, member, pin: str, now=NOW) -> str:
@@ -60,12 +60,12 @@ def test_other_pins_are_taken(pin: str) -> None:
 def test_a_pin_is_right_wrong_and_changed_by_who_knows_it(world: World, member) -> None:
     assert tell(world, member, PIN) == "right"
     assert tell(world, member, OTHER) == "wrong_pin"
-    change = {"member_id": member, "keyring": world.keyring, "now": NOW}
+    change = {"member_id": member}
     with pytest.raises(WrongPin):
-        pins.change(world.database, old=OTHER, new=OTHER, **change)
+        pins.change(world.database, act(world.keyring), old=OTHER, new=OTHER, **change)
     with pytest.raises(WeakPin):
-        pins.change(world.database, old=PIN, new="1234", **change)
-    pins.change(world.database, old=PIN, new=OTHER, **change)
+        pins.change(world.database, act(world.keyring), old=PIN, new="1234", **change)
+    pins.change(world.database, act(world.keyring), old=PIN, new=OTHER, **change)
     assert (tell(world, member, PIN), tell(world, member, OTHER)) == ("wrong_pin", "right")
 
 
@@ -105,7 +105,7 @@ def test_the_wait_after_five_wrong_ones_grows_up_to_a_day_and_a_right_one_ends_i
 def test_an_admin_ends_a_lock(world: World, member) -> None:
     assert [tell(world, member, OTHER) for _ in range(6)][-1] == "secrets_locked"
     with world.transaction() as session:
-        attempts.clear(session, member)
+        throttle.clear(session, member)
     assert tell(world, member, PIN) == "right"
 
 

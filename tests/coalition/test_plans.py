@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from coalition import identifiers, ledger, members, upkeep, wallets
+from coalition import identifiers, ledger, members, scheduled_postings, wallets
 from kit import ids, logins
 from kit.db import Database, Tenant
 from tests.conftest import CARD, NOW, World, request
@@ -38,8 +38,8 @@ def do_everything(world: World) -> None:
     post(world, ledger.Void(original_id=held[1], reference="v"))
     post(world, ledger.Reversal(original_id=burned.transaction_id, reference="x1"))
     post(world, ledger.Reversal(original_id=earned.transaction_id, reference="x2", points=5))
-    upkeep.lapse_holds(world.database, now=soon)
-    upkeep.vest(world.database, now=soon)
+    scheduled_postings.lapse_holds(world.database, now=soon)
+    scheduled_postings.vest(world.database, now=soon)
     # As the service sees them, and as the partner does: the wall in between is looked up by index, too.
     tenants = logins.tenant_database(world.settings, pool_size=1)
     for database in (world.database, tenants.of(Tenant(A))):
@@ -66,7 +66,8 @@ def scans(world: World) -> dict[str, tuple[int, int]]:
     return {name: (seq_scans, index_scans) for name, seq_scans, index_scans in rows if name in TABLES}
 
 
-def test_no_statement_reads_a_table_of_the_ledger_whole(world: World) -> None:
+def test_no_statement_reads_a_table_of_the_ledger_whole(own_world: World) -> None:
+    world = own_world
     url = str(world.settings.database_url)
     with psycopg.connect(url, autocommit=True) as owner:
         name = sql.Identifier(str(make_url(url).database))

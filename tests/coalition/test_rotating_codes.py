@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import text
 
 from coalition import rotating_codes
-from coalition.attempts import FREE_TRIES
 from coalition.members import MemberNotFound
 from coalition.rotating_codes import NoRotatingCode, WrongCode
+from coalition.throttle import FREE_TRIES
 from kit import ids
 from kit.errors import CoalitionError
-from tests.conftest import NOW, World
+from tests.conftest import NOW, World, act
 
 A, B = ids.new(), ids.new()
 
@@ -23,7 +23,7 @@ A, B = ids.new(), ids.new()
 def member(world: World):
     made = world.member()
     with world.transaction() as session:
-        rotating_codes.issue(session, member_id=made, keyring=world.keyring)
+        rotating_codes.issue(session, act(world.keyring), member_id=made)
     return made
 
 
@@ -91,7 +91,7 @@ def test_a_strangers_handle_is_wrong_and_a_new_code_ends_the_old(world: World, m
     assert use(world, "co1.abcdefghijklmnop.12345678") == "wrong_code"
     old = shown(world, member)
     with world.transaction() as session:
-        rotating_codes.issue(session, member_id=member, keyring=world.keyring)
+        rotating_codes.issue(session, act(world.keyring), member_id=member)
     assert use(world, old) == "wrong_code"
     assert use(world, shown(world, member)) == "used"
 
@@ -100,7 +100,7 @@ def test_without_one_there_is_none_to_show(world: World) -> None:
     with pytest.raises(NoRotatingCode):
         shown(world, world.member())
     with world.transaction() as session, pytest.raises(MemberNotFound):
-        rotating_codes.issue(session, member_id=ids.new(), keyring=world.keyring)
+        rotating_codes.issue(session, act(world.keyring), member_id=ids.new())
 
 
 def test_guessed_digits_lock_and_used_ones_count_as_guessed(world: World, member) -> None:

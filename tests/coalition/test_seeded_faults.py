@@ -1,13 +1,14 @@
 """A test of the tests: the ledger's functions with a fault put in, and what of the suite has to notice.
 
-Each fault is put into a database of its own, into the functions as the migrations left them, and has to be noticed by
-every means it names: the plain model, an invariant of `verify`, or operations that meet.
+Each fault is put into the functions as the migrations left them, alone, and has to be noticed by every means it names:
+the plain model, an invariant of `verify`, or operations that meet.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,6 +18,8 @@ import pytest
 from kit import ids
 from kit.errors import CoalitionError
 from tests.coalition import test_pairs
+from tests.coalition.test_awards import TestAnEarnOfAwards as AnEarnOfAwards
+from tests.coalition.test_awards import TestAReturnOfAwards as AReturnOfAwards
 from tests.coalition.test_ledger_machine import PARTNERS, Books, Ledger, set_rates
 from tests.coalition.test_pairs import (
     Action,
@@ -25,9 +28,9 @@ from tests.coalition.test_pairs import (
     earn,
     expire,
     findings,
-    give_back,
     owner,
     prepare,
+    restore,
     take_back,
     vest,
 )
@@ -50,14 +53,14 @@ class Walk:
     def __init__(self, books: Books, *, seed: int) -> None:
         self.rng = random.Random(seed)
         self.machine = type("LedgerOfAWalk", (Ledger,), {"books": books})()
-        self.machine.start(self.rng.choice(["within_balance", "owed", "refuse"]))
+        self.machine.start(self.rng.choice(["within_balance", "debt", "refuse"]))
         self.members = [self.machine.enrol(), self.machine.enrol()]
         self.merged = [self.machine.enrol()]
         self.transactions: list[Any] = []
         self.holds: list[Any] = []
         self.ways: dict[Callable[[], None], int] = {
-            self.earn: 14, self.burn: 9, self.hold: 5, self.capture: 5, self.void: 1, self.reverse: 12, self.adjust: 2,
-            self.claw_back: 5, self.return_a_purchase: 4, self.merge: 1, self.block: 2,
+            self.earn: 12, self.award: 6, self.burn: 9, self.hold: 5, self.capture: 5, self.void: 1, self.reverse: 12,
+            self.adjust: 2, self.claw_back: 5, self.return_a_purchase: 4, self.merge: 1, self.block: 2,
             self.machine.retry: 2, self.machine.post_again_under_a_new_key: 2, self.let_time_pass: 3,
         }  # fmt: skip
 
@@ -70,6 +73,14 @@ class Walk:
         age = self.rng.choice([0, 0, 1, 2, 727, 728, 728, 729])
         vests = self.rng.choice([None, None, None, 3, 30])
         self.keep(self.machine.earn(*self.someone(), self.rng.randint(1, 300), age, vests, self.rng.random() < 0.4))
+
+    def award(self) -> None:
+        awards = [
+            (self.rng.choice(PARTNERS), self.rng.randint(1, 150), self.rng.choice([None, None, 2, 3, 400]),
+             self.rng.choice([None, None, 3]))
+            for _ in range(self.rng.randint(1, 3))
+        ]  # fmt: skip
+        self.keep(self.machine.award(*self.someone(), awards, self.rng.choice([None, 500])))
 
     def burn(self) -> None:
         self.keep(self.machine.burn(*self.someone(), self.share()))
@@ -104,10 +115,10 @@ class Walk:
 
     def merge(self) -> None:
         member, into = self.rng.sample([*self.members, self.rng.choice(self.merged)], 2)
-        newcomer = self.machine.merge(member, into, True)
+        merged = self.machine.merge(member, into, True)
         if member.merged_into is not None and member in self.members:
             self.members.remove(member)
-            self.members.append(newcomer)
+            self.members.append(merged)
             self.merged.append(member)
 
     def block(self) -> None:
@@ -180,7 +191,7 @@ def the_test(test: Callable[[World], None]) -> Means:
     def look(world: World) -> str | None:
         try:
             test(world)
-        except (*NOTICED, CoalitionError) as error:
+        except (*NOTICED, CoalitionError, pytest.fail.Exception) as error:
             return str(error)
         return None
 
@@ -206,13 +217,18 @@ class Fault(NamedTuple):
     wrong: str
     noticed_by: dict[str, Means]
 
-    def put_in(self, world: World) -> None:
-        """Replace the function in the database of `world`, as its owner."""
+    @contextmanager
+    def put_in(self, world: World) -> Iterator[None]:
+        """Replace the function in the database of `world`, as its owner, for the time of the block."""
         with owner(world) as connection:
             found = connection.execute("SELECT pg_get_functiondef(%s::regproc)", [f"coalition.{self.function}"])
             (definition,) = found.fetchone() or ("",)
             assert self.right in definition, "the function is another now: this fault needs a new place"
             connection.execute(definition.replace(self.right, self.wrong).encode())
+            try:
+                yield
+            finally:
+                connection.execute(definition.encode())
 
 
 FIRST_EXPIRING = "ORDER BY l.expires_on, l.lot_id;"
@@ -222,7 +238,7 @@ GATE = """    IF NOT pg_try_advisory_xact_lock_shared(coalition.day_gate()) THEN
 """
 
 FAULTS = [
-    Fault("the wallet is not locked", "ledger_lock", " FOR UPDATE OF x", "", {
+    Fault("the wallet is not locked", "ledger_lock", " FOR UPDATE", "", {
         "pair": the_pair("burn 50 | burn 50"),
     }),
     Fault("the day's gate is not taken", "ledger_claim", GATE, "", {
@@ -244,19 +260,19 @@ FAULTS = [
         "model": the_plain_model,
         "pair": the_pair("block | burn 50"),
     }),
-    Fault("a lot is skipped", "ledger_take", FIRST_EXPIRING, FIRST_EXPIRING.replace(";", """
+    Fault("a lot is skipped", "ledger_consume", FIRST_EXPIRING, FIRST_EXPIRING.replace(";", """
         OFFSET (SELECT (sum(x.remaining - x.held) - max(x.remaining - x.held) >= p_points)::int FROM coalition.lot x
                 WHERE x.member_id = t.member_id AND x.is_open);"""), {
         "model": the_plain_model,
     }),
-    Fault("what expires last is spent first", "ledger_take", FIRST_EXPIRING, FIRST_EXPIRING.replace(",", " DESC,"), {
+    Fault("what expires last is spent first", "ledger_consume", FIRST_EXPIRING, FIRST_EXPIRING.replace(",", " DESC,"), {
         "model": the_plain_model,
     }),
-    Fault("a posting is off by one", "ledger_take", "p_credit, part, lot", "p_credit, part + 1, lot", {
+    Fault("a posting is off by one", "ledger_consume", "p_credit, part,", "p_credit, part + 1,", {
         "verify": verify_finds(LOTS, burn(20)),
         "verify, by the transaction": verify_finds(MOVED, burn(20)),
     }),
-    Fault("a lot is off by one", "ledger_take", "l.remaining - part,", "l.remaining - part - 1,", {
+    Fault("a lot is off by one", "ledger_consume", "l.remaining - part,", "l.remaining - part - 1,", {
         "model": the_plain_model,
         "verify": verify_finds(WALLETS, burn(20)),
     }),
@@ -295,25 +311,70 @@ FAULTS = [
     Fault("points live a day too long", "ledger_expire", "l.expires_on <= p_day", "l.expires_on < p_day", {
         "model": the_plain_model,
     }),
-    Fault("a return forgets the returns before it", "ledger_reverse", "original.points - before", "original.points", {
+    Fault("the return of a burn forgets the returns before it", "ledger_reverse", "original.points - before",
+          "original.points", {
+        "model": the_plain_model,
+    }),
+    Fault("a return forgets the returns before it", "ledger_takings",
+          "award.points - taken", "award.points", {
         "model": the_plain_model,
         "verify": verify_finds(REVERSED, take_back("pending", by="b"), take_back("pending", by="b")),
     }),
-    Fault("a return gives back the first taken first", "ledger_give_back", "ORDER BY p.seq DESC", "ORDER BY p.seq", {
+    Fault("a return gives back the first taken first", "ledger_restore", "ORDER BY p.seq DESC", "ORDER BY p.seq", {
         "model": the_plain_model,
     }),
-    Fault("a return takes from other lots before its own", "ledger_take",
+    Fault("a return takes from other lots before its own", "ledger_consume",
           "ORDER BY coalesce(l.origin_id, l.lot_id) = p_first_lot DESC,", "ORDER BY", {
         "model": the_plain_model,
     }),
-    Fault("a return does not find pending points behind a merge", "ledger_take_back",
-          "coalesce(l.origin_id, l.lot_id) = p_first_lot ORDER", "l.lot_id = p_first_lot ORDER", {
+    Fault("a return does not find pending points", "ledger_consume",
+          "(l.is_open OR l.vests_at IS NOT NULL)", "l.is_open", {
+        "model": the_plain_model,
         "test": the_test(AfterAMerge().test_pending_points_of_a_returned_purchase_are_cancelled),
     }),
-    Fault("a return forgets the clawbacks before it", "ledger_reclaimable", "'clawback' OR", "'lapse' OR", {
+    Fault("a return forgets the clawbacks before it", "ledger_reclaimable",
+          "('issuance', 'breakage')", "('breakage')", {
         "model": the_plain_model,
     }),
-    Fault("what comes back late keeps its old lot alive", "ledger_give_back", " AND NOT graced", "", {
+    Fault("all awards are the asking partner's", "ledger_awards",
+          "coalesce(a.issuer_id, t.partner_id)", "t.partner_id", {
+        "model": the_plain_model,
+        "test": the_test(AnEarnOfAwards().test_is_a_lot_for_each_with_all_that_was_said_of_it),
+    }),
+    Fault("all awards live as long as the programme says", "ledger_awards", "coalesce(a.expires_on, t.expires_on)",
+          "t.expires_on", {
+        "model": the_plain_model,
+    }),
+    Fault("an award is not pending", "ledger_awards", "coalesce(a.vests_at, t.due_at)", "t.due_at", {
+        "model": the_plain_model,
+    }),
+    Fault("awards are found by any others' reference", "ledger_same_request",
+          "old.meta -> 'awards' IS DISTINCT FROM r.meta -> 'awards'", "false", {
+        "test": the_test(AnEarnOfAwards().test_is_found_by_its_reference_as_long_as_the_awards_are_the_same),
+    }),
+    Fault("a return takes the first award first", "ledger_takings", "ORDER BY s.award DESC", "ORDER BY s.award", {
+        "model": the_plain_model,
+    }),
+    Fault("a return takes an award from the asking partner's lots", "ledger_take_back", "'issuance', x.issuer_id",
+          "'issuance', t.partner_id", {
+        "model": the_plain_model,
+    }),
+    Fault("a return of awards takes more of an issuer than is left", "ledger_takings",
+          "s.most - s.before", "s.points", {
+        "model": the_plain_model,
+    }),
+    Fault("a debt for another issuer's award is the asking partner's", "ledger_take_back",
+          "t.txn_id, x.issuer_id, lacking", "t.txn_id, t.partner_id, lacking", {
+        "test": the_test(AReturnOfAwards().test_leaves_a_debt_to_each_issuer_whose_points_are_spent),
+    }),
+    Fault("what an award was for is lost on the way back", "ledger_restore",
+          "taken.campaign, taken.rule", "NULL, NULL", {
+        "test": the_test(AReturnOfAwards().test_gives_grace_to_an_award_that_expired_meanwhile_and_only_to_it),
+    }),
+    Fault("what an award was for is lost in a merge", "ledger_merge", "l.is_grace, l.campaign", "l.is_grace, NULL", {
+        "test": the_test(AReturnOfAwards().test_follows_what_was_merged_and_what_came_back),
+    }),
+    Fault("what comes back late keeps its old lot alive", "ledger_restore", " AND NOT graced", "", {
         "model": the_plain_model,
     }),
     Fault("a burn spends what has expired", "ledger_spendable", "l.expires_on <= t.original_business_date", "false", {
@@ -331,8 +392,8 @@ CASES = [(fault, means) for fault in FAULTS for means in fault.noticed_by]
 
 @pytest.mark.parametrize(("fault", "means"), CASES, ids=[f"{fault.name}-{means}" for fault, means in CASES])
 def test_the_suite_notices_that(world: World, fault: Fault, means: str) -> None:
-    fault.put_in(world)
-    assert fault.noticed_by[means](world) is not None
+    with fault.put_in(world):
+        assert fault.noticed_by[means](world) is not None
 
 
 def test_walks_through_a_ledger_without_fault_are_those_of_the_plain_model(world: World) -> None:
@@ -341,6 +402,6 @@ def test_walks_through_a_ledger_without_fault_are_those_of_the_plain_model(world
 
 
 def test_verify_finds_nothing_in_a_ledger_without_fault(world: World) -> None:
-    for deeds in [capture(10), expire, take_back("soon", by="a"), burn(20), vest, give_back("burned"), earn(5)]:
+    for deeds in [capture(10), expire, take_back("soon", by="a"), burn(20), vest, restore("burned"), earn(5)]:
         assert verify_finds(WALLETS, deeds)(world) is None
     assert findings(world) == []

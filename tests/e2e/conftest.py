@@ -10,18 +10,20 @@ import socket
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from console.cli import DEMO_DAY
-from console.replay import generator
 from kit.settings import Settings
+from ops.cli import DEMO_DAY
+from ops.replay import generator
 from tests.conftest import drop_logins
 
 START_S, RUN_S = 60, 150
@@ -30,23 +32,28 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Place:
-    """A data folder, a port, and engines: its own embedded ones, or the real ones with a database of its own."""
+    """A data folder, a port, and engines: its own embedded ones, or the real ones with a database of its own.
+
+    `tree` is where the Python is that works there.
+    """
 
     folder: Path
     variables: dict[str, str]
+    tree: Path = ROOT
 
     def command(self, *words: str) -> subprocess.Popen[str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("COALITION_")}
+        return self.python("-m", "cli", *words)
+
+    def python(self, *words: str) -> subprocess.Popen[str]:
+        # The environment's own finder comes last, so `tree` goes before what is installed.
+        ours = {"COALITION_DATA_DIR": str(self.folder), "PYTHONPATH": str(self.tree), "PYTHONUNBUFFERED": "1"}
+        dropped = ("COALITION_",) if self.tree == ROOT else ("COALITION_", "COVERAGE_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
         with (self.folder / "stderr.log").open("a") as stderr:
             return subprocess.Popen(
-                [sys.executable, "-m", "cli", *words],
-                cwd=ROOT,
-                env={
-                    **environment,
-                    **self.variables,
-                    "COALITION_DATA_DIR": str(self.folder),
-                    "PYTHONUNBUFFERED": "1",
-                },
+                [sys.executable, *words],
+                cwd=self.tree,
+                env=inherited | self.variables | ours,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
@@ -56,6 +63,17 @@ class Place:
         process = self.command(*words)
         out, _ = process.communicate(timeout=RUN_S)
         return process.returncode, out
+
+    @contextmanager
+    def running(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that is ended behind the block, if it didn't end in it."""
+        process = self.command(*words)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
 
     @property
     def stderr(self) -> str:
@@ -78,14 +96,47 @@ class Place:
         wait_for(lambda: not [one for one in family if is_alive(one)], within_s=5)
 
 
-@pytest.fixture
-def place(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str], Place]]:
-    """Make a place for a coalition."""
+@dataclass(frozen=True)
+class Host:
+    """A machine of its own: as far as a process can see, it shares nothing with the others but what it is told."""
+
+    place: Place
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, Any], Any]:
+        with closing(HTTPConnection("127.0.0.1", int(self.place.variables["COALITION_HTTP_PORT"]), timeout=30)) as http:
+            shown = {name.replace("_", "-"): value for name, value in headers.items()}
+            shown.setdefault("Content-Type", "application/json")
+            http.request(method, path, body if isinstance(body, str | None) else json.dumps(body), shown)
+            answer = http.getresponse()
+            return answer.status, json.loads(answer.read()), answer.headers
+
+    def sign_in(self, client_id: str, secret: str) -> tuple[int, dict[str, Any]]:
+        basic = b64encode(f"{client_id}:{secret}".encode()).decode()
+        form = {"Authorization": f"Basic {basic}", "Content_Type": "application/x-www-form-urlencoded"}
+        status, answer, _ = self.ask("POST", "/oauth/token", "grant_type=client_credentials", **form)
+        return status, answer
+
+    def post(self, token: str, path: str, body: dict[str, Any], key: str) -> tuple[int, dict[str, Any], Any]:
+        return self.ask("POST", f"/v1/{path}", body, Authorization=f"Bearer {token}", Idempotency_Key=key)
+
+    @contextmanager
+    def up(self, part: str) -> Iterator[Any]:
+        process = self.place.command("up", "--only", part)
+        assert process.stdout is not None
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Callable[..., Place]]:
+    """Make a place for a coalition, of the Python in `tree`."""
     made: list[Settings] = []
 
-    def make(name: str) -> Place:
-        folder = tmp_path / name
-        folder.mkdir()
+    def make(name: str, *, tree: Path = ROOT) -> Place:
+        folder = tmp_path_factory.mktemp(name)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             # More web processes, a second coalition or metrics would cost every test seconds; those about it ask.
@@ -96,24 +147,34 @@ def place(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[
                 "COALITION_METRICS_ADDRESS": "none",
             }
         if "COALITION_DATABASE_URL" in os.environ:
-            url, key = request.getfixturevalue("fresh_database")(), secrets.token_hex(32)
+            database = "fresh_database" if tree == ROOT else "new_database"
+            url, key = request.getfixturevalue(database)(), secrets.token_hex(32)
             variables |= {"COALITION_DATABASE_URL": url, "COALITION_SECRET_KEY": key}
             made.append(Settings(database_url=url, secret_key=key))
         if "COALITION_REDIS_URL" in os.environ:
             variables["COALITION_REDIS_URL"] = os.environ["COALITION_REDIS_URL"]
-        return Place(folder, variables)
+        return Place(folder, variables, tree)
 
     yield make
     for settings in made:
         drop_logins(settings)
 
 
-@pytest.fixture
-def receipts(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def receipts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A day's receipts: enough that a replay takes a while."""
-    path = tmp_path / "receipts.csv"
+    path = tmp_path_factory.mktemp("receipts") / "receipts.csv"
     path.write_text(generator.generate(day=DEMO_DAY, members=80, receipts=700, seed=7))
     return path
+
+
+@pytest.fixture(scope="module")
+def expected(place: Callable[..., Place], receipts: Path) -> dict[str, Any]:
+    """The books of an undisturbed replay."""
+    here = place("undisturbed")
+    code, out = here.run("replay", str(receipts), "--json")
+    assert code == 0, out[-2000:] + here.stderr[-2000:]
+    return books(out)
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from coalition_client import Coalition, WebhookRejected, problems, webhooks
 from coalition_client.events import PointsBurned
+from coalition_client.models import Returned
 
 from tests.e2e.conftest import Place, wait_for
 from tests.e2e.test_sandbox import here as here
+from tests.receiving import Received, Receiver
 
 
 class Shop:
@@ -34,39 +32,26 @@ class Shop:
         return 204
 
 
-@contextmanager
-def listening(shop: Shop) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(shop.take(body, dict(self.headers)))
-            self.end_headers()
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-def test_an_integration_with_our_client_is_certified(here: Place) -> None:
+def test_an_integration_with_our_client_is_certified(here: Place, receiver: Receiver, received: Received) -> None:
     shop = Shop()
-    with here.up(), listening(shop) as url:
+    receiver.answer = shop.take
+    with here.up():
         code, out = here.run("sandbox", "partner", "Corner Grocer", "--json")
         assert code == 0, here.stderr
         made = json.loads(out)
         with Coalition(made["base_url"], made["client_id"], made["client_secret"]) as grocer:
-            endpoint = grocer.webhook_endpoints.register(url=url, event_types=["points.*"])
+            endpoint = grocer.webhook_endpoints.register(url=receiver.url, event_types=["points.*"])
             shop.secret = endpoint.secret or ""
+            received.trust(receiver.url, shop.secret)
             _trade(grocer, made["members"][0])
         wait_for(lambda: [one for one in shop.events.values() if isinstance(one.data, PointsBurned)])
+        received.check()
+        received.expect_wrong(receiver.url)  # certify forges some
         code, out = here.run("--sandbox", "certify", "corner-grocer", "--json")
     report = json.loads(out)
     missing = {one["code"]: one for part in report["parts"] for one in part["findings"] if one["outcome"] != "passed"}
     assert missing == {}
-    assert (code, report["certified"], report["outcomes"]["passed"]) == (0, True, 17)
+    assert (code, report["certified"], report["outcomes"]["passed"]) == (0, True, 18)
 
 
 def _trade(grocer: Coalition, member: dict[str, Any]) -> None:
@@ -77,7 +62,8 @@ def _trade(grocer: Coalition, member: dict[str, Any]) -> None:
     assert lost.available_after == points - 100
     late = grocer.burns.create(card=card, points=10, reference="sandbox:database_unavailable:1")
     assert not late.meta.replayed
-    back = grocer.reversals.reverse(lost.transaction_id, reference="V-1", points=40)
+    part = Returned(transaction_id=lost.transaction_id, points=40)
+    back = grocer.returns.create(reference="V-1", transactions=[part])
     assert back.available_after == points - 100 - 10 + 40
     with pytest.raises(problems.InsufficientPoints):
         grocer.burns.create(card=card, points=1_000_000, reference="B-2")

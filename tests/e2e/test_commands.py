@@ -29,6 +29,7 @@ def _embedded() -> None:
             {"COALITION_HTTP_PORT": "0"},
             "COALITION_HTTP_PORT: expected a whole number from 1 to 65535, got '0'",
         ),
+        ({"COALITION_CURRENCY": "ABC"}, "ABC is no currency of ISO 4217; set COALITION_CURRENCY to one"),
         ({"COALITION_TIME_ZONE": "Mars"}, "COALITION_TIME_ZONE: expected a time zone"),
         ({"COALITION_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"}, "can't connect to the database"),
         ({"COALITION_DATABASE_URL": "mysql://x"}, "COALITION_DATABASE_URL: expected postgresql://"),
@@ -69,7 +70,7 @@ def test_partners_clients_and_prices_are_made_at_the_terminal(place) -> None:
         assert "oldest unsettled   -" in here.run("settlement", "status")[1]
         assert here.run("settlement", "run")[1] == "no day is due\n"
         assert here.run("settlement", "report", "2001-01-01")[0] == 1
-        assert here.run("client", "revoke", client["client_id"])[0] == 0
+        assert here.run("client", "revoke", client["client_id"], "--reason", "lost")[0] == 0
         assert json.loads(here.run("ledger", "verify", "--json")[1])["clean"]
 
 
@@ -102,7 +103,7 @@ def test_a_killed_supervisor_leaves_nothing_running_and_a_folder_that_starts_aga
 def test_a_bad_line_is_named_its_receipt_held_back_and_the_rest_posted(place, receipts) -> None:
     here = place("here")
     lines = receipts.read_text().splitlines()[:40]
-    victim = lines[5].split(",")
+    victim = [cell.strip('"') for cell in lines[5].split(",")]
     lines[5] = ",".join([*victim[:5], "many", *victim[6:]])
     lines.append("too,short")
     lines.append("\udcff".encode("utf-8", "surrogateescape").decode("latin-1") * 3)

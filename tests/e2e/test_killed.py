@@ -8,17 +8,16 @@ import signal
 import time
 
 import psutil
-import pytest
 
 from tests.e2e.conftest import RUN_S, books, wait_for
 
 ENGINES = [] if "COALITION_DATABASE_URL" in os.environ else ["redis-server", "backend", "bin/postgres"]
-VICTIMS = ["pump", "granian", *ENGINES, "granian-worker", "console.worker webhooks", "rq.cli cron"]
+VICTIMS = ["pump", "granian", *ENGINES, "granian-worker", "ops.worker webhooks", "rq.cli cron"]
 
 
 def find(up: psutil.Process, victim: str) -> psutil.Process | None:
     """The process to kill: a child of the supervisor, or the child of such a child (a web worker, a running pump)."""
-    inner = {"granian-worker": "granian", "pump": "console.worker webhooks", "backend": "bin/postgres"}
+    inner = {"granian-worker": "granian", "pump": "ops.worker webhooks", "backend": "bin/postgres"}
     for child in up.children():
         with contextlib.suppress(psutil.NoSuchProcess):
             if inner.get(victim, victim) in " ".join(child.cmdline()):
@@ -36,15 +35,6 @@ def kill(up: psutil.Process, victim: str) -> bool:
         process.kill()
         return True
     return False
-
-
-@pytest.fixture
-def expected(place, receipts):
-    """The books of an undisturbed replay."""
-    here = place("undisturbed")
-    code, out = here.run("replay", str(receipts), "--json")
-    assert code == 0, out[-2000:] + here.stderr[-2000:]
-    return books(out)
 
 
 def test_killing_any_part_changes_nothing_in_the_result(place, receipts, expected) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.ground import free_port
+from benchmarks.harness import free_port
 from tests.e2e.conftest import Place, wait_for
 from tests.e2e.test_sandbox import Api
 from tests.e2e.test_sandbox import here as here
@@ -76,7 +76,7 @@ def test_one_answer_tells_of_every_process(here: Place) -> None:
         connection.close()
 
         # It is a part by itself: killed, it comes back, and the counts with it.
-        [part] = [each for each in up.children() if "console.metrics" in each.cmdline()]
+        [part] = [each for each in up.children() if "ops.metrics" in each.cmdline()]
         part.kill()
         wait_for(lambda: not part.is_running() or part.status() == "zombie")
         wait_for(as_expected)

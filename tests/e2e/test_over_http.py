@@ -137,7 +137,7 @@ def _kill_job(up: psutil.Process, *, number: int) -> int:
     """Kill the job that posts files, or every other time its worker with it; whether there was one."""
     for child in up.children():
         with contextlib.suppress(psutil.NoSuchProcess):
-            if "console.worker batches" in " ".join(child.cmdline()):
+            if "ops.worker batches" in " ".join(child.cmdline()):
                 for job in child.children():
                     job.kill()
                     if number % 2:

@@ -35,12 +35,12 @@ from kit.terminal import desk
 from settlement import settled_days
 
 to = datetime.fromisoformat(sys.argv[1])
-with desk() as at:
-    with at.database.transaction() as session:
+with desk() as ctx:
+    with ctx.database.transaction() as session:
         programme.set_test_clock(session, to=to)
     due = to.hour == 0
     for _ in range(600):
-        with at.database.transaction() as session:
+        with ctx.database.transaction() as session:
             if len(settled_days.all_of_them(session)) == due:
                 break
         time.sleep(0.1)

@@ -7,25 +7,29 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from console.replay.receipts import HEADER
+from ops.replay.receipts import HEADER
 from tests.e2e.conftest import Place
 
 ANN, BEN = "7001000000178503", "7001000000130470"
 FIRST = [
     ("bakery", "B1", "2026-04-28T09:00:00Z", ANN, 10_000, ""),  # 200 points: brands earn 2, 1.5, 1 per 1.00 by code
-    ("cinema", "C1", "2026-04-28T10:00:00Z", ANN, 333, ""),  # 166 of them spent
-    ("cinema", "CC1", "2026-04-28T11:00:00Z", ANN, -100, "C1"),
+    ("cinema", "K1", "2026-04-28T10:00:00Z", ANN, 333, ""),  # 166 of them spent
+    ("cinema", "KC1", "2026-04-28T11:00:00Z", ANN, -100, "K1"),
     ("dairy", "D1", "2026-04-28T12:00:00Z", BEN, 5_000, ""),
 ]
-# It begins days after, returns the rest of C1, and brings a brand less.
+# It begins days after, returns the rest of K1, and brings a brand less.
 SECOND = [
-    ("cinema", "CC2", "2026-05-01T09:00:00Z", ANN, -233, "C1"),
+    ("cinema", "KC2", "2026-05-01T09:00:00Z", ANN, -233, "K1"),
     ("bakery", "B2", "2026-05-01T09:30:00Z", ANN, 1_000, ""),
     ("bakery", "B3", "2026-05-01T10:00:00Z", BEN, 1_000, ""),
     # Returned: of a purchase that is posted, of one that never was, and of one nobody knows.
     ("bakery", "BC4", "2026-05-01T11:00:00Z", BEN, -300, "B3"),
     ("bakery", "BC4", "2026-05-01T11:00:00Z", BEN, -400, "B9"),
     ("bakery", "BC4", "2026-05-01T11:00:00Z", BEN, -100, ""),
+    # Two purchases in one return, one of the other file, and a rest without a receipt.
+    ("bakery", "BC5", "2026-05-01T12:00:00Z", ANN, -400, "B2"),
+    ("bakery", "BC5", "2026-05-01T12:00:00Z", ANN, -200, "B1"),
+    ("bakery", "BC5", "2026-05-01T12:00:00Z", ANN, -100, ""),
 ]
 
 
@@ -67,6 +71,20 @@ def test_a_file_after_a_gap_lands_in_its_own_days_and_returns_what_is_left_of_a_
         assert code == 0, out
         postings[day] = json.loads(out)["postings"]
     assert postings["2026-04-29"] == postings["2026-04-30"] == 0
-    assert postings["2026-05-01"] == 4  # two returns of C1, two earns
+    assert postings["2026-05-01"] == 7  # two of the return of K1, two earns, three of BC5
+    bakery = next(brand for brand in result["brands"] if brand["brand"] == "Bakery")
+    assert bakery["earns_reversed"] == 8 + 4 + 2
     for changed in again:
         assert (changed["brands"], changed["matrix"]) == (result["brands"], result["matrix"])
+
+
+def test_a_purchase_comes_back_under_another_card_at_the_concurrency_there_is_by_itself(place, tmp_path: Path) -> None:
+    here = place("cards")
+    lines = [
+        ("bakery", "ALZ1", "2026-04-28T09:00:00Z", ANN, 900, ""),
+        ("bakery", "ALZC1", "2026-04-28T10:00:00Z", BEN, -900, "ALZ1"),
+    ]
+    result = replay(here, write(tmp_path / "cards.csv", lines))
+    assert (result["problems"], result["undelivered"]) == ([], 0)
+    [bakery] = result["brands"]
+    assert bakery["earns_reversed"] == bakery["earned"] == 18

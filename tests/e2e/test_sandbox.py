@@ -1,15 +1,12 @@
-"""The sandbox as a newcomer meets it: beside live from one command, and the faults only a real server can show."""
+"""The sandbox as a new partner meets it: beside live from one command, and the faults only a real server can show."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import os
-import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import psycopg
@@ -17,7 +14,9 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
+from tests import receiving
 from tests.e2e.conftest import Place, wait_for
+from tests.receiving import Receiver
 
 
 class Api:
@@ -47,26 +46,6 @@ class Api:
             connection.close()
 
 
-@contextmanager
-def receiver() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A partner's own endpoint, and the events it got."""
-    got: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/", got
-        server.shutdown()
-
-
 @pytest.fixture
 def here(place: Callable[[str], Place]) -> Iterator[Place]:
     made = place("here")
@@ -84,14 +63,17 @@ def here(place: Callable[[str], Place]) -> Iterator[Place]:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
 
 
-def test_a_newcomer_tries_all_that_can_go_wrong(here: Place) -> None:
-    with here.up(), receiver() as (url, got):
+def test_a_new_partner_tries_all_that_can_go_wrong(here: Place, receiver: Receiver) -> None:
+    with here.up():
         code, out = here.run("sandbox", "partner", "Corner Grocer", "--json")
         assert code == 0, here.stderr
         made = json.loads(out)
         assert made["base_url"].endswith("/sandbox")
         api, card = Api(here, made), made["members"][0]["card"]
-        assert api.post("/sandbox/v1/webhook-endpoints", {"url": url, "event_types": ["points.burned"]})[0] == 201
+        asked = {"url": receiver.url, "event_types": ["points.burned"]}
+        status, endpoint, _ = api.post("/sandbox/v1/webhook-endpoints", asked)
+        assert status == 201, endpoint
+        receiving.trust(receiver.url, endpoint["secret"])
 
         lost = {"card": card, "points": 100, "reference": "sandbox:commit_then_drop:1"}
         with pytest.raises((http.client.RemoteDisconnected, http.client.IncompleteRead)):
@@ -104,10 +86,11 @@ def test_a_newcomer_tries_all_that_can_go_wrong(here: Place) -> None:
         twice = {"card": card, "points": 2, "reference": "sandbox:duplicate_webhook:1"}
         for body in (late, twice):
             assert api.post("/sandbox/v1/burns", body)[0] == 201
-        wait_for(lambda: len(got) >= 4, within_s=60)
-        references = [event["data"]["reference"] for event in got]
+        wait_for(lambda: len(receiver.bodies) >= 4, within_s=60)
+        references = [event["data"]["reference"] for event in receiver.events()]
         assert references == [lost["reference"], twice["reference"], twice["reference"], late["reference"]]
-        assert got[1]["id"] == got[2]["id"]
+        _, first, second, *_ = receiver.events()
+        assert first["id"] == second["id"]
 
         # Live knows nothing of it, and any command does the other's work when it is told so.
         assert "corner-grocer" not in here.run("partner", "list", "--json")[1]

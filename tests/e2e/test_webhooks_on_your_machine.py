@@ -8,7 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from benchmarks.ground import free_port
+from benchmarks.harness import free_port
 from tests.e2e.conftest import ROOT, wait_for
 from tests.e2e.test_quickstart import MARK, blocks
 from tests.e2e.test_quickstart import environment as environment

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import requests
 
+from identity import clients
 from kit import clock, ids, pairwise
-from partners import clients
+from tests.conftest import act
 from tests.e2e.conftest import ROOT
 from tests.e2e.test_quickstart import blocks
 from tests.interop.test_clients import Served
@@ -36,8 +37,7 @@ def test_a_members_app_sees_what_the_member_agreed_to(served: Served, tmp_path: 
     world, member = served.world, served.member
     with world.transaction() as session:
         app, _ = clients.create_app(
-            session, partner_id=served.partner_id, name="Green app", redirect_uris=["http://127.0.0.1/back"],
-            now=clock.now(), keyring=None,
+            session, act(now=clock.now()), partner_id=served.partner_id, name="Green app", redirect_uris=["http://127.0.0.1/back"],
         )  # fmt: skip
     world.earn(served.partner_id, member.subject_id, 30)
     world.burn(world.partner("fuelway").partner_id, member.subject_id, 10)

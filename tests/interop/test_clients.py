@@ -24,14 +24,16 @@ from joserfc.jwk import ECKey, KeySet
 from requests_oauthlib import OAuth2Session
 from werkzeug.serving import make_server
 
-from benchmarks.ground import free_port
+from benchmarks.harness import free_port
+from console import cookies
+from identity import clients
+from identity.oauth import devices
+from identity.sign_in import session_store
+from identity.sign_in.people import Subject
 from kit import clock, ids
-from partners import clients
-from partners.oauth import devices
-from partners.sign_in import cookies, records
-from partners.sign_in.subjects import Subject
-from tests.conftest import World
+from tests.conftest import World, act
 from tests.interop import npm
+from tests.service import shut
 from wsgi import create_app
 
 HERE = Path(__file__).parent
@@ -53,7 +55,7 @@ class Served:
     def visit(self, url: str) -> str:
         """Open the authorization page as the member, agree, and tell where the browser is sent."""
         with self.world.transaction() as session:
-            token = records.begin(
+            token = session_store.begin(
                 session,
                 self.member,
                 methods=("otp",),
@@ -78,12 +80,11 @@ class Served:
         with self.world.transaction() as session:
             devices.confirm(
                 session,
+                act(self.world.keyring, now=clock.now()),
                 user_code=user_code,
                 partner_id=self.partner_id,
                 staff_id=ids.new(),
                 till="Till 1",
-                now=clock.now(),
-                keyring=self.world.keyring,
             )
 
 
@@ -93,25 +94,25 @@ def served(world: World) -> Iterator[Served]:
     issuer = f"http://127.0.0.1:{port}"
     app = create_app(replace(world.settings, public_url=issuer))
     server = make_server("127.0.0.1", port, app, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     partner_id = world.partner("greengrocer").partner_id
     yield Served(world, issuer, _parties(world, partner_id), partner_id, Subject("member", world.member(), None))
     server.shutdown()
     server.server_close()
-    app.extensions["coalition"].close()
+    shut(app)
 
 
 def _parties(world: World, partner_id: Any) -> dict[str, Any]:
     key = ECKey.generate_key("P-256", parameters={"kid": "k1"})
     now, keyring = clock.now(), world.keyring
-    app = {"partner_id": partner_id, "name": "App", "redirect_uris": [BACK], "now": now}
+    app = {"partner_id": partner_id, "name": "App", "redirect_uris": [BACK]}
     with world.transaction() as session:
-        backend, secret = clients.create(session, partner_id=partner_id, scopes=None, now=now, keyring=keyring)
+        backend, secret = clients.create(session, act(keyring, now=now), partner_id=partner_id, scopes=None)
         jwks = {"keys": [key.as_dict(private=False)]}
-        signer = clients.create_with_keys(session, partner_id=partner_id, scopes=None, jwks=jwks, now=now)
-        on_server, app_secret = clients.create_app(session, keyring=keyring, **app)
-        on_device, _ = clients.create_app(session, keyring=None, **app)
-        till = clients.create_tills(session, partner_id=partner_id, name="Tills", scopes=None, now=now)
+        signer = clients.create_with_keys(session, act(now=now), partner_id=partner_id, scopes=None, jwks=jwks)
+        on_server, app_secret = clients.create_app(session, act(keyring, now=now), on_a_server=True, **app)
+        on_device, _ = clients.create_app(session, act(now=now), **app)
+        till = clients.create_tills(session, act(now=now), partner_id=partner_id, name="Tills", scopes=None)
     return {
         "backend": {"client_id": backend.client_id, "client_secret": secret},
         "signer": {"client_id": signer.client_id, "key": key.as_dict(private=True)},

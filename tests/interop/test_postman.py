@@ -1,4 +1,4 @@
-"""The Postman collection, run from top to bottom by Postman's own runner, as the partner that a newcomer gets."""
+"""The Postman collection, run from top to bottom by Postman's own runner, as a partner of the sandbox."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import pytest
 
 from clients.generator import postman
 from coalition import programme
-from console import newcomer
-from console.newcomer import Desk, Newcomer
 from kit import clock
-from partners import batch_turns
+from ops import onboarding
+from ops.onboarding import Desk, Onboarded
 from tests.clients.conftest import Service
 from tests.clients.conftest import service as service
-from tests.conftest import World
+from tests.conftest import World, act
 from tests.interop import npm
+from tests.service import take_turns
 from webhooks.pump import Pump
 
 TIMEOUT_S = 120
@@ -31,11 +31,11 @@ Newman = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
-def made(service: Service) -> Newcomer:
+def made(service: Service) -> Onboarded:
     with service.world.transaction() as session:
         founded = programme.get(session)
-        at = Desk(session, founded, service.world.keyring, founded.time(clock.now()))
-        return newcomer.welcome(at, name="Corner Grocer", code="corner-grocer")
+        at = Desk(session, founded, act(service.world.keyring, now=founded.time(clock.now()), reason="a trial"))
+        return onboarding.onboard(at, name="Corner Grocer", code="corner-grocer")
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def newman(program: Path, service: Service, made: Newcomer, tmp_path: Path) -> Newman:
-    """Run a collection as the newcomer: how newman ended, and its report."""
+def newman(program: Path, service: Service, made: Onboarded, tmp_path: Path) -> Newman:
+    """Run a collection as the new partner: how newman ended, and its report."""
 
     def run(collection: Path = postman.PLACE, *words: str) -> tuple[int, dict[str, Any]]:
         report = tmp_path / "report.json"
@@ -77,7 +77,7 @@ def working(world: World) -> Iterator[None]:
 
     def post_files() -> None:
         while not over.wait(0.5):
-            batch_turns.take_turns(world.database, keyring=world.keyring, now=clock.now())
+            take_turns(world)
 
     threads = [threading.Thread(target=pump.run), threading.Thread(target=post_files)]
     for each in threads:

@@ -17,11 +17,11 @@ import pytest
 import requests
 from werkzeug.serving import make_server
 
+from identity import clients
 from kit import clock
-from partners import clients
-from partners.http import admission
-from tests.conftest import CARD, World
+from tests.conftest import CARD, World, act
 from tests.interop.test_clients import free_port
+from tests.service import shut
 from wsgi import create_app
 
 ROOT = Path(__file__).parents[2]
@@ -51,14 +51,13 @@ def serving(world: World) -> Iterator[str]:
     port = free_port()
     app = create_app(replace(world.settings, public_url=f"http://127.0.0.1:{port}"))
     server = make_server("127.0.0.1", port, app, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.shutdown()
         server.server_close()
-        admission.close(app)
-        app.extensions["coalition"].close()
+        shut(app)
 
 
 @pytest.fixture
@@ -70,10 +69,9 @@ def run(world: World, tmp_path: Path) -> Iterator[Callable[..., None]]:
             with world.transaction() as session:
                 client, secret = clients.create(
                     session,
+                    act(world.keyring, now=clock.now()),
                     partner_id=partner and partner.partner_id,
                     scopes=None,
-                    now=clock.now(),
-                    keyring=world.keyring,
                 )
             answer = requests.post(
                 f"{url}/oauth/token",

@@ -80,7 +80,8 @@ def _answering(app: Flask) -> None:
     @app.get("/stream")
     def stream() -> Response:
         size, count = STREAMED
-        return Response((b"x" * size for _ in range(count)), mimetype="text/plain")
+        length = {"Content-Length": str(size * count)}
+        return Response((b"x" * size for _ in range(count)), mimetype="text/plain", headers=length)
 
     @app.get("/dropped")
     def dropped() -> Response:
@@ -91,11 +92,14 @@ def _answering(app: Flask) -> None:
         environ = {name: value for name, value in request.environ.items() if isinstance(value, str)}
         return {"rest": rest, "environ": environ}
 
-    @app.get("/fault")
-    def fault() -> Response:
-        return Response(_fails(), mimetype="text/plain")
+    @app.get("/breaks/<int:after>")
+    def breaks(after: int) -> Response:
+        """Fail behind so many bytes, of four where the answer says its length."""
+        length = {"Content-Length": "4"} if "sized" in request.args else {}
+        return Response(_breaks(after), mimetype="text/plain", headers=length)
 
 
-def _fails() -> Iterator[bytes]:
+def _breaks(after: int) -> Iterator[bytes]:
+    for _ in range(after):
+        yield b"x"
     raise RuntimeError("as the answer is made")
-    yield b""

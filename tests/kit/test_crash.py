@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from kit import embedded
 from kit.db import Database, DatabaseUnavailable, Session, call, copy_in, stream, try_lock
+from kit.row_streams import rows_out
 from kit.settings import Settings
 
 POOL = 4
@@ -33,11 +34,17 @@ def copied(session: Session) -> None:
     copy_in(session, "COPY kept FROM STDIN", [(1,)])
 
 
+def sent(session: Session) -> None:
+    with rows_out(session, "SELECT 1", {}) as rows:
+        assert list(rows) == [(1,)]
+
+
 WAYS: dict[str, Callable[[Session], object]] = {
     "a statement": plain,
     "a hot statement": lambda session: call(session, "SELECT 1", {}),
     "a stream": streamed,
     "a COPY": copied,
+    "rows sent": sent,
     "a lock": lambda session: try_lock(session, "x"),
 }
 

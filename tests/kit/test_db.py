@@ -6,15 +6,18 @@ import os
 import socket
 import threading
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from kit import schema
-from kit.db import Database, DatabaseUnavailable
-from kit.schema import SchemaNotReady
+import migrations
+from kit import logins, schema
+from kit.db import Database, DatabaseUnavailable, connected
+from kit.schema import MigrationRefused, SchemaNotReady
 from tests.conftest import World
 
 
@@ -65,6 +68,19 @@ def test_an_address_where_nobody_listens_is_unavailable() -> None:
     assert "hunter2" not in str(error.value)
 
 
+def test_a_full_disk_is_unavailable_and_named_in_a_pool_and_outside(world: World) -> None:
+    full, url = "DO $$ BEGIN RAISE disk_full; END $$", str(world.settings.database_url)
+    with pytest.raises(DatabaseUnavailable, match="its disk is full"), world.transaction() as session:
+        session.execute(text(full))
+    with (
+        pytest.raises(DatabaseUnavailable, match="its disk is full"),
+        connected(url) as one,
+    ):
+        one.execute(full)
+    with pytest.raises(psycopg.errors.DivisionByZero), connected(url) as one:
+        one.execute("SELECT 1/0")
+
+
 def test_a_fault_of_the_statement_stays_what_it_is(world: World) -> None:
     with pytest.raises(IntegrityError), world.transaction() as session:
         session.execute(text("INSERT INTO coalition.member (member_id) VALUES (NULL)"))
@@ -78,11 +94,55 @@ def test_an_error_does_not_repeat_what_was_to_be_stored(world: World) -> None:
     assert "ann@x.test" not in str(error.value)
 
 
-def test_a_schema_behind_the_code_is_not_ready(world: World) -> None:
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("DELETE FROM alembic_version", "at revision none, this version needs"),
+        ("UPDATE alembic_version SET version_num = '0001'", "at revision 0001, .*: start anew"),
+        (
+            "UPDATE alembic_version SET version_num = '9999'; COMMENT ON TABLE alembic_version IS NULL",
+            "at revision 9999, this version needs",
+        ),
+    ],
+)
+def test_a_schema_that_is_not_the_codes_is_not_ready(world: World, change: str, said: str) -> None:
     with psycopg.connect(str(world.settings.database_url)) as owner:
-        owner.execute("UPDATE alembic_version SET version_num = '0001'")
-    with pytest.raises(SchemaNotReady), world.transaction() as session:
+        owner.execute(change.encode())
+    with pytest.raises(SchemaNotReady, match=said), world.transaction() as session:
         schema.check(session)
+
+
+def test_the_schema_of_a_later_version_is_ready_and_stays_where_it_serves_this_one(world: World) -> None:
+    url = str(world.settings.database_url)
+
+    def later(promise: str) -> None:
+        with psycopg.connect(url) as owner:
+            owner.execute("UPDATE alembic_version SET version_num = '9999'")
+            owner.execute(f"COMMENT ON TABLE alembic_version IS '{promise}'".encode())
+
+    for promise in ("", "another word", schema.PROMISE + "9998"):
+        later(promise)
+        with pytest.raises(SchemaNotReady), world.transaction() as session:
+            schema.check(session)
+        with pytest.raises(MigrationRefused):
+            schema.migrate(url)
+    later(schema.PROMISE + schema.head())
+    with world.transaction() as session:
+        schema.check(session)
+    logins.prepare(world.settings, migrate=True)
+    assert schema.revision_of(url) == "9999"
+    with pytest.raises(SchemaNotReady):
+        schema.distribute(url, report=print)
+
+
+def test_a_database_says_which_versions_it_serves(world: World) -> None:
+    url, said = str(world.settings.database_url), "SELECT obj_description('alembic_version'::regclass, 'pg_class')"
+    with psycopg.connect(url, autocommit=True) as owner:
+        assert owner.execute(said).fetchone() == (schema.PROMISE + migrations.SERVES_FROM,)
+        for before in ("NULL", f"'{schema.PROMISE}0001'"):
+            owner.execute(f"COMMENT ON TABLE alembic_version IS {before}".encode())
+            schema.migrate(url)
+            assert owner.execute(said).fetchone() == (schema.PROMISE + migrations.SERVES_FROM,)
 
 
 def test_migrations_go_down_and_up_again(world: World) -> None:
@@ -90,3 +150,20 @@ def test_migrations_go_down_and_up_again(world: World) -> None:
     schema.migrate(str(world.settings.database_url))
     with world.transaction() as session:
         schema.check(session)
+
+
+def test_a_step_that_cannot_have_its_lock_ends_and_changes_nothing(world: World) -> None:
+    url = str(world.settings.database_url)
+    schema.downgrade(url, to=schema.baseline())  # each step is a transaction of its own
+    with psycopg.connect(url) as other:
+        other.execute("SELECT FROM coalition.programme")  # and its transaction stays open
+        with pytest.raises(DatabaseUnavailable):
+            schema.downgrade(url, to="base")
+    with world.transaction() as session:
+        assert schema.revision(session) == schema.baseline()
+        assert session.scalar(text("SELECT to_regclass('webhooks.endpoint') IS NOT NULL"))
+
+
+def test_the_steps_are_numbered_as_they_are_walked() -> None:
+    walked = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert (walked.get_base(), walked.get_current_head()) == (schema.baseline(), schema.head())

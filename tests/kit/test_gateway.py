@@ -212,8 +212,19 @@ def test_an_answer_that_ends_early_is_seen_to_be_cut(server: Server) -> None:
     connection.close()
 
 
-def test_a_fault_of_the_application_is_a_problem_and_ends_nothing(server: Server) -> None:
-    assert server.ask("GET", "/fault")[1]["code"] == "internal_error"
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_an_answer_that_fails_midway_is_seen_to_be_cut_on_the_wire(server: Server, after: int) -> None:
+    with server.connect(f"GET /breaks/{after}?sized HTTP/1.1\r\nHost: here\r\n\r\n") as connection:
+        raw = b"".join(iter(lambda: connection.recv(65536), b""))  # to the end: the server closes
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert b"content-length: 4" in head.lower()
+    assert body == b"x" * after
+    assert server.ask("POST", "/body", b"x")[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/breaks/0", "/breaks/2", "/breaks/0?sized"])
+def test_a_fault_before_anything_is_sent_is_a_problem_and_ends_nothing(server: Server, path: str) -> None:
+    assert server.ask("GET", path)[1]["code"] == "internal_error"
     assert server.ask("POST", "/body", b"x")[0] == 200
 
 

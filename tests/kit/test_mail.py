@@ -10,7 +10,7 @@ import pytest
 from kit import mail
 from kit.mail import MailUnavailable
 from kit.settings import Settings
-from tests.partners.sign_in_kit import SmtpServer
+from tests.identity.sign_in_kit import SmtpServer
 
 
 @pytest.fixture

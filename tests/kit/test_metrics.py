@@ -6,6 +6,7 @@ import multiprocessing
 import secrets
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from threading import Thread
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import redis
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.ground import free_port
+from benchmarks.harness import free_port
 from kit import exposition, metrics
 from kit.db import Database
 from kit.exposition import Exposition, Gauge, Source
@@ -25,6 +26,7 @@ from tests.e2e.conftest import wait_for
 SOLD = Counter("sold_total", "Sold", ("what",))
 TOOK = Histogram("took_seconds", "Took", ("what",), bounds=(0.1, 1.0))
 DONE = Mark("done_timestamp_seconds", "Done")
+LOST = Counter("lost_total", "Lost", ("how",), from_zero=("stolen", "spoilt"))
 
 
 @pytest.fixture
@@ -33,8 +35,9 @@ def key() -> str:
 
 
 @pytest.fixture
-def meter(engines: Settings, key: str) -> Meter:
-    return Meter(str(engines.redis_url), key=key)
+def meter(engines: Settings, key: str) -> Iterator[Meter]:
+    with closing(Meter(str(engines.redis_url), key=key)) as made:
+        yield made
 
 
 def counted(engines: Settings, key: str) -> dict[Any, float]:
@@ -116,7 +119,7 @@ def told(engines: Settings, world: World, key: str) -> Iterator[Any]:
         Gauge("slow", "Takes too long", lambda session, now: float(session.exec_driver_sql("SELECT pg_sleep(9)") == 0)),
     ]
     client = redis.Redis.from_url(str(engines.redis_url))
-    asked = Exposition(sources, client, counted=[SOLD, TOOK, DONE], gauges=gauges)
+    asked = Exposition(sources, client, counted=[SOLD, TOOK, DONE, LOST], gauges=gauges)
     port = free_port()
     server = exposition.server(asked, host="127.0.0.1", port=port)
     Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -133,17 +136,17 @@ def told(engines: Settings, world: World, key: str) -> Iterator[Any]:
 
 
 def test_it_is_told_in_the_format_of_prometheus(told: Any, meter: Meter, engines: Settings, key: str) -> None:
-    sandbox = Meter(str(engines.redis_url), key=f"{key}:sandbox")
-    sandbox.count(SOLD, "air")
+    with closing(Meter(str(engines.redis_url), key=f"{key}:sandbox")) as sandbox:
+        sandbox.count(SOLD, "air")
     meter.count(SOLD, "tea", by=2)
     for seconds in (0.05, 0.1, 0.5, 5):
         meter.observe(TOOK, seconds, "tea")
     meter.mark(DONE, 7)
+    meter.count(LOST, "spoilt", by=3)
     # Of another version: a name that is gone, and one whose labels were others.
     meter.count(Counter("bought_total", ""), by=1)
     meter.count(Counter("sold_total", ""), "a", "b")
     meter.flush()
-    sandbox.flush()
     assert told() == {
         ("sold_total", "live", "tea"): 2,
         ("sold_total", "sandbox", "air"): 1,
@@ -153,6 +156,11 @@ def test_it_is_told_in_the_format_of_prometheus(told: Any, meter: Meter, engines
         ("took_seconds_count", "live", "tea"): 4,
         ("took_seconds_sum", "live", "tea"): 5.65,
         ("done_timestamp_seconds", "live"): 7,
+        # The first of it has to be an increase.
+        ("lost_total", "live", "stolen"): 0,
+        ("lost_total", "live", "spoilt"): 3,
+        ("lost_total", "sandbox", "stolen"): 0,
+        ("lost_total", "sandbox", "spoilt"): 0,
         ("coalition_redis_up",): 1,
         # What can't be read in time is left out, and so is all of a database that is away.
         ("members", "live"): 3,

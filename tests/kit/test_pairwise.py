@@ -32,7 +32,8 @@ def test_what_is_shown_is_read_back_and_what_is_read_is_shown(keyring, partner, 
     with ids.seen_by(view):
         shown = ids.show(ids.MEMBER, member)
         assert ids.parse(ids.MEMBER, shown) == member
-    assert ids.parse(ids.MEMBER, shown) == view.outer(member)
+    with ids.seen_by(ids.OUR_OWN):
+        assert ids.parse(ids.MEMBER, shown) == view.outer(member)
 
 
 @given(members=st.sets(UUIDS, min_size=2, max_size=50))
@@ -46,7 +47,7 @@ def test_no_two_members_are_one_to_a_partner_nor_is_one_the_same_to_two(members)
 def test_it_is_one_block_of_aes_under_a_key_of_the_partners_own() -> None:
     """By the standards, not by our own code: FIPS 197 and RFC 5869."""
     purpose = f"member ids of {PARTNER}".encode()
-    key = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose).derive(KEYRING.master)
+    key = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose).derive(KEYRING.root)
     member = ids.new()
     by_hand = Cipher(algorithms.AES256(key), modes.ECB()).encryptor().update(member.bytes)  # noqa: S305
     assert pairwise.view_of(KEYRING, PARTNER).outer(member).bytes == by_hand
@@ -61,7 +62,8 @@ def test_ids_that_follow_each_other_in_time_are_shown_without_their_order() -> N
 
 def test_only_members_are_shown_in_another_way() -> None:
     value = ids.new()
-    plain = {prefix: ids.show(prefix, value) for prefix in set(ids.PREFIX_OF_FIELD.values())}
+    with ids.seen_by(ids.OUR_OWN):
+        plain = {prefix: ids.show(prefix, value) for prefix in set(ids.PREFIX_OF_FIELD.values())}
     with ids.seen_by(pairwise.view_of(KEYRING, PARTNER)):
         seen = {prefix: ids.show(prefix, value) for prefix in plain}
         fields = ids.show_fields({"member_id": str(value), "transaction_id": str(value)})
@@ -69,23 +71,50 @@ def test_only_members_are_shown_in_another_way() -> None:
     assert fields == {"member_id": seen[ids.MEMBER], "transaction_id": plain[ids.TRANSACTION]}
 
 
+def shows_nothing(value: UUID) -> bool:
+    """Whether no member's id is shown or read here, while those of other kinds are."""
+    for refused in (
+        lambda: ids.show(ids.MEMBER, value),
+        lambda: ids.parse(ids.MEMBER, ids.show_our_own(value)),
+        lambda: ids.parse(ids.MEMBER, "nonsense"),
+        lambda: ids.show_fields({"points": 5, "member_id": str(value)}),
+        lambda: ids.show_fields({"moved": [{"merged_into": value}]}),
+    ):
+        with pytest.raises(ids.NoView):
+            refused()
+    return ids.parse(ids.LOT, ids.show(ids.LOT, value)) == value
+
+
+def test_outside_of_any_view_members_are_neither_shown_nor_read() -> None:
+    # In a thread of its own, as nothing did before it.
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(shows_nothing, ids.new()).result()
+
+
 def test_a_view_ends_where_it_was_taken_and_is_no_other_threads() -> None:
     value = ids.new()
-    plain, there = ids.show(ids.MEMBER, value), []
+    plain, there = ids.show_our_own(value), []
 
     def fail() -> None:
         with ids.seen_by(pairwise.view_of(KEYRING, PARTNER)):
-            with ids.seen_by(None):
+            with ids.seen_by(ids.OUR_OWN):
                 assert ids.show(ids.MEMBER, value) == plain
-            assert ids.show(ids.MEMBER, value) != plain
-            thread = threading.Thread(target=lambda: there.append(ids.show(ids.MEMBER, value)))
+            with ids.seen_by(None):
+                assert shows_nothing(value)
+            assert ids.show(ids.MEMBER, value) != plain == ids.show_our_own(value)
+            thread = threading.Thread(target=lambda: there.append(shows_nothing(value)))
             thread.start()
             thread.join()
             raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        fail()
-    assert [ids.show(ids.MEMBER, value), *there] == [plain, plain]
+    def whole() -> bool:
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        return shows_nothing(value)
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(whole).result()
+    assert there == [True]
 
 
 def test_many_threads_at_once_get_what_one_gets() -> None:
@@ -120,4 +149,5 @@ def test_an_event_names_the_member_as_its_partner_does() -> None:
     member, view = ids.new(), pairwise.view_of(KEYRING, PARTNER)
     event = {"event_id": ids.new(), "type_": "x", "occurred_at": NOW, "data": {"member_id": str(member)}}
     told = json.loads(outbox.freeze(**event, view=view))["data"]["member_id"]
-    assert ids.parse(ids.MEMBER, told) == view.outer(member)
+    with ids.seen_by(ids.OUR_OWN):
+        assert ids.parse(ids.MEMBER, told) == view.outer(member)

@@ -6,7 +6,9 @@ import logging
 import secrets
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -23,8 +25,9 @@ def prefix() -> str:
 
 
 @pytest.fixture
-def limiter(engines: Settings, prefix: str) -> Limiter:
-    return Limiter(str(engines.redis_url), prefix=prefix)
+def limiter(engines: Settings, prefix: str) -> Iterator[Limiter]:
+    with closing(Limiter(str(engines.redis_url), prefix=prefix)) as made:
+        yield made
 
 
 def admitted(limiter: Limiter, policy: Policy, times: int, key: str = "k") -> int:
@@ -58,6 +61,8 @@ def test_processes_share_one_budget_and_leases_never_add_to_it(engines: Settings
     with ThreadPoolExecutor(8) as pool:
         count = sum(pool.map(ask, range(8)))
     took = time.monotonic() - began
+    for each in limiters:
+        each.close()
     assert count <= 800 + 400 * took + 1
     # Four half-used slices are what may be held back.
     assert count >= 800 - 4 * 20

@@ -13,11 +13,15 @@ import pytest
 from click.testing import CliRunner
 from joserfc.jwk import ECKey
 
+from api import batch_files
 from cli import main
+from coalition.tlog.keys import LOG, SigningKey
+from identity import clients
+from identity.clients import Principal
 from kit import clock, ids
-from partners import audit, batch_files, clients
-from partners.clients import Principal
-from tests.conftest import CARD, World
+from tests.conftest import CARD, World, act, audited
+from tests.settlement.test_bank_import import booking, statement
+from tests.settlement.test_instructions import COALITION_IBAN
 
 OTHER_CARD = "7001000000130470"
 ENTITY = ("--legal-name", "Corner Ltd", "--registration-no", "1", "--country", "GB")
@@ -27,7 +31,7 @@ SOON = f"{clock.now().year + 1}-12-31T00:00Z"
 TIMES = ("--earns-until", SOON, "--burns-until", SOON, "--leaves-at", SOON)
 # In an order that works: the words of each command, {names} filled in from what was answered before, and its entry.
 CHANGES: list[tuple[str, str]] = [
-    ("partner create grocer --rate 1 --price 1", "partner.created"),
+    ("partner create grocer --rate 1 --price 1", "partner.onboarded rate.set agreement.made partner.vouched_for"),
     ("partner create corner --onboarding", "partner.onboarded"),
     (f"partner update corner {' '.join(ENTITY)}".replace("Corner Ltd", "Corner"), "partner.changed"),
     ("partner brand add corner Corner", "brand.added"),
@@ -35,28 +39,30 @@ CHANGES: list[tuple[str, str]] = [
     ("partner brand add corner Corner", "brand.added"),
     (f"partner brand correct {{brand_id}} --name Corners {' '.join(SAID)}", "brand.corrected"),
     ("partner category add food", "category.added"),
-    (f"partner category correct {{category_id}} --name Food {' '.join(SAID)}", "category.corrected"),
-    ("partner presence add corner food GB --since 2026-01-01", "presence.added"),
-    (f"partner presence correct {{presence_id}} --since 2026-02-01 {' '.join(SAID)}", "presence.corrected"),
-    ("partner presence end {presence_id} 2099-01-01", "presence.changed"),
-    ("partner presence withdraw {presence_id}", "presence.withdrawn"),
-    ("partner presence add corner food GB --since 2026-01-01", "presence.added"),
+    (f"partner category correct {{category_id}} --name Food {' '.join(SAID)}", "category.renamed"),
+    ("partner placement add corner food GB --since 2026-01-01", "placement.added"),
+    (f"partner placement correct {{placement_id}} --since 2026-02-01 {' '.join(SAID)}", "placement.changed"),
+    ("partner placement end {placement_id} 2099-01-01", "placement.changed"),
+    ("partner placement withdraw {placement_id}", "placement.withdrawn"),
+    ("partner placement add corner food GB --since 2026-01-01", "placement.added"),
     ("partner contact add corner legal --name Leo --email leo@corner.example", "contact.added"),
     (f"partner contact correct {{contact_id}} --email leo@corner.example {' '.join(SAID)}", "contact.corrected"),
     ("partner contact end {contact_id}", "contact.ended"),
     ("partner contact add corner legal --name Leo --email leo@corner.example", "contact.added"),
     ("partner location add corner S1 --name Shop --territory GB --address Here", "location.added"),
-    (f"partner location correct {{location_id}} --territory GB-SCT {' '.join(SAID)}", "location.corrected"),
+    (f"partner location correct {{location_id}} --territory GB-SCT {' '.join(SAID)}", "location.changed"),
     ("partner till add corner S1 1", "till.added"),
     ("partner till set {till_id} blocked", "till.changed"),
     ("partner location set corner S1 closed", "location.changed"),
     ("partner staff add corner --email anna@corner.example --name Anna --role manager", "staff.added"),
-    (f"partner staff correct {{staff_id}} --role cashier {' '.join(SAID)}", "staff.corrected"),
+    (f"partner staff correct {{staff_id}} --role cashier {' '.join(SAID)}", "staff.changed"),
     ("partner staff end {staff_id}", "staff.ended"),
     (
         "partner sign corner {file} --partner-signatory Pat --coalition-signatory Cora --on 2026-03-01",
         "agreement.signed",
     ),
+    (f"partner award-permission give corner grocer --most 500 {' '.join(SAID)}", "award_permission.given"),
+    (f"partner award-permission withdraw {{permission_id}} {' '.join(SAID)}", "award_permission.withdrawn"),
     ("rate set corner 2", "rate.set"),
     (f"rate correct {{rate_id}} --points-per-unit 3 {' '.join(SAID)}", "rate.corrected"),
     (f"rate withdraw {{rate_id}} {' '.join(SAID)}", "rate.withdrawn"),
@@ -65,6 +71,7 @@ CHANGES: list[tuple[str, str]] = [
     (f"agreement correct {{agreement_id}} --redemption-price 0.8 {' '.join(SAID)}", "agreement.corrected"),
     (f"agreement withdraw {{agreement_id}} {' '.join(SAID)}", "agreement.withdrawn"),
     ("agreement create corner 0.95", "agreement.made"),
+    (f"agreement change corner --since 2099-01-01 --redemption-price 0.9 --yes {' '.join(SAID)}", "agreement.made"),
     (f"partner activate corner {' '.join(SAID)}", "partner.activated"),
     (f"partner suspend corner {' '.join(SAID)}", "partner.suspended"),
     (f"partner resume corner {' '.join(SAID)}", "partner.resumed"),
@@ -89,34 +96,64 @@ CHANGES: list[tuple[str, str]] = [
     ("member erase {member} --forfeit --yes", "member.erased"),
     ("programme --warn-days 20", "programme.changed"),
     (f"batch cancel {{batch}} {' '.join(SAID)}", "batch.cancelled"),
-    ("ledger close-day", "day.closed"),
+    ("ledger close-day 2026-03-02", "day.closed"),
     ("ledger sign", "books.adopted"),
-    ("settlement run 2026-03-03", "day.settled"),
+    (f"settlement entry add promotion corner grocer 500 --reference P1 {' '.join(SAID)}", "settlement.entry_made"),
+    ("settlement policy --approvals 1", "settlement.policy_changed"),
+    ("settlement run 2026-03-03", "day.closed day.settled settlement.calculated"),
+    ("seal publish {file}.days --key {log_key} --without-settlement", "log.extended"),
     (f"partner leave corner {' '.join(TIMES)} {' '.join(SAID)}", "partner.leaving"),
     ("partner create third --onboarding", "partner.onboarded"),
     (f"partner abandon third {' '.join(SAID)}", "partner.abandoned"),
+    (f"key rotate --new-key {{file}}.key {' '.join(SAID)}", "secret_key.added"),
+    (f"key retire {{key_id}} {' '.join(SAID)}", "secret_key.retired"),
+]
+# Of a run that has something to pay.
+DECIDED: list[tuple[str, str]] = [
+    (f"settlement abandon {{run_id}} {' '.join(SAID)}", "settlement.abandoned"),
+    ("settlement run 2026-03-02", "settlement.calculated"),
+    ("settlement approve {run_id}", "settlement.approved"),
+    ("settlement approve {run_id} --reason so --by ben", "settlement.approved"),
+    ("settlement instruct {run_id}", "settlement.instructed"),
+    ("settlement import-bank {statement}", "settlement.bank_file_imported"),
+]
+# The same, once the bank's entry is there.
+MATCHED: list[tuple[str, str]] = [
+    ("settlement match {bank_entry_id} {payment_id}", "settlement.matched"),
+    ("settlement unmatch {bank_entry_id} {payment_id}", "settlement.unmatched"),
+    ("settlement write-off {bank_entry_id}", "settlement.written_off"),
+    ("settlement settle {run_id}", "settlement.settled"),
 ]
 # They show or try, run or prepare the machine itself, or leave their entry in the sandbox's own audit.
 OTHERS = {
-    "partner list", "partner show", "partner brand list", "partner category list", "partner presence list",
+    "partner list", "partner show", "partner brand list", "partner category list", "partner placement list",
     "partner contact list", "partner location list", "partner till list", "partner staff list",
-    "partner brand show", "partner category show", "partner presence show", "partner location show",
+    "partner brand show", "partner category show", "partner placement show", "partner location show",
     "partner till show", "partner contact show", "partner staff show", "client list", "client show",
-    "rate list", "rate show", "agreement list", "agreement show",
+    "partner signature list", "partner signature show", "partner award-permission list",
+    "partner award-permission show", "rate list", "rate show", "agreement list", "agreement show",
     "audit list", "audit verify", "ledger verify", "ledger seal", "settlement report", "settlement status",
+    "settlement runs", "settlement show", "settlement statement", "settlement obligations", "settlement lines",
+    "settlement open-items", "settlement journal", "settlement movements", "settlement breakage",
+    "settlement exposure", "settlement liability", "settlement matrix", "settlement picture",
     "batch list", "member find", "member show", "member explain", "certify", "sandbox partner",
-    "up", "db migrate", "db distribute", "replay", "demo",
+    "key list", "up", "db migrate", "db distribute", "replay", "demo", "listen", "webhooks check-receiver",
+    "webhooks status", "seal new-key", "seal witness", "seal gather", "settlement proof", "settlement verify",
 }  # fmt: skip
 
 
-def commands(group: click.Group, *path: str) -> set[str]:
-    found = set()
+def commands(group: click.Group, *path: str) -> dict[str, click.Command]:
+    found = {}
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             found |= commands(command, *path, name)
         else:
-            found.add(" ".join((*path, name)))
+            found[" ".join((*path, name))] = command
     return found
+
+
+def options(command: click.Command) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts}
 
 
 @pytest.fixture
@@ -124,6 +161,7 @@ def run(world: World, monkeypatch) -> Callable[..., str]:
     """Run `coalition …` on the world's database."""
     for name in ("database_url", "redis_url", "data_dir", "secret_key"):
         monkeypatch.setenv(f"COALITION_{name.upper()}", str(getattr(world.settings, name)))
+    monkeypatch.setenv("COALITION_SANDBOX", "none")
 
     def command(*words: str) -> str:
         done = CliRunner().invoke(main, words)
@@ -134,15 +172,35 @@ def run(world: World, monkeypatch) -> Callable[..., str]:
 
 
 def test_every_command_is_tried_here_or_known_to_change_nothing() -> None:
-    known = {name for name in commands(main) for line, _ in CHANGES if line.startswith((f"{name} ", name))}
-    assert commands(main) - known == OTHERS
+    known = {
+        name for name in commands(main) for line, _ in CHANGES + DECIDED + MATCHED if f"{line} ".startswith(f"{name} ")
+    }
+    assert commands(main).keys() - known == OTHERS
+
+
+def test_every_change_says_why_and_by_whom_and_answers_programs() -> None:
+    lacking = {
+        name: wanted - options(command)
+        for name, command in commands(main).items()
+        if name not in OTHERS - {"sandbox partner"} and (wanted := {"--reason", "--by", "--json"}) - options(command)
+    }
+    assert lacking == {"member export": {"--json"}}, "what it prints is JSON whoever asks"
+
+
+def test_what_corrects_or_takes_back_master_data_needs_a_reason() -> None:
+    """What adds something may do without, as at its route."""
+    last = {"update", "correct", "set", "end", "withdraw", "revoke", "limit"}
+    wanted = {name for name in commands(main) if name.rpartition(" ")[2] in last} - {"rate set"}
+    assert len(wanted) == 22
+    reasons = {name: p.required for name in wanted for p in commands(main)[name].params if "--reason" in p.opts}
+    assert reasons == dict.fromkeys(wanted, True)
 
 
 def stored_file(world: World) -> str:
     partner = world.partner("filer")
     with world.transaction() as session:
         client, _ = clients.create(
-            session, partner_id=partner.partner_id, scopes=None, now=clock.now(), keyring=world.keyring
+            session, act(world.keyring, now=clock.now()), partner_id=partner.partner_id, scopes=None
         )
         principal = Principal(
             client.client_id, partner.partner_id, frozenset(client.scopes), is_issuer=True, is_redeemer=True,
@@ -154,31 +212,64 @@ def stored_file(world: World) -> str:
     return ids.show(ids.BATCH, file.batch_id)
 
 
+def run_of(entries: list[dict[str, Any]], action: str) -> str:
+    return next(entry["subject"] for entry in entries if entry["action"] == action)
+
+
+def test_what_is_decided_about_a_run_is_written_down(world: World, run, tmp_path: Path) -> None:
+    issuer, redeemer = (world.partner(code).partner_id for code in ("grocer", "fuel"))
+    for partner_id in (issuer, redeemer):
+        world.give_terms(partner_id)
+    member = world.member()
+    world.earn(issuer, member, 5)
+    world.burn(redeemer, member, 5)
+    run("settlement", "policy", "--netting", "coalition", "--iban", COALITION_IBAN)
+    known = json.loads(run("settlement", "run", "2026-03-02", "--json"))
+    file = tmp_path / "statement.xml"
+    file.write_bytes(statement(booking("0.05", "CRDT")).getvalue())
+    found = carry_out(world, run, DECIDED, {"run_id": known["run_id"], "statement": file})
+    (item,) = json.loads(run("settlement", "open-items", "--json"))["data"]
+    (payment,) = [
+        one
+        for one in json.loads(run("settlement", "show", run_of(found, "settlement.instructed"), "--json"))["payments"]
+        if one["payee"] == "The coalition"
+    ]
+    known = {"bank_entry_id": item["bank_entry_id"], "payment_id": payment["payment_id"]}
+    carry_out(world, run, MATCHED, {**known, "run_id": run_of(found, "settlement.instructed")})
+
+
 def test_every_change_is_written_down(world: World, run, tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     key = ECKey.generate_key("P-256", auto_kid=True).as_dict(private=False)
     file.write_text(json.dumps({"keys": [{**key, "use": "sig", "alg": "ES256"}]}), "utf-8")
-    known: dict[str, Any] = {"file": file, "member": ids.show(ids.MEMBER, world.member(CARD)),
-                             "other": ids.show(ids.MEMBER, world.member(OTHER_CARD))}  # fmt: skip
+    known: dict[str, Any] = {"file": file, "member": ids.show_our_own(world.member(CARD)),
+                             "other": ids.show_our_own(world.member(OTHER_CARD))}  # fmt: skip
     known["batch"] = stored_file(world)
-    takes_json = {name for name in commands(main) if _takes_json(name)}
-    for number, (line, action) in enumerate(CHANGES, start=1):
-        words = line.format(**known).split()
-        as_json = any(line.startswith(name) for name in takes_json)
-        said = run(*words, *(["--json"] if as_json else []))
-        if as_json:
-            known |= {name: value for name, value in json.loads(said).items() if name.endswith("_id")}
-        with world.transaction() as session:
-            found = [entry.facts for entry in audit.newest(session, limit=1_000)]
-        assert (found[0]["action"], len(found)) == (action, number), line
-        assert found[0]["kind"] == "operator"
+    known["log_key"] = tmp_path / "log.key"
+    known["log_key"].write_text(SigningKey.new("days.example", of=LOG).encoded, "utf-8")
+    found = carry_out(world, run, CHANGES, known)
     said = json.dumps(found)
     for somebody in ("Leo", "Anna", "Pat", "Cora", "corner.example", "482915", CARD):
         assert somebody not in said
 
 
-def _takes_json(name: str) -> bool:
-    command: Any = main
-    for word in name.split():
-        command = command.commands[word]
-    return any(parameter.name == "as_json" for parameter in command.params)
+def carry_out(
+    world: World, run: Callable[..., str], lines: list[tuple[str, str]], known: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Each line in its turn, `known` filled in and added to; every entry that the audit has then."""
+    found = audited(world.database)
+    number = len(found)
+    for line, actions in lines:
+        words = [word.format(**known) for word in line.split()]
+        words += SAID if "--reason" not in words else ()
+        said = json.loads(run(*words, *([] if line.startswith("member export") else ["--json"])))
+        known |= {name: value for name, value in said.items() if name.endswith("_id")}
+        found = audited(world.database)
+        made, number = found[: len(found) - number], len(found)
+        assert [entry["action"] for entry in reversed(made)] == actions.split(), line
+        if not actions:
+            continue
+        assert found[0]["kind"] == "operator"
+        reason, by = words[words.index("--reason") + 1], words[words.index("--by") + 1]
+        assert (found[0]["facts"]["reason"], found[0]["facts"]["by"]) == (reason, by), line
+    return found

@@ -17,10 +17,9 @@ from sqlalchemy.exc import IntegrityError
 
 from kit.db import Session
 from kit.errors import CoalitionError
-from partners import accounts, categories, competition, lifecycle, presences, territories
-from partners.lifecycle import Step
-from partners.presences import ExclusivityConflict, NoDays, PresenceNotFound, UnknownTerritory
-from tests.conftest import NOW, World, active_partner
+from partners import accounts, categories, competition, lifecycle, placements, territories
+from partners.placements import ExclusivityConflict, NoDays, PlacementNotFound, UnknownTerritory
+from tests.conftest import NOW, World, act, active_partner
 
 FIRST = date(2026, 1, 1)
 LAST = 40  # days the model looks at
@@ -37,7 +36,7 @@ def grow(session: Session, *paths: str) -> dict[str, UUID]:
     for path in paths:
         above, _, code = path.rpartition("/")
         made[path] = categories.add(
-            session, code=code, name=code, parent_id=made.get(above), now=NOW
+            session, act(), code=code, name=code, parent_id=made.get(above)
         ).category_id  # fmt: skip
     return made
 
@@ -49,27 +48,27 @@ def tree(world: World) -> dict[str, UUID]:
 
 
 @pytest.fixture
-def stand(world: World, tree) -> Callable[..., presences.Presence]:
-    def add(partner: accounts.Partner, where: str, territory: str = "GB", **more: Any) -> presences.Presence:
+def placed(world: World, tree) -> Callable[..., placements.Placement]:
+    def add(partner: accounts.Partner, where: str, territory: str = "GB", **more: Any) -> placements.Placement:
         asked = {"since": FIRST, "until": None, "clause": None, **more}
         with world.transaction() as session:
-            return presences.add(
+            return placements.add(
                 session,
+                act(),
                 partner_id=partner.partner_id,
                 category_id=tree[where],
                 territory=territory,
-                now=NOW,
                 **asked,
             )
 
     return add
 
 
-def test_a_newcomer_is_refused_by_the_name_and_the_clause_of_who_is_there(world: World, stand) -> None:
+def test_a_newcomer_is_refused_by_the_name_and_the_clause_of_who_is_there(world: World, placed) -> None:
     grocer, rival = world.partner("greengrocer"), world.partner("rival")
-    stand(grocer, "food/grocer", clause=CLAUSE, until=day(30))
+    placed(grocer, "food/grocer", clause=CLAUSE, until=day(30))
     with pytest.raises(ExclusivityConflict) as refused:
-        stand(rival, "food/grocer/organic", "GB-SCT")
+        placed(rival, "food/grocer/organic", "GB-SCT")
     assert CLAUSE in refused.value.detail
     assert refused.value.fields | {"partner_id": None} == {
         "partner_id": None,
@@ -81,13 +80,13 @@ def test_a_newcomer_is_refused_by_the_name_and_the_clause_of_who_is_there(world:
         "since": FIRST,
         "until": day(30),
     }
-    assert world.count("partners.presence") == 1
+    assert world.count("partners.placement") == 1
 
 
-def test_who_wants_exclusivity_where_somebody_is_present_is_told_who(world: World, stand) -> None:
-    stand(world.partner("greengrocer"), "food/grocer")
+def test_who_wants_exclusivity_where_somebody_is_present_is_told_who(world: World, placed) -> None:
+    placed(world.partner("greengrocer"), "food/grocer")
     with pytest.raises(ExclusivityConflict) as refused:
-        stand(world.partner("rival"), "food", "*", clause="1: all of food")
+        placed(world.partner("rival"), "food", "*", clause="1: all of food")
     fields = refused.value.fields
     assert (fields["partner_code"], fields["clause_of"], fields["clause"]) == ("greengrocer", "rival", "1: all of food")
 
@@ -103,72 +102,76 @@ def test_who_wants_exclusivity_where_somebody_is_present_is_told_who(world: Worl
     ],
     ids=["sibling", "another-tree", "another-country", "from-the-day-it-ends", "until-the-day-it-begins"],
 )
-def test_what_does_not_meet_does_not_compete(world: World, stand, where, territory, dates, clause) -> None:
-    stand(world.partner("greengrocer"), "food/grocer", clause=CLAUSE, until=day(30))
-    assert stand(world.partner("rival"), where, territory, clause=clause, **dates).exclusive
+def test_what_does_not_meet_does_not_compete(world: World, placed, where, territory, dates, clause) -> None:
+    placed(world.partner("greengrocer"), "food/grocer", clause=CLAUSE, until=day(30))
+    assert placed(world.partner("rival"), where, territory, clause=clause, **dates).exclusive
 
 
 @pytest.mark.parametrize(
     ("where", "territory"),
     [("food/grocer", "GB"), ("food", "GB"), ("food/grocer/organic", "GB"), ("food/grocer", "GB-SCT"), ("food", "*")],
 )
-def test_ancestors_descendants_and_parts_of_the_country_compete(world: World, stand, where, territory) -> None:
-    stand(world.partner("greengrocer"), "food/grocer", clause=CLAUSE)
+def test_ancestors_descendants_and_parts_of_the_country_compete(world: World, placed, where, territory) -> None:
+    placed(world.partner("greengrocer"), "food/grocer", clause=CLAUSE)
     with pytest.raises(ExclusivityConflict):
-        stand(world.partner("rival"), where, territory)
+        placed(world.partner("rival"), where, territory)
 
 
 def test_without_a_clause_any_number_may_be_in_one_place_and_a_partner_never_competes_with_itself(
-    world: World, stand
+    world: World, placed
 ) -> None:
     grocer, rival = world.partner("greengrocer"), world.partner("rival")
     for partner in (grocer, rival, grocer):
-        stand(partner, "food/grocer")
+        placed(partner, "food/grocer")
     other = world.partner("fuelway")
     for _ in range(2):
-        stand(other, "fuel", clause=CLAUSE)
-    assert world.count("partners.presence") == 5
+        placed(other, "fuel", clause=CLAUSE)
+    assert world.count("partners.placement") == 5
 
 
-def test_an_extension_is_checked_like_a_newcomer(world: World, stand) -> None:
+def test_an_extension_is_checked_like_a_newcomer(world: World, placed) -> None:
     grocer, rival = world.partner("greengrocer"), world.partner("rival")
-    early = stand(grocer, "food/grocer", clause=CLAUSE, until=day(10))
-    late = stand(rival, "food/grocer", since=day(10))
-    for presence_id, changes, told in (
-        (early.presence_id, {"until": day(11)}, "rival"),
-        (early.presence_id, {"until": None}, "rival"),
-        (late.presence_id, {"since": day(9)}, "greengrocer"),
+    early = placed(grocer, "food/grocer", clause=CLAUSE, until=day(10))
+    late = placed(rival, "food/grocer", since=day(10))
+    for placement_id, changes, told in (
+        (early.placement_id, {"until": day(11)}, "rival"),
+        (early.placement_id, {"until": None}, "rival"),
+        (late.placement_id, {"since": day(9)}, "greengrocer"),
     ):
         with pytest.raises(ExclusivityConflict) as refused, world.transaction() as session:
-            presences.change(session, presence_id=presence_id, changes=changes)
+            placements.change(session, act(), placement_id=placement_id, changes=changes)
         assert refused.value.fields["partner_code"] == told
     with world.transaction() as session:
-        assert presences.change(session, presence_id=early.presence_id, changes={"clause": None}).until == day(10)
-        assert presences.change(session, presence_id=early.presence_id, changes={"until": None}).clause is None
+        assert placements.change(
+            session, act(), placement_id=early.placement_id, changes={"clause": None}
+        ).until == day(10)
+        assert (
+            placements.change(session, act(), placement_id=early.placement_id, changes={"until": None}).clause is None
+        )
     with pytest.raises(ExclusivityConflict), world.transaction() as session:
-        presences.change(session, presence_id=late.presence_id, changes={"clause": "mine now"})
+        placements.change(session, act(), placement_id=late.placement_id, changes={"clause": "mine now"})
 
 
-def test_what_is_withdrawn_or_left_behind_is_free(world: World, stand) -> None:
+def test_what_is_withdrawn_or_left_behind_is_free(world: World, placed) -> None:
     grocer, rival = world.partner("greengrocer"), world.partner("rival")
-    mistake = stand(grocer, "fuel", clause=CLAUSE)
+    mistake = placed(grocer, "fuel", clause=CLAUSE)
     with world.transaction() as session:
-        presences.withdraw(session, presence_id=mistake.presence_id, now=NOW)
-    with pytest.raises(PresenceNotFound), world.transaction() as session:
-        presences.withdraw(session, presence_id=mistake.presence_id, now=NOW)
-    assert stand(rival, "fuel", clause=CLAUSE)
-    held = stand(grocer, "food/grocer", clause=CLAUSE)
-    stand(grocer, "food/bakery", clause=CLAUSE, since=NOW.date() + timedelta(days=300))
+        placements.withdraw(session, act(), placement_id=mistake.placement_id)
+    with pytest.raises(PlacementNotFound), world.transaction() as session:
+        placements.withdraw(session, act(), placement_id=mistake.placement_id)
+    assert placed(rival, "fuel", clause=CLAUSE)
+    held = placed(grocer, "food/grocer", clause=CLAUSE)
+    placed(grocer, "food/bakery", clause=CLAUSE, since=NOW.date() + timedelta(days=300))
     times = lifecycle.Leaving(NOW, NOW, NOW + timedelta(days=9))
     with world.transaction() as session:
-        lifecycle.leave(session, partner_id=grocer.partner_id, times=times, step=Step("sold", "ann", NOW))
+        lifecycle.leave(session, act(reason="sold", by="ann"), partner_id=grocer.partner_id, times=times)
     gone = NOW + timedelta(days=9)
     with pytest.raises(ExclusivityConflict):
-        stand(rival, "food/grocer", since=gone.date())
+        placed(rival, "food/grocer", since=gone.date())
     with world.transaction() as session:
-        assert lifecycle.finish_leaving(session, now=gone) == 1
-        assert presences.get(session, held.presence_id).until == gone.date()
-    assert stand(rival, "food", since=gone.date(), clause=CLAUSE)
+        assert lifecycle.finish_leaving(session, act(now=gone)) == 1
+        assert placements.get(session, held.placement_id).until == gone.date()
+    assert placed(rival, "food", since=gone.date(), clause=CLAUSE)
 
 
 @pytest.mark.parametrize(
@@ -186,18 +189,18 @@ def test_what_is_withdrawn_or_left_behind_is_free(world: World, stand) -> None:
         ({"clause": "x" * 501}, CoalitionError),
     ],
 )
-def test_a_presence_that_says_nothing_sound_is_refused(world: World, stand, change, error) -> None:
+def test_a_placement_that_says_nothing_sound_is_refused(world: World, placed, change, error) -> None:
     with pytest.raises(error):
-        stand(world.partner("greengrocer"), "fuel", **change)
-    assert world.count("partners.claim") == 0
+        placed(world.partner("greengrocer"), "fuel", **change)
+    assert world.count("partners.exclusivity") == 0
 
 
-def test_of_many_that_race_for_one_category_one_wins_and_the_others_are_told_who(world: World, stand) -> None:
+def test_of_many_that_race_for_one_category_one_wins_and_the_others_are_told_who(world: World, placed) -> None:
     racers = [world.partner(f"racer-{n}") for n in range(8)]
     places = ["food", "food/grocer", "food/grocer/organic", "food/grocer"] * 2
     outcomes = race(
         [
-            lambda partner=partner, place=place: stand(partner, place, clause=f"clause of {partner.code}")
+            lambda partner=partner, place=place: placed(partner, place, clause=f"clause of {partner.code}")
             for partner, place in zip(racers, places, strict=True)
         ]
     )
@@ -207,22 +210,22 @@ def test_of_many_that_race_for_one_category_one_wins_and_the_others_are_told_who
     losers = [error for error in outcomes if error is not None]
     assert all(isinstance(error, ExclusivityConflict) for error in losers), losers
     assert {(e.fields["partner_code"], e.fields["clause"]) for e in losers} == {(name, f"clause of {name}")}
-    assert world.count("partners.presence") == 1
+    assert world.count("partners.placement") == 1
 
 
-def test_of_two_that_extend_towards_each_other_one_is_told_by_name(world: World, stand) -> None:
+def test_of_two_that_extend_towards_each_other_one_is_told_by_name(world: World, placed) -> None:
     early, late = world.partner("early"), world.partner("late")
-    first = stand(early, "fuel", clause=CLAUSE, until=day(10))
-    second = stand(late, "fuel", since=day(20))
+    first = placed(early, "fuel", clause=CLAUSE, until=day(10))
+    second = placed(late, "fuel", since=day(20))
 
-    def extend(presence_id: UUID, **changes: Any) -> None:
+    def extend(placement_id: UUID, **changes: Any) -> None:
         with world.transaction() as session:
-            presences.change(session, presence_id=presence_id, changes=changes)  # type: ignore[typeddict-item]
+            placements.change(session, act(), placement_id=placement_id, changes=changes)  # type: ignore[typeddict-item]
 
     outcomes = race(
         [
-            lambda: extend(first.presence_id, until=day(20)),
-            lambda: extend(second.presence_id, since=day(10)),
+            lambda: extend(first.placement_id, until=day(20)),
+            lambda: extend(second.placement_id, since=day(10)),
         ]
     )
     told = [error.fields["partner_code"] for error in outcomes if isinstance(error, ExclusivityConflict)]
@@ -267,15 +270,15 @@ steps = st.lists(
 )
 
 
-def cells(one: competition.Stand) -> set[tuple[str, str, int]]:
-    """Everything a presence occupies, one by one: what the rules are held against."""
+def cells(one: competition.Footprint) -> set[tuple[str, str, int]]:
+    """Everything a placement occupies, one by one: what the rules are held against."""
     under = [path for path in PATHS if f"{path}/".startswith(one.category_path)]
     where = [c for c in CELLS if one.territory in ("*", c) or c.startswith(one.territory + "-")]
     last = LAST + 50 if one.until is None else (one.until - FIRST).days
     return {(path, cell, n) for path in under for cell in where for n in range((one.since - FIRST).days, last)}
 
 
-def may_be(wanted: competition.Stand, present: list[competition.Stand]) -> bool:
+def may_be(wanted: competition.Footprint, present: list[competition.Footprint]) -> bool:
     mine = cells(wanted)
     return not any(
         other.partner_id != wanted.partner_id and (other.clause or wanted.clause) and mine & cells(other)
@@ -283,17 +286,17 @@ def may_be(wanted: competition.Stand, present: list[competition.Stand]) -> bool:
     )
 
 
-def constraint_allows(session: Session, wanted: presences.Presence, *, new: bool) -> bool:
+def constraint_allows(session: Session, wanted: placements.Placement, *, new: bool) -> bool:
     """Whether the database itself takes the row, without a word from the code."""
     statement = """
-        UPDATE partners.presence SET valid = daterange(:since, :until), clause = :clause
-        WHERE presence_id = :presence_id
+        UPDATE partners.placement SET valid = daterange(:since, :until), clause = :clause
+        WHERE placement_id = :placement_id
     """
     if new:
         statement = """
-            INSERT INTO partners.presence (presence_id, partner_id, category_id, category_path, territory, valid,
+            INSERT INTO partners.placement (placement_id, partner_id, category_id, category_path, territory, valid,
                                            clause, created_at)
-            VALUES (:presence_id, :partner_id, :category_id, :category_path, :territory, daterange(:since, :until),
+            VALUES (:placement_id, :partner_id, :category_id, :category_path, :territory, daterange(:since, :until),
                     :clause, :created_at)
         """
     savepoint = session.begin_nested()
@@ -314,14 +317,14 @@ def test_code_and_constraint_each_agree_with_a_plain_model(shared_world: World, 
     with shared_world.database.trial() as session:
         who = [active_partner(session, f"p{n}").partner_id for n in range(3)]
         tree = grow(session, *PATHS)
-        present: list[presences.Presence] = []
+        present: list[placements.Placement] = []
         for partner, path, territory, since, days, exclusive, earlier in steps:
             change = earlier is not None and earlier < len(present)
             dates = {"since": day(since), "until": None if days is None else day(since + days)}
             clause = "alone" if exclusive else None
             old = present[earlier] if change else None
-            wanted = presences.Presence(
-                presence_id=old.presence_id if old else UUID(int=len(present) + 1),
+            wanted = placements.Placement(
+                placement_id=old.placement_id if old else UUID(int=len(present) + 1),
                 partner_id=old.partner_id if old else who[partner],
                 category_id=old.category_id if old else tree[path],
                 category_path=old.category_path if old else f"{path}/",
@@ -331,23 +334,23 @@ def test_code_and_constraint_each_agree_with_a_plain_model(shared_world: World, 
                 **dates,
             )
             others = [one for one in present if one is not old]
-            expected = may_be(wanted.stand, [one.stand for one in others])
+            expected = may_be(wanted.footprint, [one.footprint for one in others])
             assert constraint_allows(session, wanted, new=old is None) == expected
             try:
                 if old:
-                    done = presences.change(
-                        session, presence_id=old.presence_id, changes={**dates, "clause": clause}
+                    done = placements.change(
+                        session, act(), placement_id=old.placement_id, changes={**dates, "clause": clause}
                     )  # fmt: skip
                     present[earlier] = done
                 else:
                     present.append(
-                        presences.add(
+                        placements.add(
                             session,
+                            act(),
                             partner_id=wanted.partner_id,
                             category_id=wanted.category_id,
                             territory=territory,
                             clause=clause,
-                            now=NOW,
                             **dates,
                         )
                     )
@@ -355,7 +358,7 @@ def test_code_and_constraint_each_agree_with_a_plain_model(shared_world: World, 
             except ExclusivityConflict as refused:
                 told = refused.fields["partner_code"]
             assert (told is None) == expected
-            rivals = [one for one in others if not may_be(wanted.stand, [one.stand])]
+            rivals = [one for one in others if not may_be(wanted.footprint, [one.footprint])]
             assert told in {None, *(accounts.by_id(session, one.partner_id).code for one in rivals)}
 
 
@@ -381,21 +384,21 @@ def test_a_category_can_not_be_its_own_ancestor_not_even_for_the_owner_of_the_da
 def test_the_tree_is_bounded_and_each_place_in_it_taken_once(world: World, tree) -> None:
     with world.transaction() as session:
         with pytest.raises(categories.CategoryTaken):
-            categories.add(session, code="grocer", name="G", parent_id=tree["food"], now=NOW)
+            categories.add(session, act(), code="grocer", name="G", parent_id=tree["food"])
         with pytest.raises(categories.CategoryNotFound):
-            categories.add(session, code="grocer", name="G", parent_id=UUID(int=1), now=NOW)
+            categories.add(session, act(), code="grocer", name="G", parent_id=UUID(int=1))
         for bad in ("", "a", "A1", "a/b", "a" * 33, "ä1"):
             with pytest.raises(categories.MalformedCategory):
-                categories.add(session, code=bad, name="G", parent_id=None, now=NOW)
+                categories.add(session, act(), code=bad, name="G", parent_id=None)
         parent = tree["food/grocer/organic"]
         for n in range(4, 7):
-            parent = categories.add(session, code=f"level-{n}", name="L", parent_id=parent, now=NOW).category_id
+            parent = categories.add(session, act(), code=f"level-{n}", name="L", parent_id=parent).category_id
         with pytest.raises(categories.MalformedCategory):
-            categories.add(session, code="level-7", name="L", parent_id=parent, now=NOW)
+            categories.add(session, act(), code="level-7", name="L", parent_id=parent)
         assert categories.by_path(session, "food/grocer").category_id == tree["food/grocer"]
 
 
-def test_the_service_can_not_write_claims_past_the_presences(world: World) -> None:
-    for statement in ("DELETE FROM partners.claim", "UPDATE partners.claim SET keeps_out = false"):
+def test_the_service_can_not_write_exclusivity_past_the_placements(world: World) -> None:
+    for statement in ("DELETE FROM partners.exclusivity", "UPDATE partners.exclusivity SET is_exclusive = false"):
         with pytest.raises(Exception, match="permission denied"), world.transaction() as session:
             session.execute(text(statement))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from typing import Any
 
 import psycopg
 import pytest
 
-from partners import audit, clients
-from tests.conftest import NOW, World
+from identity import access_tokens, clients
+from kit import audit
+from tests.conftest import NOW, World, act, until_somebody_waits
 
 SAID = ("--reason", "a slip of the pen", "--by", "Ann Admin")
 PLACE = ("--name", "Shop", "--territory", "GB", "--address", "Here")
@@ -57,7 +57,7 @@ def test_two_at_once_that_no_check_can_see_are_told_apart_in_one_line(world: Wor
         words = ("partner", "location", "correct", mine, "--code", "S3", *SAID)
         second = threading.Thread(target=lambda: ended.append(terminal(*words)))
         second.start()
-        _wait_until_blocked(world)
+        until_somebody_waits(world)
         first.commit()
     second.join(30)
     assert ended[0].exit_code == 1
@@ -74,35 +74,56 @@ def test_a_correction_keeps_who_decided_it_and_why_and_names_fields_only(world: 
     assert ask("partner", "contact", "show", made) == {**right, "email": "legal@grocer.example", "name": "Leo Legal"}
     with world.transaction() as session:
         entry = audit.newest(session, limit=1)[0]
-    assert entry.facts["facts"] == {"fields": ["email"], "reason": "a slip of the pen", "by": "Ann Admin"}
+    said = {"fields": ["email"], "reason": "a slip of the pen", "by": "Ann Admin", "of": right["partner_id"]}
+    assert entry.facts["facts"] == said
     assert "grocer.example" not in entry.content
+
+
+def test_what_a_record_may_lack_is_taken_away_again(world: World, ask, terminal) -> None:
+    world.partner("grocer")
+    words = ("--name", "Leo Legal", "--email", "leo@grocer.example", "--phone", "+44 20 7946 0000")
+    made = ask("partner", "contact", "add", "grocer", "legal", *words)["contact_id"]
+    assert ask("partner", "contact", "correct", made, "--no-phone", *SAID)["phone"] is None
+    both = terminal("partner", "contact", "correct", made, "--no-phone", "--phone", "+44 20 7946 0001", *SAID)
+    assert (both.exit_code, "either --phone or --no-phone" in both.stderr) == (2, True)
+    ask("partner", "category", "add", "food")
+    words = ("--since", "2026-12-01", "--until", "2027-01-01", "--clause", "7.1")
+    made = ask("partner", "placement", "add", "grocer", "food", "GB", *words)["placement_id"]
+    right = ask("partner", "placement", "correct", made, "--no-until", "--no-clause", *SAID)
+    assert (right["until"], right["clause"], right["since"]) == (None, None, "2026-12-01")
+
+
+def test_a_change_of_a_partner_names_its_fields_and_there_is_one(world: World, ask, terminal) -> None:
+    world.partner("grocer")
+    ask("partner", "update", "grocer", "--name", "Grocer Ltd", *SAID)
+    with world.transaction() as session:
+        entry = audit.newest(session, limit=1)[0]
+    assert entry.facts["facts"] == {"fields": ["name"], "reason": "a slip of the pen", "by": "Ann Admin"}
+    assert terminal("partner", "update", "grocer", *SAID).exit_code == 2
+
+
+def test_no_scopes_are_not_all_of_them(world: World, ask, terminal) -> None:
+    partner = world.partner("grocer")
+    made = ask("client", "create", "grocer", "--scope", "earn:write")["client_id"]
+    refused = terminal("client", "correct", made, "--scopes", "", *SAID)
+    assert (refused.exit_code, "(unknown_scope)" in refused.stderr) == (1, True)
+    assert ask("client", "show", made)["scopes"] == ["earn:write"]
+    with world.transaction() as session, pytest.raises(clients.UnknownScope):
+        clients.create_tills(session, act(), partner_id=partner.partner_id, name="Tills", scopes=[])
 
 
 def test_a_client_whose_scopes_are_corrected_loses_the_tokens_that_said_otherwise(world: World, ask) -> None:
     partner = world.partner("grocer")
     with world.transaction() as session:
-        made, _ = clients.create(session, partner_id=partner.partner_id, scopes=None, now=NOW, keyring=world.keyring)
-        token = clients.issue_token(
+        made, _ = clients.create(session, act(world.keyring), partner_id=partner.partner_id, scopes=None)
+        token = access_tokens.issue(
             session, client=made, scopes=made.scopes, lifetime_s=3600, now=NOW, keyring=world.keyring
         )
-    hash_ = clients.token_hash_of(world.keyring, token)
+    hash_ = access_tokens.hash_of(world.keyring, token)
     assert hash_ is not None
     assert ask("client", "correct", made.client_id, "--scopes", "earn:write", *SAID)["scopes"] == ["earn:write"]
     with world.transaction() as session:
-        assert clients.find_principal(session, token_hash=hash_, now=NOW) is None
+        assert access_tokens.find_principal(session, token_hash=hash_, now=NOW) is None
     [listed] = ask("client", "list", "grocer")["data"]
     assert listed == ask("client", "show", made.client_id)
     assert "secret" not in json.dumps(listed).replace("client_secret_basic", "")
-
-
-def _wait_until_blocked(world: World) -> None:
-    deadline = time.monotonic() + 30
-    with psycopg.connect(str(world.settings.database_url), autocommit=True) as watch:
-        while time.monotonic() < deadline:
-            row = watch.execute("""
-                SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-            """).fetchone()
-            if row and row[0]:
-                return
-            time.sleep(0.02)
-    raise AssertionError("nobody waits")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 import psycopg
 import pytest
 
 from coalition import closing, ledger
-from kit import ids
-from partners import audit
+from kit import audit, clock, ids
 from settlement import agreements
-from tests.conftest import NOW, World
+from tests.conftest import NOW, World, act
 
 DAY = NOW.date()
 SOON, LATER = (f"{DAY + timedelta(days=n)}" for n in (10, 20))
@@ -52,7 +52,8 @@ class Clerk:
 
 
 @pytest.fixture(params=KINDS, ids=["rate", "agreement"])
-def clerk(request, world: World, terminal) -> Clerk:
+def clerk(request, world: World, terminal, monkeypatch: pytest.MonkeyPatch) -> Clerk:
+    monkeypatch.setattr(clock, "now", lambda: NOW)
     world.partner("grocer")
     return Clerk(terminal, *request.param)
 
@@ -135,7 +136,7 @@ def test_who_decided_it_and_why_stand_in_the_audit_with_what_it_said(world: Worl
 
 def test_what_holds_on_a_day_that_is_over_stays_as_it_is(world: World, clerk: Clerk) -> None:
     first = clerk.put("1")
-    closing.close_day(world.database, day=DAY, now=datetime(2026, 3, 3, 1, tzinfo=UTC), keyring=world.keyring)
+    closing.close_day(world.database, act(world.keyring, now=datetime(2026, 3, 3, 1, tzinfo=UTC)), day=DAY)
     for words in (("correct", first, clerk.option, "2"), ("withdraw", first), ("correct", first, "--since", SOON)):
         assert "(day_is_over)" in clerk.refused(clerk.noun, *words, *SAID)
     closed = clerk.refused(*clerk.make, "grocer", "2", "--since", f"{DAY}")
@@ -143,6 +144,17 @@ def test_what_holds_on_a_day_that_is_over_stays_as_it_is(world: World, clerk: Cl
     soon = clerk.put("2", SOON)
     assert "(day_is_over)" in clerk.refused(clerk.noun, "correct", soon, "--since", f"{DAY}", *SAID)
     assert clerk.spans() == [(f"{DAY}", SOON, "1"), (SOON, None, "2")]
+
+
+def test_after_midnight_nothing_is_set_for_the_day_that_is_over_though_nobody_closed_it(
+    clerk: Clerk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = clerk.put("1")
+    monkeypatch.setattr(clock, "now", lambda: NOW + timedelta(days=1))
+    for words in (("correct", first, clerk.option, "3"), ("withdraw", first)):
+        assert "(day_is_over)" in clerk.refused(clerk.noun, *words, *SAID)
+    clerk.put("2")
+    assert clerk.spans() == [(f"{DAY}", f"{DAY + timedelta(days=1)}", "1"), (f"{DAY + timedelta(days=1)}", None, "2")]
 
 
 def test_one_that_begins_on_the_open_day_can_still_be_put_right(world: World, clerk: Clerk) -> None:
@@ -161,11 +173,13 @@ def test_a_day_does_not_close_while_what_it_is_priced_by_is_corrected(world: Wor
     partner = world.partner("grocer")
     with world.transaction() as session:
         made = agreements.agree(
-            session, partner_id=partner.partner_id, redemption_price_minor=agreements.price("1"), currency="GBP",
-            since=DAY, now=NOW,
+            session, act(), partner_id=partner.partner_id, redemption_price_minor=agreements.price("1"), currency="GBP",
+            since=DAY,
         )  # fmt: skip
     with world.transaction() as session:
-        agreements.withdraw(session, agreement_id=made.agreement_id)
+        agreements.correct(
+            session, act(), agreement_id=made.agreement_id, changes={"redemption_price_minor": Fraction(2)}
+        )
         with psycopg.connect(str(world.settings.database_url)) as other:
             other.execute("SET lock_timeout = '200ms'")
             with pytest.raises(psycopg.errors.LockNotAvailable):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from console.metrics import COUNTED, GAUGES
 from kit.metrics import Counter, Histogram
+from ops.metrics import COUNTED, GAUGES
 
 ROOT = Path(__file__).parents[2]
 RULES = yaml.safe_load((ROOT / "docs" / "prometheus" / "coalition.rules.yml").read_text("utf-8"))
+TESTS = ROOT / "docs" / "prometheus" / "coalition.rules.test.yml"
 ALERTS: list[dict[str, Any]] = [rule for group in RULES["groups"] for rule in group["rules"]]
 PAGE = (ROOT / "docs" / "how-to" / "operate.md").read_text("utf-8")
 OURS = {"coalition_redis_up": set(), "coalition_database_up": {"coalition"}, "up": {"job"}}
@@ -45,6 +48,19 @@ def test_an_alert_asks_for_what_is_told(alert: dict[str, Any]) -> None:
     assert alert["labels"]["severity"] in ("page", "ticket")
     used = set(re.findall(r"\$labels\.(\w+)", alert["annotations"]["summary"]))
     assert used <= set().union(*(names[name] for name, _ in asked))
+
+
+def test_each_alert_is_tried() -> None:
+    tried = [one["alertname"] for test in yaml.safe_load(TESTS.read_text("utf-8"))["tests"]
+             for one in test.get("alert_rule_test", ()) if one.get("exp_alerts")]  # fmt: skip
+    assert {alert["alert"] for alert in ALERTS} == set(tried)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool isn't installed (Debian's package prometheus)")
+def test_alerts_fire_when_they_should_and_only_then() -> None:
+    for words in (["check", "rules", "coalition.rules.yml"], ["test", "rules", TESTS.name]):
+        done = subprocess.run(["promtool", *words], cwd=TESTS.parent, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_operators_page_says_what_to_do_about_each_alert() -> None:

@@ -1,4 +1,4 @@
-"""Commands, options, routes and settings that documents name are there."""
+"""Commands, options, routes, settings, files and headings that documents name are there."""
 
 from __future__ import annotations
 
@@ -56,6 +56,31 @@ def fault(line: str) -> str | None:
     return None
 
 
+def headings(text: str) -> set[str]:
+    """The anchors of a document: its headings as GitHub makes addresses of them."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
+    shown = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title) for title in titles]
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in shown}
+
+
+def broken_links(document: str, text: str) -> list[str]:
+    """The links to a file that isn't in the project, or to a heading that isn't in the file."""
+    found = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", text, flags=re.S)):
+        if re.match(r"\w+:", link):
+            continue  # elsewhere
+        path, _, anchor = link.partition("#")
+        target = (ROOT / document).parent / path if path else ROOT / document
+        if not target.exists() or (anchor and anchor not in headings(target.read_text("utf-8"))):
+            found.append(link)
+    return found
+
+
+@pytest.mark.parametrize("document", [name for name in TRACKED if name.endswith(".md")])
+def test_a_link_of_a_document_leads_somewhere(document: str) -> None:
+    assert broken_links(document, (ROOT / document).read_text("utf-8")) == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_a_command_a_document_names_is_there_with_its_options(document: str) -> None:
     text = (ROOT / document).read_text("utf-8")
@@ -72,6 +97,7 @@ def test_a_route_a_document_names_is_there(document: str) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_a_setting_a_document_names_is_there(document: str) -> None:
     known = {settings.PREFIX + one.name.upper() for one in fields(settings.Settings)}
+    known |= {f"{settings.PREFIX}{name.upper()}_FILE" for name in settings.SECRET_NAMES}
     found = set(re.findall(r"`(COALITION_[A-Z_]+)", Path(ROOT / document).read_text("utf-8")))
     assert found - known == set()
 
@@ -80,3 +106,6 @@ def test_what_is_not_there_is_found() -> None:
     assert fault("partner brnd add corner") == "partner has no brnd"
     assert fault("rate set corner 1 --sinse 2026-01-01") == "set has no --sinse"
     assert fault("rate correct rate_x --points-per-unit 2") is None
+    assert broken_links("README.md", "[a](docs/nowhere.md) [b](docs/tour.md#nowhere) [c](#nowhere)") == [
+        "docs/nowhere.md", "docs/tour.md#nowhere", "#nowhere",
+    ]  # fmt: skip

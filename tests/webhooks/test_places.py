@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from uuid import UUID
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from kit import clock, ids
 from tests.conftest import World
 from tests.webhooks.test_pump import register
-from webhooks import deliveries, places
-from webhooks.deliveries import Claim
+from webhooks import places, queue
 from webhooks.fan_out import fan_out
 from webhooks.places import Places
+from webhooks.queue import Claim
 
 QUICK, SLOW = 20, places.SLOW_MS
 
@@ -41,6 +44,28 @@ def test_whoever_is_quick_again_leaves_the_slow_lane() -> None:
     assert known.free([(endpoint, ids.new())]).slow == frozenset()
 
 
+@given(st.integers(1, 50), st.lists(st.floats(0.0, 3.0), max_size=80))
+def test_no_more_begins_than_the_rate_and_a_seconds_worth_at_once(rate: int, pauses: list[float]) -> None:
+    known, endpoint, partner, now_s, began = Places(), ids.new(), ids.new(), 0.0, 0
+    for pause_s in pauses:
+        now_s += pause_s
+        free = known.free([], now_s=now_s).of_endpoint.get(endpoint, places.AT_FIRST)
+        for _ in range(min(free, rate)):
+            known.began(endpoint_id=endpoint, partner_id=partner, rate_per_s=rate, now_s=now_s)
+            known.answered(endpoint, took_ms=QUICK, succeeded=True)
+            began += 1
+        assert began <= rate * (now_s + 1)
+
+
+def test_a_partners_endpoints_together_keep_to_its_rate() -> None:
+    known, partner = Places(partner_rate_per_s=3), ids.new()
+    for _ in range(3):
+        known.began(endpoint_id=ids.new(), partner_id=partner, rate_per_s=None, now_s=10.0)
+    assert known.free([], now_s=10.0).of_partner[partner] == 0
+    assert known.free([], now_s=10.5).of_partner[partner] == 1
+    assert known.free([], now_s=60.0).of_partner[partner] == 3
+
+
 def backlog(world: World, codes: list[str], *, endpoints: int, events: int) -> dict[str, UUID]:
     """Partners with as many endpoints each, and as many events for each of them."""
     partners = {code: world.partner(code) for code in codes}
@@ -59,11 +84,11 @@ def backlog(world: World, codes: list[str], *, endpoints: int, events: int) -> d
 def claimed(world: World, known: Places, in_flight: list[Claim]) -> list[Claim]:
     with world.transaction() as session:
         free = known.free((claim.endpoint_id, claim.partner_id) for claim in in_flight)
-        return deliveries.claim(session, now=clock.now(), free=free)
+        return queue.claim(session, now=clock.now(), free=free)
 
 
 def test_a_partners_endpoints_together_leave_most_places_to_others(world: World) -> None:
-    ids_ = backlog(world, ["many", "other"], endpoints=20, events=6)
+    ids_ = backlog(world, ["many", "other"], endpoints=20, events=8)
     known, in_flight = Places(), []
     for _ in range(5):
         in_flight += claimed(world, known, in_flight)
@@ -82,7 +107,7 @@ def test_endpoints_that_never_answer_share_a_lane_whoever_owns_them(world: World
     ids_ = backlog(world, ["aa", "bb", "cc", "dd"], endpoints=12, events=3)
     known = Places()
     with world.transaction() as session:
-        hanging = deliveries.claim(session, now=clock.now(), free=known.free([]))
+        hanging = queue.claim(session, now=clock.now(), free=known.free([]))
     for claim in hanging:
         if claim.partner_id != ids_["dd"]:
             known.answered(claim.endpoint_id, took_ms=SLOW, succeeded=False)

@@ -9,7 +9,7 @@ from coalition_client.errors import (
     UnexpectedAnswer,
     WebhookRejected,
 )
-from coalition_client.retries import Patience
+from coalition_client.retries import RetryPolicy
 from coalition_client.values import NULL
 
 __all__ = [
@@ -18,8 +18,8 @@ __all__ = [
     "CoalitionClientError",
     "CoalitionWithToken",
     "NoAnswer",
-    "Patience",
     "Problem",
+    "RetryPolicy",
     "SignInRefused",
     "UnexpectedAnswer",
     "WebhookRejected",

@@ -7,11 +7,11 @@ from typing import Self
 
 from coalition_client.api import API_VERSION, Api
 from coalition_client.connection import Connection
-from coalition_client.retries import Patience
+from coalition_client.retries import RetryPolicy
 from coalition_client.tokens import ClientCredentials, GivenToken, Tokens
 from coalition_client.transport import Transport
 
-USUAL = Patience()
+USUAL = RetryPolicy()
 
 
 class Client(Api):
@@ -48,14 +48,14 @@ class Coalition(Client):
         client_secret: str,
         *,
         scopes: tuple[str, ...] = (),
-        patience: Patience = USUAL,
+        retry_policy: RetryPolicy = USUAL,
     ) -> None:
-        connection = Connection(base_url, patience)
+        connection = Connection(base_url, retry_policy)
         super().__init__(connection, ClientCredentials(connection, client_id, client_secret, scopes))
 
 
 class CoalitionWithToken(Client):
     """The same with a token that came about elsewhere: a till's device login, or a member's consent to an app."""
 
-    def __init__(self, base_url: str, access_token: str, *, patience: Patience = USUAL) -> None:
-        super().__init__(Connection(base_url, patience), GivenToken(access_token))
+    def __init__(self, base_url: str, access_token: str, *, retry_policy: RetryPolicy = USUAL) -> None:
+        super().__init__(Connection(base_url, retry_policy), GivenToken(access_token))

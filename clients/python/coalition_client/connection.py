@@ -17,7 +17,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from coalition_client import retries
 from coalition_client.errors import NoAnswer, UnexpectedAnswer
-from coalition_client.retries import Patience
+from coalition_client.retries import RetryPolicy
 from coalition_client.version import VERSION
 
 USER_AGENT = f"coalition-client/{VERSION} (Python {platform.python_version()})"
@@ -87,14 +87,24 @@ class Reply:
             if self.stream:
                 self.stream.close()
 
+    def parts(self) -> Iterator[bytes]:
+        """The bytes as they come; raises NoAnswer where they break off."""
+        try:
+            yield from self.stream.stream(BYTES_PER_READ) if self.stream else ()
+        except HTTPError as error:
+            raise NoAnswer(_reason(error), attempts=1, idempotency_key=None) from error
+        finally:
+            if self.stream:
+                self.stream.close()
+
 
 class Connection:
     """The way to one coalition; may be used by many threads at once."""
 
-    def __init__(self, base_url: str, patience: Patience) -> None:
+    def __init__(self, base_url: str, retry_policy: RetryPolicy) -> None:
         self._base = _checked(base_url)
-        self._patience = patience
-        timeout = urllib3.Timeout(connect=patience.connect_timeout_s, read=patience.read_timeout_s)
+        self._retry_policy = retry_policy
+        timeout = urllib3.Timeout(connect=retry_policy.connect_timeout_s, read=retry_policy.read_timeout_s)
         self._pool = urllib3.PoolManager(maxsize=POOLED, retries=False, timeout=timeout)
 
     def close(self) -> None:
@@ -103,7 +113,7 @@ class Connection:
 
     def exchange(self, request: Request, *, stream: bool = False) -> Reply:
         """Send `request` until it is answered for good, a refusal included; raises NoAnswer."""
-        deadline = time.monotonic() + self._patience.give_up_after_s
+        deadline = time.monotonic() + self._retry_policy.give_up_after_s
         for attempts in itertools.count(1):
             reply: Reply | None = None
             failure: HTTPError | None = None
@@ -114,7 +124,7 @@ class Connection:
             except HTTPError as error:
                 failure = error
             wait = self._wait_s(reply, attempts)
-            spent = attempts >= self._patience.attempts or time.monotonic() + wait > deadline
+            spent = attempts >= self._retry_policy.attempts or time.monotonic() + wait > deadline
             if spent or not _may_go_on(request, reply, failure):
                 break
             time.sleep(wait)
@@ -144,7 +154,7 @@ class Connection:
     def _wait_s(self, reply: Reply | None, attempts: int) -> float:
         asked = retries.retry_after_s(reply.headers.get("Retry-After") if reply else None)
         # By chance, not by secret: it spreads the load.
-        return retries.wait_s(self._patience, attempts_made=attempts, retry_after_s=asked, chance=random.random())  # noqa: S311
+        return retries.wait_s(self._retry_policy, attempts_made=attempts, retry_after_s=asked, chance=random.random())  # noqa: S311
 
 
 def _may_go_on(request: Request, reply: Reply | None, failure: HTTPError | None) -> bool:

@@ -28,8 +28,20 @@ class AlreadyVerified(Conflict):
     """Already verified."""
 
 
+class AmbiguousStart(Invalid):
+    """Ambiguous start."""
+
+
 class AmountNotComparable(Conflict):
     """Amount not comparable."""
+
+
+class AuthenticationRefused(Invalid):
+    """Authentication refused."""
+
+
+class AwardNotPermitted(Forbidden):
+    """Award not permitted by its issuer."""
 
 
 class BatchFinished(Conflict):
@@ -38,6 +50,10 @@ class BatchFinished(Conflict):
 
 class BatchNotFound(NotFound):
     """Batch not found."""
+
+
+class BatchesUnordered(Invalid):
+    """Batches need strict ordering."""
 
 
 class BodyTooLarge(Malformed):
@@ -76,6 +92,10 @@ class ClockBackwards(Conflict):
     """Test clock moves only forward."""
 
 
+class ClockDoubtful(Unavailable):
+    """Clock in doubt."""
+
+
 class ClockRefused(Conflict):
     """Test clock refused."""
 
@@ -88,8 +108,36 @@ class ConcurrentRequest(Conflict):
     """Concurrent request."""
 
 
+class ConsumerExists(Conflict):
+    """Consumer exists."""
+
+
+class ConsumerNotFound(NotFound):
+    """Consumer not found."""
+
+
 class ContactNotFound(NotFound):
     """Contact not found."""
+
+
+class ContradictoryTerms(Invalid):
+    """Terms contradict each other."""
+
+
+class CursorBehind(Conflict):
+    """Cursor behind the committed position."""
+
+
+class CursorExpired(Conflict):
+    """Events no longer kept."""
+
+
+class CursorOfAnotherConsumer(Invalid):
+    """Cursor of another consumer."""
+
+
+class CursorOfAnotherPartner(Invalid):
+    """Cursor of another partner."""
 
 
 class DatabaseUnavailable(Unavailable):
@@ -100,8 +148,16 @@ class DayIsOver(Conflict):
     """Business day is over."""
 
 
+class DeliveryCancelled(Conflict):
+    """Delivery cancelled."""
+
+
 class DeliveryNotFound(NotFound):
     """Delivery not found."""
+
+
+class DigestNotFound(NotFound):
+    """Digest not found."""
 
 
 class EffectiveInFuture(Invalid):
@@ -109,11 +165,15 @@ class EffectiveInFuture(Invalid):
 
 
 class EffectiveTooOld(Invalid):
-    """Time too far back."""
+    """Purchase too old."""
 
 
 class EndpointDisabled(Conflict):
     """Endpoint disabled."""
+
+
+class EndpointNotEnabled(Conflict):
+    """Endpoint not enabled."""
 
 
 class EndpointNotFound(NotFound):
@@ -124,12 +184,32 @@ class EndpointUrlRefused(Invalid):
     """Endpoint URL refused."""
 
 
+class EventNotFound(NotFound):
+    """Event not found."""
+
+
 class ExclusivityConflict(Conflict):
     """Exclusivity conflict."""
 
 
+class ExpiresOutOfRange(Invalid):
+    """Expiry out of range."""
+
+
+class ExposureExceeded(Forbidden):
+    """Exposure limit exceeded."""
+
+
 class FileKeyReused(Invalid):
-    """Key came with another file."""
+    """Idempotency key reused for another file."""
+
+
+class FilterRefused(Invalid):
+    """Filter refused."""
+
+
+class HeadersRefused(Invalid):
+    """Headers refused."""
 
 
 class HoldFinished(Conflict):
@@ -145,7 +225,7 @@ class HoldNotFound(NotFound):
 
 
 class HoldOutOfRange(Invalid):
-    """Hold too long or over already."""
+    """Hold time out of range."""
 
 
 class IdempotencyKeyMissing(Malformed):
@@ -197,7 +277,7 @@ class LastIdentifier(Conflict):
 
 
 class LeavingOutOfOrder(Invalid):
-    """Times of leaving out of order."""
+    """Leaving times out of order."""
 
 
 class LocationClosed(Conflict):
@@ -268,6 +348,10 @@ class MalformedRequest(Malformed):
     """Malformed request."""
 
 
+class MalformedTerm(Invalid):
+    """Malformed term."""
+
+
 class MalformedText(Invalid):
     """Malformed text."""
 
@@ -288,8 +372,12 @@ class MemberProofRequired(Forbidden):
     """Proof of the member needed."""
 
 
+class MetadataRefused(Invalid):
+    """Metadata refused."""
+
+
 class MoreThanHeld(Conflict):
-    """More than is held."""
+    """More points than held."""
 
 
 class MoreThanReversible(Conflict):
@@ -297,7 +385,7 @@ class MoreThanReversible(Conflict):
 
 
 class NoDays(Invalid):
-    """No days."""
+    """Placement without days."""
 
 
 class NoEarningRate(Conflict):
@@ -312,8 +400,16 @@ class NotVerifiable(Conflict):
     """Not verifiable."""
 
 
+class ObligationNotFound(NotFound):
+    """Obligation not found."""
+
+
 class OnboardingIncomplete(Conflict):
     """Onboarding incomplete."""
+
+
+class OrderingInUse(Conflict):
+    """Ordering in use."""
 
 
 class OriginalNotFound(NotFound):
@@ -348,20 +444,24 @@ class PartnerSuspended(Forbidden):
     """Partner suspended."""
 
 
+class PlacementNotFound(NotFound):
+    """Placement not found."""
+
+
 class PointsSpent(Conflict):
-    """Points spent already."""
+    """Points already spent."""
 
 
 class PreconditionFailed(Stale):
-    """Changed in between."""
+    """Changed by someone else."""
 
 
 class PreconditionRequired(Stale):
     """If-Match missing."""
 
 
-class PresenceNotFound(NotFound):
-    """Presence not found."""
+class PriceMissing(Invalid):
+    """Price missing."""
 
 
 class RateLimited(TooManyRequests):
@@ -380,6 +480,26 @@ class ReferenceReused(Conflict):
     """Reference reused."""
 
 
+class ReplayEmpty(Invalid):
+    """Replay covers no time."""
+
+
+class ReplayEnded(Conflict):
+    """Replay ended."""
+
+
+class ReplayNotFound(NotFound):
+    """Replay not found."""
+
+
+class ReplayTooLarge(Invalid):
+    """Replay too large."""
+
+
+class ReplayTooOld(Conflict):
+    """Replay too old."""
+
+
 class RequestNotFound(NotFound):
     """Request not found."""
 
@@ -389,7 +509,11 @@ class RoleMissing(Forbidden):
 
 
 class SandboxOnly(NotFound):
-    """In the sandbox only."""
+    """Only in the sandbox."""
+
+
+class SecretRefused(Invalid):
+    """Secret refused."""
 
 
 class SecretsLocked(Forbidden):
@@ -400,16 +524,28 @@ class SeveralMembers(Conflict):
     """Several members."""
 
 
+class SignatureNotFound(NotFound):
+    """Signature not found."""
+
+
 class SignedInFuture(Invalid):
-    """Signed in the future."""
+    """Signature date in the future."""
 
 
 class StaffEmailTaken(Conflict):
-    """Address taken."""
+    """E-mail address taken."""
 
 
 class StaffNotFound(NotFound):
     """Staff not found."""
+
+
+class StatementDiffers(Conflict):
+    """Statement differs."""
+
+
+class StatementNotFound(NotFound):
+    """Statement not found."""
 
 
 class StepUpRequired(Forbidden):
@@ -432,6 +568,18 @@ class TillRetired(Conflict):
     """Till retired."""
 
 
+class TimeInFuture(Invalid):
+    """Time in the future."""
+
+
+class TooManyBuckets(Invalid):
+    """Too many buckets."""
+
+
+class TooManyConsumers(Conflict):
+    """Too many consumers."""
+
+
 class TooManyEndpoints(Conflict):
     """Too many endpoints."""
 
@@ -444,12 +592,16 @@ class TooManyIdentifiers(Conflict):
     """Too many identifiers."""
 
 
+class TooManyReplays(Conflict):
+    """Too many replays."""
+
+
 class TransactionNotFound(NotFound):
     """Transaction not found."""
 
 
 class TransitionRefused(Conflict):
-    """Not from this state."""
+    """Not possible in this state."""
 
 
 class Unauthenticated(Unauthorized):
@@ -460,8 +612,12 @@ class UnknownCountry(Invalid):
     """Unknown country."""
 
 
-class UnknownMagicReference(Invalid):
-    """No such magic reference."""
+class UnknownCurrency(Invalid):
+    """Unknown currency."""
+
+
+class UnknownSandboxFault(Invalid):
+    """No such sandbox fault."""
 
 
 class UnknownScope(Invalid):
@@ -485,7 +641,7 @@ class VerificationTooSoon(Conflict):
 
 
 class VersionTaken(Conflict):
-    """Terms begin on that day already."""
+    """Terms already begin on that day."""
 
 
 class VestsOutOfRange(Invalid):
@@ -508,9 +664,13 @@ OF_CODE: dict[str, type[Problem]] = {
     "agreement_not_found": AgreementNotFound,
     "already_delivered": AlreadyDelivered,
     "already_verified": AlreadyVerified,
+    "ambiguous_start": AmbiguousStart,
     "amount_not_comparable": AmountNotComparable,
+    "authentication_refused": AuthenticationRefused,
+    "award_not_permitted": AwardNotPermitted,
     "batch_finished": BatchFinished,
     "batch_not_found": BatchNotFound,
+    "batches_unordered": BatchesUnordered,
     "body_too_large": BodyTooLarge,
     "brand_not_found": BrandNotFound,
     "brand_taken": BrandTaken,
@@ -520,20 +680,36 @@ OF_CODE: dict[str, type[Problem]] = {
     "claim_required": ClaimRequired,
     "client_not_found": ClientNotFound,
     "clock_backwards": ClockBackwards,
+    "clock_doubtful": ClockDoubtful,
     "clock_refused": ClockRefused,
     "clock_too_far": ClockTooFar,
     "concurrent_request": ConcurrentRequest,
+    "consumer_exists": ConsumerExists,
+    "consumer_not_found": ConsumerNotFound,
     "contact_not_found": ContactNotFound,
+    "contradictory_terms": ContradictoryTerms,
+    "cursor_behind": CursorBehind,
+    "cursor_expired": CursorExpired,
+    "cursor_of_another_consumer": CursorOfAnotherConsumer,
+    "cursor_of_another_partner": CursorOfAnotherPartner,
     "database_unavailable": DatabaseUnavailable,
     "day_is_over": DayIsOver,
+    "delivery_cancelled": DeliveryCancelled,
     "delivery_not_found": DeliveryNotFound,
+    "digest_not_found": DigestNotFound,
     "effective_in_future": EffectiveInFuture,
     "effective_too_old": EffectiveTooOld,
     "endpoint_disabled": EndpointDisabled,
+    "endpoint_not_enabled": EndpointNotEnabled,
     "endpoint_not_found": EndpointNotFound,
     "endpoint_url_refused": EndpointUrlRefused,
+    "event_not_found": EventNotFound,
     "exclusivity_conflict": ExclusivityConflict,
+    "expires_out_of_range": ExpiresOutOfRange,
+    "exposure_exceeded": ExposureExceeded,
     "file_key_reused": FileKeyReused,
+    "filter_refused": FilterRefused,
+    "headers_refused": HeadersRefused,
     "hold_finished": HoldFinished,
     "hold_lapsed": HoldLapsed,
     "hold_not_found": HoldNotFound,
@@ -568,18 +744,22 @@ OF_CODE: dict[str, type[Problem]] = {
     "malformed_price": MalformedPrice,
     "malformed_rate": MalformedRate,
     "malformed_request": MalformedRequest,
+    "malformed_term": MalformedTerm,
     "malformed_text": MalformedText,
     "member_blocked": MemberBlocked,
     "member_merged": MemberMerged,
     "member_not_found": MemberNotFound,
     "member_proof_required": MemberProofRequired,
+    "metadata_refused": MetadataRefused,
     "more_than_held": MoreThanHeld,
     "more_than_reversible": MoreThanReversible,
     "no_days": NoDays,
     "no_earning_rate": NoEarningRate,
     "not_reversible": NotReversible,
     "not_verifiable": NotVerifiable,
+    "obligation_not_found": ObligationNotFound,
     "onboarding_incomplete": OnboardingIncomplete,
+    "ordering_in_use": OrderingInUse,
     "original_not_found": OriginalNotFound,
     "partner_code_taken": PartnerCodeTaken,
     "partner_gone": PartnerGone,
@@ -588,35 +768,50 @@ OF_CODE: dict[str, type[Problem]] = {
     "partner_not_active": PartnerNotActive,
     "partner_not_found": PartnerNotFound,
     "partner_suspended": PartnerSuspended,
+    "placement_not_found": PlacementNotFound,
     "points_spent": PointsSpent,
     "precondition_failed": PreconditionFailed,
     "precondition_required": PreconditionRequired,
-    "presence_not_found": PresenceNotFound,
+    "price_missing": PriceMissing,
     "rate_limited": RateLimited,
     "rate_not_found": RateNotFound,
     "reference_of_another_member": ReferenceOfAnotherMember,
     "reference_reused": ReferenceReused,
+    "replay_empty": ReplayEmpty,
+    "replay_ended": ReplayEnded,
+    "replay_not_found": ReplayNotFound,
+    "replay_too_large": ReplayTooLarge,
+    "replay_too_old": ReplayTooOld,
     "request_not_found": RequestNotFound,
     "role_missing": RoleMissing,
     "sandbox_only": SandboxOnly,
+    "secret_refused": SecretRefused,
     "secrets_locked": SecretsLocked,
     "several_members": SeveralMembers,
+    "signature_not_found": SignatureNotFound,
     "signed_in_future": SignedInFuture,
     "staff_email_taken": StaffEmailTaken,
     "staff_not_found": StaffNotFound,
+    "statement_differs": StatementDiffers,
+    "statement_not_found": StatementNotFound,
     "step_up_required": StepUpRequired,
     "terms_missing": TermsMissing,
     "till_code_taken": TillCodeTaken,
     "till_not_found": TillNotFound,
     "till_retired": TillRetired,
+    "time_in_future": TimeInFuture,
+    "too_many_buckets": TooManyBuckets,
+    "too_many_consumers": TooManyConsumers,
     "too_many_endpoints": TooManyEndpoints,
     "too_many_files": TooManyFiles,
     "too_many_identifiers": TooManyIdentifiers,
+    "too_many_replays": TooManyReplays,
     "transaction_not_found": TransactionNotFound,
     "transition_refused": TransitionRefused,
     "unauthenticated": Unauthenticated,
     "unknown_country": UnknownCountry,
-    "unknown_magic_reference": UnknownMagicReference,
+    "unknown_currency": UnknownCurrency,
+    "unknown_sandbox_fault": UnknownSandboxFault,
     "unknown_scope": UnknownScope,
     "unknown_territory": UnknownTerritory,
     "unknown_version": UnknownVersion,

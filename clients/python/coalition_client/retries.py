@@ -15,7 +15,7 @@ NOT_BEGUN = frozenset((429,))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How long a call goes on: so many attempts, and none begins after `give_up_after_s` seconds.
 
     The waits double from `first_wait_s` to `longest_wait_s`, each shortened by chance by up to half, so that tills
@@ -30,9 +30,9 @@ class Patience:
     read_timeout_s: float = 30.0
 
 
-def wait_s(patience: Patience, *, attempts_made: int, retry_after_s: float, chance: float) -> float:
+def wait_s(retry_policy: RetryPolicy, *, attempts_made: int, retry_after_s: float, chance: float) -> float:
     """Seconds until the next attempt; `chance` is between 0 and 1."""
-    doubled = min(patience.longest_wait_s, patience.first_wait_s * 2.0 ** min(attempts_made - 1, 30))
+    doubled = min(retry_policy.longest_wait_s, retry_policy.first_wait_s * 2.0 ** min(attempts_made - 1, 30))
     return max(doubled * (1 - chance / 2), min(retry_after_s, LONGEST_RETRY_AFTER_S))
 
 

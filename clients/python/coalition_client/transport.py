@@ -103,6 +103,10 @@ class Transport:
         """The JSON of each line, as it comes."""
         return self._reply(call, stream=True).lines()
 
+    def file(self, call: Call) -> Iterator[bytes]:
+        """A file's bytes, as they come."""
+        return self._reply(call, stream=True).parts()
+
     def _page(self, kind: type[T], call: Call) -> Page[T]:
         reply = self._reply(call)
         found = reply.json()

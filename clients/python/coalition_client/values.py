@@ -66,7 +66,9 @@ def encode(value: Any) -> Any:
     if isinstance(value, Null):
         return None
     if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: encode(getattr(value, one.name)) for one in fields(value) if one.name != "meta"}
+        said = [(one, getattr(value, one.name)) for one in fields(value) if one.name != "meta"]
+        # What may be left out is left out where it is None, as in `given`.
+        return {one.name: encode(inner) for one, inner in said if inner is not None or one.default is MISSING}
     if isinstance(value, Mapping):
         return {name: encode(inner) for name, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):

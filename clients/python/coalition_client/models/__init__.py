@@ -18,38 +18,60 @@ from coalition_client.models.admin_members import (
     ShownMember,
 )
 from coalition_client.models.admin_partners import LegalEntity, Partner, Readiness, StateChange
-from coalition_client.models.admin_presences import Presence
+from coalition_client.models.admin_placements import Placement
 from coalition_client.models.admin_rates import Rate
 from coalition_client.models.admin_signatures import Signature
 from coalition_client.models.admin_staff import Person
 from coalition_client.models.admin_tills import Till
-from coalition_client.models.batches import BatchAnswer, BatchFile, ItemAnswer
-from coalition_client.models.earns import Amount
+from coalition_client.models.batches import BatchAnswer, BatchFile, ItemAnswer, ReturnShown
+from coalition_client.models.earns import Amount, Award
+from coalition_client.models.event_consumers import Consumer, Poll
+from coalition_client.models.event_digests import Digest
 from coalition_client.models.event_types import EventType
+from coalition_client.models.events import FeedEvent, FeedPage, Match, MatchedEvent
 from coalition_client.models.explanations import Counter, Explanation, Part
 from coalition_client.models.holds import HoldShown
 from coalition_client.models.identifiers import KeptIdentifier
-from coalition_client.models.magic_references import MagicReference
 from coalition_client.models.me import MyTransaction
-from coalition_client.models.members import Balance, Expiring, Member, Transaction
+from coalition_client.models.members import AwardShown, Balance, Expiring, Member, Transaction
+from coalition_client.models.obligations import Line
 from coalition_client.models.requests import Request
-from coalition_client.models.returns import Returned, ReturnShown
+from coalition_client.models.returns import Returned
+from coalition_client.models.sandbox_faults import SandboxFault
+from coalition_client.models.settlement_runs import Payment, Position, Run, RunDetail
+from coalition_client.models.statements import Obligation, Seal, Statement, StatementDetail, Total
 from coalition_client.models.test_clock import Clock
 from coalition_client.models.webhook_deliveries import Attempt, Delivery, DeliveryWithAttempts
-from coalition_client.models.webhook_endpoints import Endpoint
+from coalition_client.models.webhook_endpoints import (
+    Authentication,
+    AuthenticationShown,
+    Bucket,
+    Endpoint,
+    EndpointTest,
+    EndpointWithHealth,
+    Health,
+    Stats,
+)
+from coalition_client.models.webhook_replays import Replay
 
 __all__ = [
     "Agreement",
     "Amount",
     "Attempt",
+    "Authentication",
+    "AuthenticationShown",
+    "Award",
+    "AwardShown",
     "Balance",
     "BalancePart",
     "BatchAnswer",
     "BatchFile",
     "Brand",
+    "Bucket",
     "Category",
     "Client",
     "Clock",
+    "Consumer",
     "Contact",
     "Counter",
     "Delivery",
@@ -57,34 +79,55 @@ __all__ = [
     "DeskHold",
     "DeskIdentifier",
     "DeskTransaction",
+    "Digest",
     "Endpoint",
+    "EndpointTest",
+    "EndpointWithHealth",
     "EventType",
     "Expiring",
     "ExplainedBalance",
     "ExplainedMember",
     "Explanation",
+    "FeedEvent",
+    "FeedPage",
     "FoundMember",
+    "Health",
     "HoldShown",
     "ItemAnswer",
     "KeptIdentifier",
     "LegalEntity",
+    "Line",
     "Location",
-    "MagicReference",
+    "Match",
+    "MatchedEvent",
     "Member",
     "Moved",
     "MyTransaction",
+    "Obligation",
     "Part",
     "Partner",
+    "Payment",
     "Person",
-    "Presence",
+    "Placement",
+    "Poll",
+    "Position",
     "Rate",
     "Readiness",
+    "Replay",
     "Request",
     "ReturnShown",
     "Returned",
+    "Run",
+    "RunDetail",
+    "SandboxFault",
+    "Seal",
     "ShownMember",
     "Signature",
     "StateChange",
+    "Statement",
+    "StatementDetail",
+    "Stats",
     "Till",
+    "Total",
     "Transaction",
 ]

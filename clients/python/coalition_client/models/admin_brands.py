@@ -1,4 +1,4 @@
-"""Brands, for the admin: the values. Generated from the API's description: change that and pin it."""
+"""Brands of partners, for the admin: the values. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 

@@ -10,13 +10,13 @@ from coalition_client.values import Answer
 
 @dataclass(frozen=True, kw_only=True)
 class Client(Answer):
-    """An OAuth client; `client_secret` is in the answer to its creation only."""
+    """An OAuth client. Only the answer that creates it has a `client_secret`."""
 
     client_id: str
     client_secret: str | None = None
     partner_id: str | None
     kind: str
-    # What people read of an app or of tills
+    # The name of the app or of the tills that people see
     name: str
     auth_method: str
     redirect_uris: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Members, for the coalition's desk: the values. Generated from the API's description: change that and pin it."""
+"""Members, for the coalition's staff: the values. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from coalition_client.values import Answer
 
 @dataclass(frozen=True, kw_only=True)
 class FoundMember:
-    """Who it is, and what the wallet holds."""
+    """The member and the balances of the wallet."""
 
-    # our own id; each partner has another
+    # The coalition's own id of the member. Each partner has a different one.
     member_id: str
-    # who enrolled it
+    # The partner that enrolled the member
     partner_id: str | None
     partner_code: str | None
     enrolled_at: datetime
     erased_at: datetime | None
-    # it proved itself elsewhere than where it was enrolled
+    # Whether the member gave proof anywhere other than at the partner that enrolled it
     is_claimed: bool
     state: str
     merged_into: str | None
     available: int
     held: int
     pending: int
-    owed: int
-    # how many there are
+    debt: int
+    # How many holds are open
     transactions: int
     has_pin: bool
     has_code: bool
@@ -47,7 +47,7 @@ class DeskHold:
 
 @dataclass(frozen=True, kw_only=True)
 class DeskIdentifier:
-    """One of a member's identifiers, masked; `partner_id` is whose external id it is."""
+    """One of a member's identifiers, masked. `partner_id` is the partner an external id belongs to."""
 
     identifier_id: str
     kind: str
@@ -60,7 +60,7 @@ class DeskIdentifier:
 
 @dataclass(frozen=True, kw_only=True)
 class DeskTransaction:
-    """One of the newest entries of the wallet."""
+    """One of the newest transactions of the wallet."""
 
     transaction_id: str
     kind: str
@@ -75,24 +75,24 @@ class DeskTransaction:
 
 @dataclass(frozen=True, kw_only=True)
 class ShownMember(Answer):
-    """A member with its masked identifiers, open holds and newest transactions."""
+    """A member with masked identifiers, open holds and the newest transactions."""
 
-    # our own id; each partner has another
+    # The coalition's own id of the member. Each partner has a different one.
     member_id: str
-    # who enrolled it
+    # The partner that enrolled the member
     partner_id: str | None
     partner_code: str | None
     enrolled_at: datetime
     erased_at: datetime | None
-    # it proved itself elsewhere than where it was enrolled
+    # Whether the member gave proof anywhere other than at the partner that enrolled it
     is_claimed: bool
     state: str
     merged_into: str | None
     available: int
     held: int
     pending: int
-    owed: int
-    # how many there are
+    debt: int
+    # How many holds are open
     transactions: int
     has_pin: bool
     has_code: bool
@@ -104,23 +104,24 @@ class ShownMember(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class BalancePart:
-    """Part of a balance: lots of one issuer and expiry, a hold, points that vest, or a debt."""
+    """Part of a balance: lots with one issuer and one expiry, a hold, points that vest later, or a debt."""
 
     points: int
-    # who issued it, holds it, or is owed it
+    # The partner that issued the points, holds them, or is owed them
     partner_id: str | None
     partner_code: str | None
     lots: int | None
     expires_on: date | None
     vests_at: datetime | None
     expires_at: datetime | None
+    campaign: str | None
     hold_id: str | None
     transaction_id: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainedBalance:
-    """One of the wallet's balances and what it is made of."""
+    """One balance of the wallet and its parts."""
 
     name: str
     points: int
@@ -139,7 +140,7 @@ class ExplainedMember(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class Moved:
-    """What moved so far, by kind and partner."""
+    """What has moved so far, by kind and partner."""
 
     kind: str
     partner_id: str | None

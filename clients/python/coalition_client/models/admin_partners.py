@@ -1,4 +1,4 @@
-"""Partners' accounts, for the admin: the values. Generated from the API's description: change that and pin it."""
+"""Accounts of partners, for the admin: the values. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from coalition_client.values import Answer
 
 @dataclass(frozen=True, kw_only=True)
 class LegalEntity:
-    """Who a partner is in law."""
+    """The partner's legal entity."""
 
     legal_name: str
     registration_no: str
@@ -36,16 +36,16 @@ class Partner(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class Readiness(Answer):
-    """What an onboarding still lacks."""
+    """What the onboarding still lacks."""
 
     ready: bool
-    # of legal_entity, brand, presence, contact, signed_agreement, and of an issuer rate, agreement
+    # of legal_entity, brand, placement, contact, signed_agreement, and of an issuer rate, agreement
     missing: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StateChange:
-    """One step in a partner's life."""
+    """One change of a partner's status."""
 
     change_id: str
     from_status: str | None

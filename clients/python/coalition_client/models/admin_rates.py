@@ -10,11 +10,11 @@ from coalition_client.values import Answer
 
 @dataclass(frozen=True, kw_only=True)
 class Rate(Answer):
-    """From `since` to before `until`, so many minor units earn so many points."""
+    """From `since` until the day before `until`, `minor_per_unit` minor units earn `points_per_unit` points."""
 
     rate_id: str
     partner_id: str
-    # Points, a decimal of up to 8 places
+    # Points, as a decimal with up to 8 places
     points_per_unit: str
     minor_per_unit: int
     currency: str

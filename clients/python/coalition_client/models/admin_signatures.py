@@ -10,11 +10,11 @@ from coalition_client.values import Answer
 
 @dataclass(frozen=True, kw_only=True)
 class Signature(Answer):
-    """A signed document, as it was recorded."""
+    """A signed document, as you recorded it."""
 
-    # Where the document lies, or its number
+    # Where you keep the document, or its number
     document: str
-    # SHA-256 of the document
+    # The SHA-256 of the document
     document_hash: str
     partner_signatory: str
     coalition_signatory: str

@@ -10,7 +10,7 @@ from coalition_client.values import Answer
 
 @dataclass(frozen=True, kw_only=True)
 class Person(Answer):
-    """Somebody who works for a partner, or (without one) for the coalition."""
+    """A person who works for a partner or, without a partner, for the coalition."""
 
     staff_id: str
     partner_id: str | None

@@ -13,7 +13,7 @@ from coalition_client.values import Answer
 
 @dataclass(frozen=True, kw_only=True)
 class BatchAnswer(Answer):
-    """What came of a batch."""
+    """The outcome of a batch."""
 
     posted: int
     replayed: int
@@ -23,27 +23,39 @@ class BatchAnswer(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class ItemAnswer:
-    """What came of one item: its transaction, or the problem it met."""
+    """The outcome of one item: its transaction, all transactions of a return, or its problem."""
 
-    # its place in the batch, from 1
+    # The item's place in the batch, from 1
     item: int
-    # as its own route would have answered
+    # The status that the item's own route would answer with
     status: int
-    # posted before; nothing was posted now
+    # Whether you posted the item before, so that we posted nothing now
     replayed: bool
     transaction: Transaction | None = None
-    # RFC 9457 problem details
+    # For a return: what its own route answers
+    returned: ReturnShown | None = None
+    # Problem details (RFC 9457)
     problem: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReturnShown(Answer):
+    """The outcome of a return: a reversal for each transaction in your order, and the wallet after."""
+
+    reference: str
+    available_after: int
+    debt_after: int
+    transactions: tuple[Transaction, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class BatchFile(Answer):
-    """A file and how far it is."""
+    """A file and its progress."""
 
     batch_id: str
     status: str
     lines: int
-    # of the lines: posted + replayed + refused
+    # The lines done so far: posted + replayed + refused
     done: int
     posted: int
     replayed: int
@@ -51,5 +63,5 @@ class BatchFile(Answer):
     created_at: datetime
     finished_at: datetime | None
     cancelled_because: str | None
-    # set aside after a fault of ours; it goes on by itself
+    # Set after a mistake of ours, or after refusals used up your lookups. The file continues by itself.
     paused_until: datetime | None

@@ -1,4 +1,4 @@
-"""What you can hear of: the values. Generated from the API's description: change that and pin it."""
+"""The kinds of events: the values. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class EventType:
     """One kind of event."""
 
     name: str
-    # of its data; new fields may come within a version
+    # The version of the data. New fields can appear within a version.
     version: int
     description: str
-    # JSON schema of its data
+    # The JSON schema (draft 2020-12) of the data. `x-personal-data` marks what erasure removes.
     schema: Mapping[str, Any]
-    # an event as it is sent
+    # An example of the event, as we send it
     example: Mapping[str, Any]

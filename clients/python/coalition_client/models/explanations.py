@@ -1,4 +1,4 @@
-"""Why it came out so: the values. Generated from the API's description: change that and pin it."""
+"""Explanations of your transactions: the values. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Counter:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation(Answer):
-    """A transaction, the lots it moved, the rule it was computed by, and what came after it."""
+    """A transaction, the lots it moved, the rule that decided it, and what followed it."""
 
     transaction: Transaction
-    # how the points were found, in a sentence
+    # How we calculated the points, in a sentence
     rule: str
     parts: tuple[Part, ...]
     reversed_points: int
@@ -39,13 +39,13 @@ class Part:
     points: int
     debit: str
     credit: str
-    # whose points they are
+    # The partner that issued the points
     issuer_id: str
-    # the business day that fixed their price
+    # The business day that fixed the points' price
     issued_on: date
     expires_on: date
-    # the issuer's agreement that prices them, where money follows
+    # The issuer's agreement that prices the points, if anybody pays for them
     agreement_version: int | None
-    # minor units a point, by that agreement
+    # Minor units for each point, by that agreement
     price_minor: str | None
     currency: str | None

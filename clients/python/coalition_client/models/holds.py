@@ -10,10 +10,10 @@ from coalition_client.values import Answer
 
 @dataclass(frozen=True, kw_only=True)
 class HoldShown(Answer):
-    """A hold; its id is that of the transaction that opened it, with a prefix of its own."""
+    """A hold. Its id is the id of the transaction that opened it, with its own prefix."""
 
     hold_id: str
-    # Your id of the member; other partners have others of the same
+    # Your own id of the member. Other partners have others.
     member_id: str
     points: int
     captured: int

@@ -1,4 +1,4 @@
-"""What members are found by: the values. Generated from the API's description: change that and pin it."""
+"""What you find members by: the values. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 

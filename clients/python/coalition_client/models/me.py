@@ -5,35 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from coalition_client.models.members import AwardShown
+
 
 @dataclass(frozen=True, kw_only=True)
 class MyTransaction:
-    """One entry of the member's own history, at whichever partner."""
+    """One transaction of the member, at any partner."""
 
     transaction_id: str
     kind: str
-    # Your id of the member; other partners have others of the same
+    # Your own id of the member. Other partners have others.
     member_id: str
     partner_id: str
-    # moved; the kind gives the direction
+    # The points that moved. The kind gives the direction.
     points: int
-    # of an earn: what went to debts at once
-    repaid: int
-    # of a return: spent already, written off or owed
-    uncovered: int
+    # For an earn: the points that paid debts at once
+    debt_repaid: int
+    # For a return: spent points, written off or made a debt
+    shortfall: int
     available_after: int
     held_after: int
     pending_after: int
-    owed_after: int
-    # the hold that is opened or ended
+    debt_after: int
+    # The hold that this opened or ended
     hold_id: str | None
-    # when the hold lapses, or the points can be spent
+    # When the hold lapses or points vest
     due_at: datetime | None
     reference: str
     reverses_transaction_id: str | None
     amount_minor: int | None
     currency: str | None
-    # a decimal, as text
+    # A decimal, as text
     points_per_unit: str | None
     minor_per_unit: int | None
     expires_on: date | None
@@ -42,5 +44,7 @@ class MyTransaction:
     business_date: date
     original_business_date: date
     member_seq: int
-    # what the member knows the partner by
+    # The awards that the earn named, if any
+    awards: tuple[AwardShown, ...] | None = None
+    # The partner's name for members
     brand: str

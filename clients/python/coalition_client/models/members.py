@@ -10,72 +10,84 @@ from coalition_client.values import Answer
 
 @dataclass(frozen=True, kw_only=True)
 class Member(Answer):
-    """A member as partners see one."""
+    """A member, as partners see it."""
 
-    # Your id of the member; other partners have others of the same
+    # Your own id of the member. Other partners have others.
     member_id: str
     enrolled_at: datetime
-    # null: the member has no card
+    # null if the member has no card
     card_masked: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Balance(Answer):
-    """What the wallet holds, and when it expires; of a past time only what it held."""
+    """What the wallet holds and when it expires. For a past time, only what it held."""
 
-    # Your id of the member; other partners have others of the same
+    # Your own id of the member. Other partners have others.
     member_id: str
-    # can be spent now
+    # Points that can be spent now
     available: int
-    # set aside for purchases in progress
+    # Points set aside for purchases in progress
     held: int
-    # earned, not to be spent yet
+    # Points earned that cannot be spent yet
     pending: int
-    # taken out of what is earned next
-    owed: int
-    # of what is available, issued by you
+    # Points that we take out of what the member earns next
+    debt: int
+    # Available points that you issued
     issued_by_partner: int | None = None
-    # of it, issued by other partners
+    # Available points that others issued
     issued_by_others: int | None = None
     expiring: tuple[Expiring, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expiring:
-    """Points that can be spent up to the day before `expires_on`."""
+    """Points that the member can spend until the day before `expires_on`."""
 
     expires_on: date
     points: int
 
 
 @dataclass(frozen=True, kw_only=True)
+class AwardShown:
+    """An award of an earn that named its awards."""
+
+    points: int
+    issuer_id: str
+    expires_on: date
+    vests_at: datetime | None
+    campaign: str | None
+    rule: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Transaction(Answer):
-    """One entry of a member's history."""
+    """One transaction of a member."""
 
     transaction_id: str
     kind: str
-    # Your id of the member; other partners have others of the same
+    # Your own id of the member. Other partners have others.
     member_id: str
     partner_id: str
-    # moved; the kind gives the direction
+    # The points that moved. The kind gives the direction.
     points: int
-    # of an earn: what went to debts at once
-    repaid: int
-    # of a return: spent already, written off or owed
-    uncovered: int
+    # For an earn: the points that paid debts at once
+    debt_repaid: int
+    # For a return: spent points, written off or made a debt
+    shortfall: int
     available_after: int
     held_after: int
     pending_after: int
-    owed_after: int
-    # the hold that is opened or ended
+    debt_after: int
+    # The hold that this opened or ended
     hold_id: str | None
-    # when the hold lapses, or the points can be spent
+    # When the hold lapses or points vest
     due_at: datetime | None
     reference: str
     reverses_transaction_id: str | None
     amount_minor: int | None
     currency: str | None
-    # a decimal, as text
+    # A decimal, as text
     points_per_unit: str | None
     minor_per_unit: int | None
     expires_on: date | None
@@ -84,3 +96,5 @@ class Transaction(Answer):
     business_date: date
     original_business_date: date
     member_seq: int
+    # The awards that the earn named, if any
+    awards: tuple[AwardShown, ...] | None = None

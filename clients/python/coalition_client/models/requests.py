@@ -1,4 +1,4 @@
-"""What you asked, and what came: the values. Generated from the API's description: change that and pin it."""
+"""Requests you sent: the values. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 

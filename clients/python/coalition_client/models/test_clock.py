@@ -1,4 +1,4 @@
-"""In the sandbox only: your own time: the values. Generated from the API's description: change that and pin it."""
+"""Sandbox only: your own clock: the values. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from coalition_client.values import Answer
 
 @dataclass(frozen=True, kw_only=True)
 class Clock(Answer):
-    """What time it is for you, and how many seconds ahead of the true time that is."""
+    """The time of your clock, and how many seconds it is ahead of the true time."""
 
     now: datetime
     ahead_s: int

@@ -1,4 +1,4 @@
-"""Brands, for the admin. Generated from the API's description: change that and pin it."""
+"""Brands of partners, for the admin. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from coalition_client.values import given
 
 
 class AdminBrands:
-    """Brands, for the admin."""
+    """Brands of partners, for the admin."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     def of_partner(self, partner_id: str, *, limit: int | None = None) -> Pages[Brand]:
-        """A partner's brands, ended ones included.
+        """List a partner's brands, including ended ones.
 
         Needs the scope `admin:read`.
 
@@ -31,7 +31,7 @@ class AdminBrands:
         )
 
     def add(self, partner_id: str, *, name: str, dry_run: bool = False) -> Brand:
-        """Give a partner a brand.
+        """Add a brand to a partner.
 
         Needs the scope `admin:write`.
 
@@ -48,7 +48,7 @@ class AdminBrands:
         )
 
     def get(self, brand_id: str) -> Brand:
-        """One brand.
+        """Get a brand.
 
         Needs the scope `admin:read`.
 
@@ -83,7 +83,7 @@ class AdminBrands:
         )
 
     def end(self, brand_id: str, *, reason: str | None = None, dry_run: bool = False) -> Brand:
-        """End a brand; its name is free then.
+        """End a brand. Its name becomes free.
 
         Needs the scope `admin:write`.
 

@@ -15,7 +15,7 @@ class AdminCategories:
         self._transport = transport
 
     def list(self, *, limit: int | None = None) -> Pages[Category]:
-        """The tree, parents before their children.
+        """List the tree of categories, each parent before its children.
 
         Needs the scope `admin:read`.
         """
@@ -29,7 +29,7 @@ class AdminCategories:
         )
 
     def add(self, *, code: str, name: str, parent_id: str | None = None, dry_run: bool = False) -> Category:
-        """Grow the tree by a category.
+        """Add a category to the tree.
 
         Needs the scope `admin:write`.
         """
@@ -44,7 +44,7 @@ class AdminCategories:
         )
 
     def get(self, category_id: str) -> Category:
-        """One category.
+        """Get a category.
 
         Needs the scope `admin:read`.
 
@@ -59,7 +59,7 @@ class AdminCategories:
         )
 
     def rename(self, category_id: str, *, name: str, if_match: str, dry_run: bool = False) -> Category:
-        """Call a category something else.
+        """Rename a category.
 
         Needs the scope `admin:write`.
 

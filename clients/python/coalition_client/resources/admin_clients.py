@@ -16,7 +16,7 @@ class AdminClients:
         self._transport = transport
 
     def of_partner(self, partner_id: str) -> tuple[Client, ...]:
-        """A partner's clients, the newest 100, revoked ones included.
+        """List the newest 100 clients of a partner, including revoked ones.
 
         Needs the scope `admin:read`.
 
@@ -31,7 +31,7 @@ class AdminClients:
         )
 
     def create(self, partner_id: str, *, scopes: Sequence[str] | None = None, dry_run: bool = False) -> Client:
-        """Create a client of an active partner; keep the secret, it is shown this once.
+        """Create a client for an active partner. Keep the secret: we show it only this once.
 
         Needs the scope `admin:write`.
 
@@ -48,7 +48,7 @@ class AdminClients:
         )
 
     def get(self, client_id: str) -> Client:
-        """One client, also one that was revoked.
+        """Get a client, even a revoked one.
 
         Needs the scope `admin:read`.
 
@@ -73,7 +73,7 @@ class AdminClients:
         scopes: Sequence[str] | None = None,
         dry_run: bool = False,
     ) -> Client:
-        """Correct a client: its name, an app's redirect addresses, a back end's scopes.
+        """Correct a client: its name, an app's redirect addresses, or a back end's scopes.
 
         Needs the scope `admin:write`.
 
@@ -91,7 +91,7 @@ class AdminClients:
         )
 
     def revoke(self, client_id: str, *, reason: str | None = None, dry_run: bool = False) -> Meta:
-        """End a client, and its tokens within a second.
+        """Revoke a client. Its tokens end within a second.
 
         Needs the scope `admin:write`.
 

@@ -17,7 +17,7 @@ class AdminContacts:
         self._transport = transport
 
     def of_partner(self, partner_id: str, *, limit: int | None = None) -> Pages[Contact]:
-        """A partner's contacts, ended ones included.
+        """List a partner's contacts, including ended ones.
 
         Needs the scope `admin:read`.
 
@@ -42,12 +42,12 @@ class AdminContacts:
         phone: str | None = None,
         dry_run: bool = False,
     ) -> Contact:
-        """Give a partner a contact.
+        """Add a contact to a partner.
 
         Needs the scope `admin:write`.
 
         partner_id: An id that begins with `prt_`.
-        phone: International, such as +44 20 7946 0000
+        phone: In international form, such as +44 20 7946 0000
         """
         return self._transport.one(
             Contact,
@@ -60,7 +60,7 @@ class AdminContacts:
         )
 
     def get(self, contact_id: str) -> Contact:
-        """One contact.
+        """Get a contact.
 
         Needs the scope `admin:read`.
 
@@ -91,7 +91,7 @@ class AdminContacts:
         Needs the scope `admin:write`.
 
         contact_id: An id that begins with `ctc_`.
-        phone: International, such as +44 20 7946 0000
+        phone: In international form, such as +44 20 7946 0000
         """
         return self._transport.one(
             Contact,

@@ -17,7 +17,7 @@ class AdminLocations:
         self._transport = transport
 
     def of_partner(self, partner_id: str, *, limit: int | None = None) -> Pages[Location]:
-        """A partner's locations.
+        """List a partner's locations.
 
         Needs the scope `admin:read`.
 
@@ -35,7 +35,7 @@ class AdminLocations:
     def add(
         self, partner_id: str, *, code: str, name: str, territory: str, address: str, dry_run: bool = False
     ) -> Location:
-        """Give a partner a location.
+        """Add a location to a partner.
 
         Needs the scope `admin:write`.
 
@@ -54,7 +54,7 @@ class AdminLocations:
         )
 
     def get(self, location_id: str) -> Location:
-        """One location.
+        """Get a location.
 
         Needs the scope `admin:read`.
 
@@ -81,7 +81,7 @@ class AdminLocations:
         status: Literal["open", "closed"] | None = None,
         dry_run: bool = False,
     ) -> Location:
-        """Correct, close or open a location.
+        """Correct, close or reopen a location.
 
         Needs the scope `admin:write`.
 

@@ -1,4 +1,4 @@
-"""Members, for the coalition's desk. Generated from the API's description: change that and pin it."""
+"""Members, for the coalition's staff. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from coalition_client.values import given
 
 
 class AdminMembers:
-    """Members, for the coalition's desk."""
+    """Members, for the coalition's staff."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -24,14 +24,15 @@ class AdminMembers:
         partner_id: str | None = None,
         dry_run: bool = False,
     ) -> tuple[FoundMember, ...]:
-        """Find a member by card, phone, e-mail, external id or receipt; a POST, so that it stands in no log.
+        """Find a member by card, phone, e-mail, external id or receipt. This is a POST so that no log contains the
+        identifier.
 
         Needs the scope `admin:read`.
 
         card: 12 to 19 digits, Luhn-valid
         phone: + and country code (E.164)
-        external_id: your own id of them
-        receipt: the number a partner posted it under
+        external_id: An id of your choice
+        receipt: The reference a partner posted the receipt under
         """
         return self._transport.all(
             FoundMember,
@@ -46,7 +47,8 @@ class AdminMembers:
         )
 
     def get(self, member_id: str) -> ShownMember:
-        """One member by our own id: identifiers (masked), balances, open holds, the newest transactions.
+        """Get a member by the coalition's own id: masked identifiers, balances, open holds and the newest
+        transactions.
 
         Needs the scope `admin:read`.
 
@@ -61,7 +63,7 @@ class AdminMembers:
         )
 
     def explain(self, member_id: str) -> ExplainedMember:
-        """What each balance of a member is made of, by issuer and expiry, hold or debt, and what has moved.
+        """Explain each balance of a member by issuer and expiry, hold or debt, and by what has moved.
 
         Needs the scope `admin:read`.
 

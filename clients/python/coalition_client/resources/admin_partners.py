@@ -1,4 +1,4 @@
-"""Partners' accounts, for the admin. Generated from the API's description: change that and pin it."""
+"""Accounts of partners, for the admin. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from coalition_client.values import given
 
 
 class AdminPartners:
-    """Partners' accounts, for the admin."""
+    """Accounts of partners, for the admin."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -23,7 +23,7 @@ class AdminPartners:
         limit: int | None = None,
         status: Literal["onboarding", "active", "suspended", "leaving", "left"] | None = None,
     ) -> Pages[Partner]:
-        """Partners, the oldest first.
+        """List partners, oldest first.
 
         Needs the scope `admin:read`.
         """
@@ -46,7 +46,7 @@ class AdminPartners:
         legal_entity: LegalEntity | None = None,
         dry_run: bool = False,
     ) -> Partner:
-        """Take on a partner: it begins with onboarding, and posts nothing until it is activated.
+        """Create a partner. It begins in onboarding and cannot post until you activate it.
 
         Needs the scope `admin:write`.
         """
@@ -63,7 +63,7 @@ class AdminPartners:
         )
 
     def get(self, partner_id: str) -> Partner:
-        """One partner.
+        """Get a partner.
 
         Needs the scope `admin:read`.
 
@@ -106,7 +106,7 @@ class AdminPartners:
         )
 
     def readiness(self, partner_id: str) -> Readiness:
-        """What a partner still lacks to be activated.
+        """Get what a partner still lacks before you can activate it.
 
         Needs the scope `admin:read`.
 
@@ -121,7 +121,7 @@ class AdminPartners:
         )
 
     def history(self, partner_id: str, *, limit: int | None = None) -> Pages[StateChange]:
-        """The steps of a partner's life, the first first.
+        """List the changes of a partner's status, oldest first.
 
         Needs the scope `admin:read`.
 
@@ -137,7 +137,7 @@ class AdminPartners:
         )
 
     def activate(self, partner_id: str, *, reason: str, dry_run: bool = False) -> Partner:
-        """End the onboarding; refused, naming what is missing, until all papers are in order.
+        """Activate a partner. While anything is missing we refuse and name it.
 
         Needs the scope `admin:write`.
 
@@ -154,7 +154,8 @@ class AdminPartners:
         )
 
     def suspend(self, partner_id: str, *, reason: str, dry_run: bool = False) -> Partner:
-        """Stop a partner's earning and spending within a second; reads, returns and the end of holds go on.
+        """Suspend a partner. Earns, burns and new holds stop within a second. Reads, returns and the end of holds go
+        on.
 
         Needs the scope `admin:write`.
 
@@ -171,7 +172,7 @@ class AdminPartners:
         )
 
     def resume(self, partner_id: str, *, reason: str, dry_run: bool = False) -> Partner:
-        """Make a suspended or leaving partner active again.
+        """Make a suspended or leaving partner active again. A partner that issues points needs its terms first.
 
         Needs the scope `admin:write`.
 
@@ -188,7 +189,7 @@ class AdminPartners:
         )
 
     def abandon(self, partner_id: str, *, reason: str, dry_run: bool = False) -> Partner:
-        """End an onboarding that comes to nothing.
+        """Abandon an onboarding.
 
         Needs the scope `admin:write`.
 
@@ -214,12 +215,12 @@ class AdminPartners:
         leaves_at: datetime,
         dry_run: bool = False,
     ) -> Partner:
-        """Let a partner leave: no earns from one time, no burns from the next, no access from the last.
+        """Let a partner leave: earns stop at the first time, burns at the second, and access ends at the third.
 
         Needs the scope `admin:write`.
 
         partner_id: An id that begins with `prt_`.
-        leaves_at: Until then it can still take goods back
+        leaves_at: Until then the partner can still post returns
         """
         return self._transport.one(
             Partner,

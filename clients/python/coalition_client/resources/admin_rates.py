@@ -17,7 +17,7 @@ class AdminRates:
         self._transport = transport
 
     def of_partner(self, partner_id: str, *, limit: int | None = None) -> Pages[Rate]:
-        """What an amount earned, earns and will earn at a partner.
+        """List what an amount earned, earns and will earn at a partner.
 
         Needs the scope `admin:read`.
 
@@ -42,14 +42,15 @@ class AdminRates:
         since: date | None = None,
         dry_run: bool = False,
     ) -> Rate:
-        """Set what an amount earns at a partner from a day on; the rate before ends the day before.
+        """Set what an amount earns at a partner from a day on. The previous rate ends the day before.
 
         Needs the scope `admin:write`.
 
         partner_id: An id that begins with `prt_`.
-        points_per_unit: Points, a decimal of up to 8 places
-        minor_per_unit: For each of so many minor units; left out, 1.00 of the programme's currency
-        since: The first business day; left out, the open one
+        points_per_unit: Points, as a decimal with up to 8 places
+        minor_per_unit: The minor units that earn these points. If you leave it out: 1.00 of the programme's
+            currency.
+        since: The first business day. If you leave it out: the open one.
         """
         return self._transport.one(
             Rate,
@@ -62,7 +63,7 @@ class AdminRates:
         )
 
     def get(self, rate_id: str) -> Rate:
-        """One earning rate.
+        """Get an earning rate.
 
         Needs the scope `admin:read`.
 
@@ -87,12 +88,12 @@ class AdminRates:
         since: date | None = None,
         dry_run: bool = False,
     ) -> Rate:
-        """Correct a rate while no business day on which it holds is over.
+        """Correct a rate before any business day that it covers is over.
 
         Needs the scope `admin:write`.
 
         rate_id: An id that begins with `rate_`.
-        points_per_unit: Points, a decimal of up to 8 places
+        points_per_unit: Points, as a decimal with up to 8 places
         """
         return self._transport.one(
             Rate,
@@ -106,7 +107,7 @@ class AdminRates:
         )
 
     def withdraw(self, rate_id: str, *, reason: str, dry_run: bool = False) -> Meta:
-        """Take back a rate while no business day on which it holds is over; the one before it goes on.
+        """Withdraw a rate before any business day that it covers is over. The previous rate continues.
 
         Needs the scope `admin:write`.
 

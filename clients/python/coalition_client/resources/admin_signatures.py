@@ -17,7 +17,7 @@ class AdminSignatures:
         self._transport = transport
 
     def of_partner(self, partner_id: str, *, limit: int | None = None) -> Pages[Signature]:
-        """What a partner signed.
+        """List what a partner signed.
 
         Needs the scope `admin:read`.
 
@@ -43,13 +43,13 @@ class AdminSignatures:
         signed_on: date,
         dry_run: bool = False,
     ) -> Signature:
-        """Record that both sides signed; for good.
+        """Record that both sides signed. You cannot undo this.
 
         Needs the scope `admin:write`.
 
         partner_id: An id that begins with `prt_`.
-        document: Where the document lies, or its number
-        document_hash: SHA-256 of the document
+        document: Where you keep the document, or its number
+        document_hash: The SHA-256 of the document
         """
         return self._transport.one(
             Signature,
@@ -64,5 +64,20 @@ class AdminSignatures:
                     coalition_signatory=coalition_signatory,
                     signed_on=signed_on,
                 ),
+            ),
+        )
+
+    def get(self, signature_id: str) -> Signature:
+        """Get a signed document.
+
+        Needs the scope `admin:read`.
+
+        signature_id: An id that begins with `sig_`.
+        """
+        return self._transport.one(
+            Signature,
+            Call(
+                method="GET",
+                path=path("/v1/admin/signatures/{signature_id}", signature_id=signature_id),
             ),
         )

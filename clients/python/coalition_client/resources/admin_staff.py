@@ -17,7 +17,7 @@ class AdminStaff:
         self._transport = transport
 
     def of_partner(self, partner_id: str, *, limit: int | None = None) -> Pages[Person]:
-        """A partner's staff, those who left included.
+        """List a partner's staff, including people who left.
 
         Needs the scope `admin:read`.
 
@@ -41,7 +41,7 @@ class AdminStaff:
         role: Literal["admin", "manager", "cashier"],
         dry_run: bool = False,
     ) -> Person:
-        """Add somebody to a partner's staff.
+        """Add a person to a partner's staff.
 
         Needs the scope `admin:write`.
 
@@ -58,7 +58,7 @@ class AdminStaff:
         )
 
     def of_coalition(self, *, limit: int | None = None) -> Pages[Person]:
-        """The coalition's own staff, those who left included.
+        """List the coalition's staff, including people who left.
 
         Needs the scope `admin:read`.
         """
@@ -74,7 +74,7 @@ class AdminStaff:
     def add_to_coalition(
         self, *, email: str, name: str, role: Literal["admin", "manager", "cashier"], dry_run: bool = False
     ) -> Person:
-        """Add somebody to the coalition's own staff.
+        """Add a person to the coalition's staff.
 
         Needs the scope `admin:write`.
         """
@@ -89,7 +89,7 @@ class AdminStaff:
         )
 
     def get(self, staff_id: str) -> Person:
-        """Somebody, of a partner's or of the coalition's staff.
+        """Get a person on the staff of a partner or of the coalition.
 
         Needs the scope `admin:read`.
 
@@ -113,7 +113,7 @@ class AdminStaff:
         name: str | None = None,
         dry_run: bool = False,
     ) -> Person:
-        """Give somebody another role or name.
+        """Change a person's role or name.
 
         Needs the scope `admin:write`.
 
@@ -131,7 +131,7 @@ class AdminStaff:
         )
 
     def end(self, staff_id: str, *, reason: str | None = None, dry_run: bool = False) -> Person:
-        """Let somebody go.
+        """Remove a person from the staff.
 
         Needs the scope `admin:write`.
 

@@ -17,7 +17,7 @@ class AdminTills:
         self._transport = transport
 
     def of_location(self, location_id: str, *, limit: int | None = None) -> Pages[Till]:
-        """A location's tills.
+        """List a location's tills.
 
         Needs the scope `admin:read`.
 
@@ -33,7 +33,7 @@ class AdminTills:
         )
 
     def add(self, location_id: str, *, code: str, dry_run: bool = False) -> Till:
-        """Put a till into a location.
+        """Add a till to a location.
 
         Needs the scope `admin:write`.
 
@@ -51,7 +51,7 @@ class AdminTills:
         )
 
     def get(self, till_id: str) -> Till:
-        """One till.
+        """Get a till.
 
         Needs the scope `admin:read`.
 
@@ -74,7 +74,7 @@ class AdminTills:
         reason: str | None = None,
         dry_run: bool = False,
     ) -> Till:
-        """Block a till, let it work again, or retire it for good.
+        """Block a till, unblock it, or retire it for good.
 
         Needs the scope `admin:write`.
 

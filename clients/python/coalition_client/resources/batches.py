@@ -19,9 +19,9 @@ class Batches:
     def post(
         self, *, items: Sequence[Mapping[str, Any]], idempotency_key: str | None = None, dry_run: bool = False
     ) -> BatchAnswer:
-        """Post up to 1,000 items; one that is refused, malformed or beyond your scopes leaves the others alone.
+        """Post up to 1,000 items. If we refuse one, the others are not affected.
 
-        Sent again under the same key, every item gets the answer it had.
+        If you send the batch again with the same key, every item gets the same answer as before.
 
         Needs the scope `batches:write`.
         """
@@ -44,13 +44,16 @@ class Batches:
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> BatchFile:
-        """Hand in a file of up to 1,000,000 postings as JSON Lines or CSV; a job posts them and you ask how far it is.
+        """Send a file of up to 1,000,000 postings as JSON Lines or CSV. A job posts them, and you ask for its
+        progress.
 
-        A line of JSON Lines is an item as in a batch. A CSV begins with the names of its columns: kind, member_id,
-        card, phone, email, external_id, hold_id, transaction_id, reference, points, amount_minor, currency,
-        effective_at, vests_at, expires_at. Sent again under the same key, the same file is not posted again; under
-        another key, every line is answered by its reference. Partners take turns; a file ends with the client that
-        handed it in.
+        Each line of JSON Lines is an item, as in a batch. A CSV begins with the names of its columns: kind,
+        member_id, card, phone, email, external_id, hold_id, transaction_id, transactions, reference, points,
+        amount_minor, currency, effective_at, vests_at, expires_at. A return lists its `transactions` separated by
+        spaces, each as `txn_…` (all that is left), `txn_…:points` or `txn_…:amount_minor:currency`. If you send the
+        same file again with the same key, we do not post it again. With another key, each line whose reference you
+        posted before gets its earlier answer. Partners take turns. If you revoke the client that sent a file, the
+        file ends.
 
         Needs the scope `batches:write`.
         """
@@ -67,7 +70,7 @@ class Batches:
         )
 
     def get(self, batch_id: str) -> BatchFile:
-        """How far one of your files is.
+        """Get the progress of a file.
 
         Needs the scope `batches:write`.
 
@@ -82,7 +85,7 @@ class Batches:
         )
 
     def cancel(self, batch_id: str, *, dry_run: bool = False) -> BatchFile:
-        """Stop a file; what is posted stays posted.
+        """Cancel a file. What is already posted stays posted.
 
         Needs the scope `batches:write`.
 
@@ -98,7 +101,9 @@ class Batches:
         )
 
     def results(self, batch_id: str) -> Iterator[Any]:
-        """The answers so far as JSON Lines, one for each line of the file, as a batch gives them.
+        """Get the answers so far as JSON Lines: one for each line of the file, as a batch gives them.
+
+        `Content-Length` is their full length. If an answer ends sooner, discard it and ask again.
 
         Needs the scope `batches:write`.
 

@@ -31,18 +31,18 @@ class Burns:
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> Transaction:
-        """Spend a member's points, those that expire first before others, whoever issued them.
+        """Spend a member's points. Points that expire first go first, whichever partner issued them.
 
         Needs the scope `burn:write`.
 
         card: 12 to 19 digits, Luhn-valid
         phone: + and country code (E.164)
-        external_id: your own id of them
-        code: the wallet's rotating code, as scanned; typed off, its eight digits
-        member_id: Your id of the member; other partners have others of the same
-        reference: Your receipt's number, posted once for ever
-        effective_at: When the purchase was made; now, if left out
-        pin: as the member types it
+        external_id: An id of your choice
+        code: The wallet's rotating code as scanned, or its eight digits as typed
+        member_id: Your own id of the member. Other partners have others.
+        reference: Your receipt's number. You post it only once.
+        effective_at: When the purchase was made. If you leave it out: now.
+        pin: The PIN, as the member types it
         """
         return self._transport.one(
             Transaction,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from coalition_client.models.earns import Amount
+from coalition_client.models.earns import Amount, Award
 from coalition_client.models.members import Transaction
 from coalition_client.transport import Call, Transport, new_key, query
 from coalition_client.values import given
@@ -29,22 +30,23 @@ class Earns:
         effective_at: datetime | None = None,
         points: int | None = None,
         amount: Amount | None = None,
+        awards: Sequence[Award] | None = None,
         vests_at: datetime | None = None,
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> Transaction:
-        """Issue points: so many, or what an amount earns at your rate.
+        """Issue points: a number of points, what an amount earns at your rate, or awards that you name.
 
         Needs the scope `earn:write`.
 
         card: 12 to 19 digits, Luhn-valid
         phone: + and country code (E.164)
-        external_id: your own id of them
-        code: the wallet's rotating code, as scanned; typed off, its eight digits
-        member_id: Your id of the member; other partners have others of the same
-        reference: Your receipt's number, posted once for ever
-        effective_at: When the purchase was made; now, if left out
-        vests_at: Pending until then, e.g. until the return period is over
+        external_id: An id of your choice
+        code: The wallet's rotating code as scanned, or its eight digits as typed
+        member_id: Your own id of the member. Other partners have others.
+        reference: Your receipt's number. You post it only once.
+        effective_at: When the purchase was made. If you leave it out: now.
+        vests_at: When the points vest, such as the end of the return period
         """
         return self._transport.one(
             Transaction,
@@ -63,6 +65,7 @@ class Earns:
                     effective_at=effective_at,
                     points=points,
                     amount=amount,
+                    awards=awards,
                     vests_at=vests_at,
                 ),
                 key=idempotency_key or new_key(),

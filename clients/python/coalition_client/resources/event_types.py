@@ -1,4 +1,4 @@
-"""What you can hear of. Generated from the API's description: change that and pin it."""
+"""The kinds of events. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from coalition_client.transport import Call, Transport
 
 
 class EventTypes:
-    """What you can hear of."""
+    """The kinds of events."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     def list(self) -> tuple[EventType, ...]:
-        """Every kind of event an endpoint can subscribe to, by its name or its family, such as `points.*`.
+        """List every kind of event. An endpoint subscribes to a kind, or to a family such as `points.*`.
 
         Needs the scope `webhooks:write`.
         """

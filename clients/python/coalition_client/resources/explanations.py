@@ -1,4 +1,4 @@
-"""Why it came out so. Generated from the API's description: change that and pin it."""
+"""Explanations of your transactions. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from coalition_client.transport import Call, Transport, path
 
 
 class Explanations:
-    """Why it came out so."""
+    """Explanations of your transactions."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     def explain(self, transaction_id: str) -> Explanation:
-        """Which lots one of your transactions moved, whose they are, at which price, and what has been reversed since.
+        """Explain one of your transactions: the lots it moved, their issuers and prices, and what was reversed since.
 
         Needs the scope `transactions:read`.
 

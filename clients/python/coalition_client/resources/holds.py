@@ -33,19 +33,19 @@ class Holds:
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> Transaction:
-        """Set a member's points aside, those that expire first before others, until you capture or void them.
+        """Set a member's points aside until you capture or void them. Points that expire first go first.
 
         Needs the scope `holds:write`.
 
         card: 12 to 19 digits, Luhn-valid
         phone: + and country code (E.164)
-        external_id: your own id of them
-        code: the wallet's rotating code, as scanned; typed off, its eight digits
-        member_id: Your id of the member; other partners have others of the same
-        reference: Your receipt's number, posted once for ever
-        effective_at: When the purchase was made; now, if left out
-        pin: as the member types it
-        expires_at: When they return by themselves, within 31 days
+        external_id: An id of your choice
+        code: The wallet's rotating code as scanned, or its eight digits as typed
+        member_id: Your own id of the member. Other partners have others.
+        reference: Your receipt's number. You post it only once.
+        effective_at: When the purchase was made. If you leave it out: now.
+        pin: The PIN, as the member types it
+        expires_at: When the hold lapses, within 31 days
         """
         return self._transport.one(
             Transaction,
@@ -71,7 +71,7 @@ class Holds:
         )
 
     def get(self, hold_id: str) -> HoldShown:
-        """One hold of yours.
+        """Get one of your holds.
 
         Needs the scope `transactions:read`.
 
@@ -95,12 +95,12 @@ class Holds:
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> Transaction:
-        """Take what you held, whole or in part; the rest returns to the wallet.
+        """Capture all or part of a hold. The rest returns to the wallet.
 
         Needs the scope `holds:write`.
 
         hold_id: An id that begins with `hld_`.
-        reference: Your receipt's number, posted once for ever
+        reference: Your receipt's number. You post it only once.
         """
         return self._transport.one(
             Transaction,
@@ -122,12 +122,12 @@ class Holds:
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> Transaction:
-        """Give back what you held.
+        """Void a hold and return its points to the wallet.
 
         Needs the scope `holds:write`.
 
         hold_id: An id that begins with `hld_`.
-        reference: Your number for it, posted once for ever
+        reference: Your number for this. You post it only once.
         """
         return self._transport.one(
             Transaction,

@@ -1,4 +1,4 @@
-"""What members are found by. Generated from the API's description: change that and pin it."""
+"""What you find members by. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from coalition_client.values import Meta, given
 
 
 class Identifiers:
-    """What members are found by."""
+    """What you find members by."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     def list(self, member_id: str) -> tuple[KeptIdentifier, ...]:
-        """All of a member's identifiers, masked, but for other partners' external ids.
+        """List a member's identifiers, masked, without other partners' external ids.
 
         Needs the scope `members:identify`.
 
@@ -40,19 +40,19 @@ class Identifiers:
         pin: str | None = None,
         dry_run: bool = False,
     ) -> KeptIdentifier:
-        """Let a member be found by one more identifier; what it has already is answered as it is.
+        """Add an identifier to a member. If the member already has it, you get it as it is.
 
-        An external id is yours alone, and takes no proof of the member. Anything else does, unless you enrolled the
-        member and it has no proof of its own yet.
+        An external id belongs to you alone and needs no proof of the member. Every other identifier does, unless
+        you enrolled the member and the member has no PIN, code or sign-in yet.
 
         Needs the scope `members:enrol`.
 
         member_id: An id that begins with `mbr_`.
         card: 12 to 19 digits, Luhn-valid
         phone: + and country code (E.164)
-        external_id: your own id of them
-        code: the wallet's rotating code, as scanned; typed off, its eight digits
-        pin: as the member types it
+        external_id: An id of your choice
+        code: The wallet's rotating code as scanned, or its eight digits as typed
+        pin: The PIN, as the member types it
         """
         return self._transport.one(
             KeptIdentifier,
@@ -73,17 +73,17 @@ class Identifiers:
         pin: str | None = None,
         dry_run: bool = False,
     ) -> Meta:
-        """Let a member not be found by it any more; the last one stays.
+        """Remove an identifier from a member. The last one stays.
 
-        Takes what adding it takes; a verified address of a member that can sign in is removed by the member, on our
-        page.
+        This needs the same proof as adding the identifier. If a member can sign in, only the member can remove a
+        verified address, on our page.
 
         Needs the scope `members:enrol`.
 
         member_id: An id that begins with `mbr_`.
         identifier_id: An id that begins with `idn_`.
-        code: the wallet's rotating code, as scanned; typed off, its eight digits
-        pin: as the member types it
+        code: The wallet's rotating code as scanned, or its eight digits as typed
+        pin: The PIN, as the member types it
         """
         return self._transport.done(
             Call(
@@ -107,16 +107,17 @@ class Identifiers:
         pin: str | None = None,
         dry_run: bool = False,
     ) -> Meta:
-        """Send a six-digit code to an e-mail address of a member.
+        """Send a six-digit code to a member's e-mail address.
 
-        Takes what adding it takes. A member that can sign in verifies further addresses on our page.
+        This needs the same proof as adding the address. A member who can sign in verifies further addresses on our
+        page.
 
         Needs the scope `members:enrol`.
 
         member_id: An id that begins with `mbr_`.
         identifier_id: An id that begins with `idn_`.
-        code: the wallet's rotating code, as scanned; typed off, its eight digits
-        pin: as the member types it
+        code: The wallet's rotating code as scanned, or its eight digits as typed
+        pin: The PIN, as the member types it
         """
         return self._transport.done(
             Call(
@@ -132,9 +133,9 @@ class Identifiers:
         )
 
     def confirm(self, member_id: str, identifier_id: str, *, code: str, dry_run: bool = False) -> KeptIdentifier:
-        """Tell back the code that was sent for you: the address is the member's.
+        """Verify a member's e-mail address with the code that we sent to it.
 
-        A member that can sign in by now verifies it on our page.
+        A member who can already sign in verifies the address on our page.
 
         Needs the scope `members:enrol`.
 

@@ -17,11 +17,12 @@ class Me:
         self._transport = transport
 
     def balance(self, *, at: datetime | None = None) -> Balance:
-        """What the member can spend, how much of it the app's brand issued, and when it expires; with `at`, then.
+        """Get what the member can spend, how much of it the app's brand issued, and when it expires. With `at`, get it
+        for that time.
 
         Needs the scope `balance:read`.
 
-        at: What the wallet held then; now, if left out
+        at: Get what the wallet held at this time. If you leave it out: now.
         """
         return self._transport.one(
             Balance,
@@ -33,7 +34,7 @@ class Me:
         )
 
     def history(self, *, limit: int | None = None) -> Pages[MyTransaction]:
-        """What the member's points came from and went to, at all partners, newest first.
+        """List where the member's points came from and went to, at all partners, newest first.
 
         Needs the scope `history:read`.
         """

@@ -25,13 +25,13 @@ class Members:
         external_id: str | None = None,
         dry_run: bool = False,
     ) -> Member:
-        """Enrol a member with what it is to be found by: card, phone, e-mail, your own id, or several of them.
+        """Enrol a member with one or more identifiers: card, phone, e-mail or your own id.
 
         Needs the scope `members:enrol`.
 
         card: 12 to 19 digits, Luhn-valid
         phone: + and country code (E.164)
-        external_id: your own id of them
+        external_id: An id of your choice
         """
         return self._transport.one(
             Member,
@@ -53,16 +53,17 @@ class Members:
         code: str | None = None,
         dry_run: bool = False,
     ) -> Member:
-        """Find a member by one identifier or the wallet's code; a POST, so that it stands in no log.
+        """Find a member by one identifier or by the wallet's code. This is a POST so that no log contains the
+        identifier.
 
-        A code is used up by it, for everybody but you: you may spend with the same code once.
+        This uses the code up for everybody else. You can still spend with the same code once.
 
         Needs the scope `members:identify`.
 
         card: 12 to 19 digits, Luhn-valid
         phone: + and country code (E.164)
-        external_id: your own id of them
-        code: the wallet's rotating code, as scanned; typed off, its eight digits
+        external_id: An id of your choice
+        code: The wallet's rotating code as scanned, or its eight digits as typed
         """
         return self._transport.one(
             Member,
@@ -75,7 +76,7 @@ class Members:
         )
 
     def get(self, member_id: str) -> Member:
-        """One member.
+        """Get a member.
 
         Needs the scope `members:identify`.
 
@@ -90,13 +91,13 @@ class Members:
         )
 
     def balance(self, member_id: str, *, at: datetime | None = None) -> Balance:
-        """What the member can spend, whose points they are, and when they expire; with `at`, what it held at that
-        time.
+        """Get what the member can spend, who issued the points, and when they expire. With `at`, get what the wallet
+        held at that time.
 
         Needs the scope `members:identify`.
 
         member_id: An id that begins with `mbr_`.
-        at: What the wallet held then; now, if left out
+        at: Get what the wallet held at this time. If you leave it out: now.
         """
         return self._transport.one(
             Balance,
@@ -108,7 +109,7 @@ class Members:
         )
 
     def history(self, member_id: str, *, limit: int | None = None) -> Pages[Transaction]:
-        """Your own transactions with the member, newest first.
+        """List your own transactions with the member, newest first.
 
         Needs the scope `transactions:read`.
 

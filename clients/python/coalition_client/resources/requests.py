@@ -1,4 +1,4 @@
-"""What you asked, and what came. Generated from the API's description: change that and pin it."""
+"""Requests you sent. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ from coalition_client.transport import Call, Transport, path
 
 
 class Requests:
-    """What you asked, and what came."""
+    """Requests you sent."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     def get(self, request_id: str) -> Request:
-        """One request of your partner account, by the Request-Id of its answer: what you sent, what was decided, a
-        remedy.
+        """Get one of your requests by the Request-Id of its answer: what you sent, what we decided, and a remedy.
 
-        Kept for some days are requests that changed something and requests that were refused, except those refused
-        for having no valid token or being too many. If you send the same Request-Id twice, the newer request is
-        shown.
+        For some days we keep requests that changed something and requests that we refused, except those without a
+        valid token and those over a rate limit. If you send the same Request-Id twice, you get the newer request.
 
         Needs the scope `transactions:read`.
 
-        request_id: The Request-Id of an answer.
+        request_id: The Request-Id header of an answer.
         """
         return self._transport.one(
             Request,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from coalition_client.models.returns import Returned, ReturnShown
+from coalition_client.models.batches import ReturnShown
+from coalition_client.models.returns import Returned
 from coalition_client.transport import Call, Transport, new_key, query
 from coalition_client.values import given
 
@@ -16,7 +17,7 @@ class Returns:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def give_back(
+    def create(
         self,
         *,
         reference: str,
@@ -25,15 +26,17 @@ class Returns:
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> ReturnShown:
-        """Reverse the earns, burns and captures of one purchase together: all of them, or none.
+        """Return a receipt: reverse its earns, burns and captures together, or none of them.
 
-        The points it spent come back first, then the points it earned are taken back, so the outcome is the same
-        whatever the order of `transactions`. A refusal names the transaction it is about in `transaction_id`.
+        We first give back the points that the receipt spent, then take back the points it earned. So the order of
+        `transactions` does not change the outcome. If we refuse, `transaction_id` names the transaction that is the
+        reason. The reference stands for the whole return: if you send it again with other transactions, the answer
+        is `reference_reused`.
 
         Needs the scope `reversals:write`.
 
-        reference: The number of your return
-        effective_at: When the goods came back; now, if left out
+        reference: Your number for the return
+        effective_at: When the goods came back. If you leave it out: now.
         """
         return self._transport.one(
             ReturnShown,

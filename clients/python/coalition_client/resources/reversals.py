@@ -27,14 +27,15 @@ class Reversals:
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> Transaction:
-        """Reverse an earn, a burn or a capture of yours, whole or in part, never more in sum than the original.
+        """Reverse one of your earns, burns or captures, in whole or in part. All reversals together never exceed the
+        original.
 
-        Where a purchase both earned and spent points, use `POST /v1/returns`: it reverses both with one outcome.
+        To return a receipt, use `POST /v1/returns`. It reverses everything that the purchase earned and spent.
 
         Needs the scope `reversals:write`.
 
         transaction_id: An id that begins with `txn_`.
-        reference: The number of your return
+        reference: Your number for the return
         """
         return self._transport.one(
             Transaction,
@@ -62,20 +63,20 @@ class Reversals:
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> Transaction:
-        """Take back what an amount earns at your rate, from your own points, the last issued first.
+        """Claw back what an amount earns when nobody knows the receipt: your own points, the last issued first.
 
-        You take back at most what you issued to the member and have not taken back yet; that may be no points at
+        We take back at most what you issued to the member and have not taken back yet. That can be no points at
         all.
 
         Needs the scope `reversals:write`.
 
         card: 12 to 19 digits, Luhn-valid
         phone: + and country code (E.164)
-        external_id: your own id of them
-        code: the wallet's rotating code, as scanned; typed off, its eight digits
-        member_id: Your id of the member; other partners have others of the same
-        reference: Your receipt's number, posted once for ever
-        effective_at: When the purchase was made; now, if left out
+        external_id: An id of your choice
+        code: The wallet's rotating code as scanned, or its eight digits as typed
+        member_id: Your own id of the member. Other partners have others.
+        reference: Your receipt's number. You post it only once.
+        effective_at: When the purchase was made. If you leave it out: now.
         """
         return self._transport.one(
             Transaction,

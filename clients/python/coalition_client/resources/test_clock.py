@@ -1,4 +1,4 @@
-"""In the sandbox only: your own time. Generated from the API's description: change that and pin it."""
+"""Sandbox only: your own clock. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from coalition_client.values import given
 
 
 class TestClock:
-    """In the sandbox only: your own time."""
+    """Sandbox only: your own clock."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     def get(self) -> Clock:
-        """What time it is for you: the true time, unless you put your clock forward.
+        """Get the time of your clock. It is the true time unless you moved the clock forward.
 
         Needs the scope `transactions:read`.
         """
@@ -29,14 +29,14 @@ class TestClock:
         )
 
     def put(self, *, now: datetime, dry_run: bool = False) -> Clock:
-        """Put your clock forward, for all your clients; it goes on from there, and never back.
+        """Move your clock forward, for all your clients. It runs on from there and never goes back.
 
-        What has fallen due by then is done before the answer: your holds lapse, the points you issued vest and
-        expire. The business day stays the sandbox's own, and so do the times of tokens, codes and locks.
+        Before we answer, we do what is due by then: your holds lapse, and the points you issued vest and expire.
+        The business day, tokens, codes and locks keep the sandbox's own time.
 
         Needs the scope `earn:write`.
 
-        now: behind your clock's present time, within three years
+        now: After your clock's present time, at most three years ahead of the true time
         """
         return self._transport.one(
             Clock,

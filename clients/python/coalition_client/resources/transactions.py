@@ -13,7 +13,7 @@ class Transactions:
         self._transport = transport
 
     def find(self, *, reference: str) -> tuple[Transaction, ...]:
-        """What you posted under a reference of yours, oldest first (at most 100).
+        """List what you posted under a reference, oldest first (at most 100).
 
         Needs the scope `transactions:read`.
         """
@@ -27,7 +27,7 @@ class Transactions:
         )
 
     def get(self, transaction_id: str) -> Transaction:
-        """One transaction of yours.
+        """Get one of your transactions.
 
         Needs the scope `transactions:read`.
 

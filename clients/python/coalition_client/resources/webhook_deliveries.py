@@ -1,4 +1,4 @@
-"""What was sent to you. Generated from the API's description: change that and pin it."""
+"""Events we sent to you. Generated from the API's description: change that and pin it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from coalition_client.transport import Call, Transport, path, query
 
 
 class WebhookDeliveries:
-    """What was sent to you."""
+    """Events we sent to you."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -20,9 +20,9 @@ class WebhookDeliveries:
         *,
         endpoint_id: str,
         limit: int | None = None,
-        state: Literal["pending", "delivered", "failed", None] | None = None,
+        status: Literal["pending", "delivered", "failed", "held", "cancelled", None] | None = None,
     ) -> Pages[Delivery]:
-        """Deliveries of one of your endpoints, oldest first.
+        """List the deliveries to one of your endpoints, oldest first.
 
         Needs the scope `webhooks:write`.
         """
@@ -31,12 +31,12 @@ class WebhookDeliveries:
             Call(
                 method="GET",
                 path="/v1/webhook-deliveries",
-                query=query(limit=limit, endpoint_id=endpoint_id, state=state),
+                query=query(limit=limit, endpoint_id=endpoint_id, status=status),
             ),
         )
 
     def get(self, delivery_id: str) -> DeliveryWithAttempts:
-        """One delivery with every attempt.
+        """Get a delivery with all its attempts.
 
         Needs the scope `webhooks:write`.
 
@@ -51,7 +51,7 @@ class WebhookDeliveries:
         )
 
     def retry(self, delivery_id: str, *, dry_run: bool = False) -> DeliveryWithAttempts:
-        """Send it again now, also when it was given up; the attempts of the schedule stay as they are.
+        """Retry a delivery now, even one that we gave up. The scheduled attempts stay as they are.
 
         Needs the scope `webhooks:write`.
 
@@ -62,6 +62,23 @@ class WebhookDeliveries:
             Call(
                 method="POST",
                 path=path("/v1/webhook-deliveries/{delivery_id}/retry", delivery_id=delivery_id),
+                query=query(dry_run=dry_run),
+            ),
+        )
+
+    def cancel(self, delivery_id: str, *, dry_run: bool = False) -> DeliveryWithAttempts:
+        """Cancel a delivery that waits or is held. What waits after it goes on. An attempt that runs now may still
+        arrive.
+
+        Needs the scope `webhooks:write`.
+
+        delivery_id: An id that begins with `dlv_`.
+        """
+        return self._transport.one(
+            DeliveryWithAttempts,
+            Call(
+                method="POST",
+                path=path("/v1/webhook-deliveries/{delivery_id}/cancel", delivery_id=delivery_id),
                 query=query(dry_run=dry_run),
             ),
         )

@@ -1,0 +1,1 @@
+ALTER TABLE webhooks.endpoint DROP COLUMN authentication, DROP COLUMN sealed_authentication;

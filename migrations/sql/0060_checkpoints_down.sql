@@ -1,0 +1,1 @@
+DROP TABLE coalition.log_leaf;

@@ -1,0 +1,167 @@
+"""Payments of runs and what became of them, as banks and people say: due, partly paid, paid, returned or rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from coalition import programme
+from kit import ids, outbox
+from kit.db import Session
+from kit.errors import NotFound
+from settlement import runs, statements
+from settlement.runs import Payment, Run
+
+LOCK = "settlement.payments"  # one at a time: what is booked for a payment hangs on what was before
+DUE, PARTLY_PAID, PAID, RETURNED, REJECTED = "due", "partly_paid", "paid", "returned", "rejected"
+BOOKED, UNMATCHED = "booked", "unmatched"
+
+
+class PaymentNotFound(NotFound):
+    code = "payment_not_found"
+    title = "Payment not found"
+    description = "No settlement run has a payment with this id."
+    remedy = "Show the run with `coalition settlement show`, and use the id of one of its payments."
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A payment and how it stands: `paid_minor` of it came, and `reason` is the bank's, why it came back or won't go.
+
+    `last_change` is the kind of its last one.
+    """
+
+    payment: Payment
+    run_id: UUID
+    run_state: str
+    paid_minor: int
+    last_change: str | None
+    reason: str | None
+
+    @property
+    def open_minor(self) -> int:
+        """What is still to be paid."""
+        return max(self.payment.amount_minor - self.paid_minor, 0)
+
+    @property
+    def status(self) -> str:
+        """`due`, `partly_paid`, `paid`, `returned` or `rejected`."""
+        if not self.open_minor:
+            return PAID
+        if self.last_change in (RETURNED, REJECTED):
+            return self.last_change
+        return PARTLY_PAID if self.paid_minor > 0 else DUE
+
+
+@dataclass(frozen=True)
+class Change:
+    """What becomes of a payment: `kind` as settlement.payment_change has it, `amount_minor` with its sign."""
+
+    payment_id: UUID
+    kind: str
+    amount_minor: int
+    bank_entry_id: UUID | None
+    found_by: str
+    reason: str | None = None
+
+
+_SELECT = """
+    SELECT p.payment_id, p.payer_id, p.payee_id, p.currency, p.amount_minor, p.run_id, r.state,
+           coalesce(c.paid_minor, 0) AS paid_minor, c.last_change, c.reason
+    FROM settlement.run_payment p JOIN settlement.run r USING (run_id)
+    CROSS JOIN LATERAL (
+        SELECT sum(amount_minor)::bigint AS paid_minor, (array_agg(kind ORDER BY n DESC))[1] AS last_change,
+               (array_agg(reason ORDER BY n DESC))[1] AS reason
+        FROM settlement.payment_change WHERE payment_id = p.payment_id
+    ) c
+"""
+
+
+def reference(payment_id: UUID) -> str:
+    """How a payment is called on its way through banks: its id in letters that they take."""
+    return ids.show(ids.PAYMENT, payment_id).upper().replace("_", "-")
+
+
+def find(session: Session, where: str, **values: Any) -> list[Standing]:
+    """How the payments stand that `where` says, of `p` and its run `r`, in the order of runs and payments."""
+    rows = session.execute(text(f"{_SELECT} WHERE {where} ORDER BY p.run_id, p.n"), values)
+    return [
+        Standing(Payment(*row[:5]), row.run_id, row.state, row.paid_minor, row.last_change, row.reason) for row in rows
+    ]
+
+
+def of_run(session: Session, run_id: UUID) -> list[Standing]:
+    """How a run's payments stand, in order."""
+    return find(session, "p.run_id = :run_id", run_id=run_id)
+
+
+def get(session: Session, payment_id: UUID) -> Standing:
+    """How one payment stands; raises PaymentNotFound."""
+    found = find(session, "p.payment_id = :id", id=payment_id)
+    if not found:
+        raise PaymentNotFound("there is no such payment")
+    return found[0]
+
+
+def write_down(session: Session, change: Change, *, at: datetime, by: str) -> bool:
+    """Write down what became of a payment; a rejection only once. Returns whether it was written."""
+    made = session.execute(
+        text("""
+            INSERT INTO settlement.payment_change (payment_id, kind, amount_minor, bank_entry_id, found_by, reason, at,
+                                                   by)
+            VALUES (:payment_id, :kind, :amount_minor, :bank_entry_id, :found_by, :reason, :at, :by)
+            ON CONFLICT (payment_id) WHERE kind = 'rejected' DO NOTHING
+        """),
+        {**vars(change), "at": at, "by": by},
+    )
+    return made.rowcount == 1
+
+
+def paid_runs(session: Session) -> list[UUID]:
+    """The instructed runs all of whose payments are paid, in order."""
+    rows = session.scalars(
+        text("""
+            SELECT r.run_id FROM settlement.run r
+            WHERE r.state = 'instructed' AND NOT EXISTS (
+                SELECT FROM settlement.run_payment p WHERE p.run_id = r.run_id AND p.amount_minor > coalesce(
+                    (SELECT sum(c.amount_minor) FROM settlement.payment_change c WHERE c.payment_id = p.payment_id), 0))
+            ORDER BY r.run_id
+        """)
+    )
+    return list(rows)
+
+
+def unpaid_again(session: Session, payment_ids: Collection[UUID]) -> dict[UUID, Standing]:
+    """The settled runs of payments that are no longer paid, each with the first of these."""
+    found = find(session, "p.payment_id = ANY(:ids) AND r.state = 'settled'", ids=list(payment_ids))
+    return {one.run_id: one for one in reversed(found) if one.status != PAID}
+
+
+def tell(session: Session, run: Run, *, now: datetime) -> None:
+    """Tell payers and payees, but for the coalition, of a run's payments."""
+    current = programme.get(session)
+    parties = statements.parties(session)
+    for payment in runs.payments(session, run.run_id):
+        for partner_id in (payment.payer_id, payment.payee_id):
+            if partner_id != current.programme_id:
+                data = {
+                    "payment_id": payment.payment_id,
+                    "partner_id": partner_id,
+                    "payer": parties[payment.payer_id].code,
+                    "payee": parties[payment.payee_id].code,
+                    "currency": payment.currency,
+                    "amount_minor": payment.amount_minor,
+                    "first_day": run.first_day,
+                    "last_day": run.last_day,
+                    "payment_reference": reference(payment.payment_id),
+                }
+                event = outbox.Event(
+                    type="settlement.payment_due", subject_id=partner_id, partner_id=partner_id,
+                    occurred_at=current.time(now), data=data,
+                )  # fmt: skip
+                outbox.append(session, event)
