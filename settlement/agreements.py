@@ -170,18 +170,41 @@ def draft(
         currency = programme.get(session).currency
         base = Agreement(ids.new(), partner_id, version, since, until, currency, Fraction(0), now)
         wanted = replace(base, **_exact(terms))
+        _refuse_contradictions(wanted)
     else:
         base = replace(
             before, agreement_id=ids.new(), version=version, since=since, until=until, created_at=now, revision=1
         )
-        wanted = _with(base, terms)
-    _refuse_contradictions(wanted)
+        wanted = with_terms(base, terms)
     if wanted.funding == ON_EARN and since < open_day:
         raise DayIsOver(
             f"funding {ON_EARN} begins on {open_day} or later: nobody paid for the points that were issued before",
             open_day=open_day,
         )
     return before, wanted
+
+
+def with_terms(base: Agreement, changes: AgreementTerms) -> Agreement:
+    """`base` with `changes`, not written down.
+
+    Raises PriceMissing where what it takes over is in another currency, ContradictoryTerms.
+    """
+    if changes.get("currency", base.currency) != base.currency:
+        missing = [
+            term.name
+            for term in TERMS
+            if term.is_money and term.name not in changes and getattr(base, term.name) != term.default
+        ]
+        if missing:
+            raise PriceMissing(f"in another currency, name again: {', '.join(missing)}", missing=missing)
+    wanted = replace(base, **_exact(changes))
+    _refuse_contradictions(wanted)
+    return wanted
+
+
+def without_cover(one: Agreement) -> Agreement:
+    """The agreement without deposit and limit, which price nothing, and so need no amount in another currency."""
+    return replace(one, deposit_minor=0, exposure_limit_minor=None)
 
 
 def correct(
@@ -200,8 +223,7 @@ def correct(
     open_day = dated.take_turn(session)
     before = get(session, agreement_id)
     check(before.revision, expected_version)
-    wanted = _with(before, changes)
-    _refuse_contradictions(wanted)
+    wanted = with_terms(before, changes)
     made = before if wanted == before else _replace(session, before, wanted, open_day=open_day)
     audit.append(session, act, "agreement.corrected", made, **made.facts, **_changed(before, made))
     return made
@@ -287,19 +309,6 @@ def _agreement(row: Row[Any]) -> Agreement:
 
 def _exact(terms: AgreementTerms) -> dict[str, Any]:
     return {name: agreement_terms.exact(value) for name, value in terms.items()}
-
-
-def _with(base: Agreement, changes: AgreementTerms) -> Agreement:
-    """`base` with `changes`; raises PriceMissing where what it takes over is in another currency."""
-    if changes.get("currency", base.currency) != base.currency:
-        missing = [
-            term.name
-            for term in TERMS
-            if term.is_money and term.name not in changes and getattr(base, term.name) != term.default
-        ]
-        if missing:
-            raise PriceMissing(f"in another currency, name again: {', '.join(missing)}", missing=missing)
-    return replace(base, **_exact(changes))
 
 
 def _refuse_contradictions(wanted: Agreement) -> None:

@@ -31,13 +31,14 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Result, text
 
 from coalition import business_days, programme
 from kit import ids
 from kit.db import Session, allow_long_statements, raw
 from kit.row_streams import lines_out, rows_out
 from settlement import cycles, netting
+from settlement.supposed import AGREED, SUPPOSED, Supposed
 
 WITH_LINES = ("redemption", "issue", "breakage")
 NO_LINES = sha256().digest()
@@ -81,7 +82,7 @@ class Kept(Obligation):
 
 # The agreement that a lot's issuer had, as far as it was made until the day that is settled.
 _AGREEMENT = """
-    JOIN settlement.agreement a ON a.partner_id = m.issuer_id AND a.valid @> m.issued_on
+    JOIN {terms} a ON a.partner_id = m.issuer_id AND a.valid @> m.issued_on
         AND coalesce(a.agreed_on, lower(a.valid)) <= {day}
 """
 # Between whom money follows what moved, and for which price, in minor units.
@@ -117,7 +118,7 @@ _MOVED = """
     WHERE m.kind <> 'redemption' OR m.partner_id = m.issuer_id
 """
 _CYCLE = """
-    coalesce((SELECT a.cycle FROM settlement.agreement a
+    coalesce((SELECT a.cycle FROM {terms} a
               WHERE a.partner_id = {party} AND a.valid @> {day} AND coalesce(a.agreed_on, lower(a.valid)) <= {day}),
              'daily')
 """
@@ -132,7 +133,7 @@ def _sql(template: str, **names: str) -> str:
 
 # Places of SQLAlchemy here, of the driver below.
 _BOUND = {"day": "CAST(:day AS date)", "fund": "CAST(:fund AS uuid)", "late": "CAST(:late AS date[])"}
-_OBLIGATIONS = text(_sql(
+_OBLIGATIONS = _sql(
     """
     WITH moved AS MATERIALIZED ({moved}),
     priced AS (
@@ -163,29 +164,30 @@ _OBLIGATIONS = text(_sql(
     """,
     moved=_MOVED, left_out=_LEFT_OUT, agreement=_AGREEMENT, payer=_PAYER, payee=_PAYEE, price=_PRICE, source="flows_on",
     payer_cycle=_sql(_CYCLE, party="payer_id"), payee_cycle=_sql(_CYCLE, party="payee_id"), **_BOUND,
-))  # fmt: skip
+)  # fmt: skip
 # A partner's terms on the last day of a cycle, or, if none are in force any more, the last it had; the minimum is for
 # whose cycle it is.
-_CYCLE_TERMS = text("""
+_CYCLE_TERMS = """
     SELECT DISTINCT ON (a.partner_id) a.partner_id, a.agreement_id, a.currency, a.vat_percent,
            CASE WHEN a.valid @> CAST(:day AS date) AND a.cycle = :cycle THEN a.fee_minimum_minor ELSE 0 END AS minimum
-    FROM settlement.agreement a
+    FROM {terms} a
     WHERE lower(a.valid) <= :day AND coalesce(a.agreed_on, lower(a.valid)) <= :day
     ORDER BY a.partner_id, lower(a.valid) DESC
-""")
+"""
 _CYCLE_FEES = text("""
     SELECT o.payer_id, o.currency, sum(o.amount_minor)::bigint AS amount_minor FROM settlement.obligation o
     WHERE o.kind = 'fee' AND o.cycle = :cycle AND o.day >= :first AND o.day < :day GROUP BY 1, 2
 """)
 
 
-def calculate(session: Session, day: date) -> list[Obligation]:
+def calculate(session: Session, day: date, supposed: Supposed | None = None) -> list[Obligation]:
     """All obligations of a closed day, in the order of their keys; what is set aside has been marked before.
 
-    Writes nothing. Of the earlier days of a cycle the fees have to be kept.
+    Writes nothing. Of the earlier days of a cycle the fees have to be kept; `supposed` terms bring theirs.
     """
     fund = programme.get(session).programme_id
-    rows = session.execute(_OBLIGATIONS, {"day": day, "fund": fund, "late": _late_days(session, day)})
+    bound = {"day": day, "fund": fund, "late": _late_days(session, day)}
+    rows = _execute(session, _OBLIGATIONS, bound, supposed)
     found = [
         Obligation(
             row.day, row.payer_id, row.payee_id, row.kind, row.agreement_id, row.currency, row.points,
@@ -194,8 +196,14 @@ def calculate(session: Session, day: date) -> list[Obligation]:
         for row in rows
     ]  # fmt: skip
     for cycle in cycles.ending_on(day):
-        found += _cycle_ends(session, day, cycle, fund, found)
+        found += _cycle_ends(session, day, cycle, fund, found, supposed)
     return sorted(found, key=lambda one: one.key)
+
+
+def _execute(session: Session, statement: str, bound: dict[str, Any], supposed: Supposed | None) -> Result[Any]:
+    if supposed is None:
+        return session.execute(text(_sql(statement, terms=AGREED)), bound)
+    return session.execute(text(_sql(statement, terms=SUPPOSED)), {**bound, "supposed": supposed.terms})
 
 
 def _late_days(session: Session, day: date) -> list[date]:
@@ -205,17 +213,22 @@ def _late_days(session: Session, day: date) -> list[date]:
     return [] if first is None else [one for one in business_days.closed_after(session, first - ONE_DAY) if one < day]
 
 
-def _cycle_ends(session: Session, day: date, cycle: str, fund: UUID, today: list[Obligation]) -> list[Obligation]:
+def _cycle_ends(
+    session: Session, day: date, cycle: str, fund: UUID, today: list[Obligation], supposed: Supposed | None
+) -> list[Obligation]:
     """What the fees of a cycle lack of their minimum, and the tax on all of them."""
-    span = {"first": cycles.span(cycle, day).first, "day": day, "cycle": cycle}
+    first = cycles.span(cycle, day).first
     fees: Counter[tuple[UUID, str]] = Counter()
-    for payer_id, currency, amount in session.execute(_CYCLE_FEES, span):
+    span = {"first": first, "day": day, "cycle": cycle}
+    for payer_id, currency, amount in (
+        supposed.fees_of(cycle, first, day) if supposed else session.execute(_CYCLE_FEES, span)
+    ):
         fees[payer_id, currency] += amount
     for one in today:
         if (one.kind, one.cycle) == ("fee", cycle):
             fees[one.payer_id, one.currency] += one.amount_minor
     found = []
-    for terms in session.execute(_CYCLE_TERMS, {"day": day, "cycle": cycle}):
+    for terms in _execute(session, _CYCLE_TERMS, {"day": day, "cycle": cycle}, supposed):
         partner_id = terms.partner_id
         for currency in {of for payer_id, of in fees if payer_id == partner_id} | {terms.currency}:
             charged = fees[partner_id, currency]
@@ -248,7 +261,7 @@ _SHARES = _sql(
             ) <= amount_minor - sum(floor(exact)) OVER (PARTITION BY obligation_id))::int)::bigint AS amount_minor
     FROM priced
     """,
-    moved=_MOVED, left_out=_LEFT_OUT, agreement=_AGREEMENT, payer=_PAYER, payee=_PAYEE, price=_PRICE,
+    moved=_MOVED, left_out=_LEFT_OUT, agreement=_AGREEMENT, terms=AGREED, payer=_PAYER, payee=_PAYEE, price=_PRICE,
     source="flow_lines_on", order="issued_on, posted_on, txn_id, seq",
     day="CAST(%(day)s AS date)", fund="CAST(%(fund)s AS uuid)", late="CAST(%(late)s AS date[])",
     ids="%(ids)s::uuid[]", kinds="%(kinds)s::text[]", agreements="%(agreements)s::uuid[]",

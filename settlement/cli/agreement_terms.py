@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,15 +18,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def term_options(*, but: Term | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def term_options(
+    *, but: Term | None = None, only: Collection[str] | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Give a command an option for each term `but` one, and `--no-…` for what an agreement may be without.
 
-    The command hands them to `named`.
+    With `only`, for the terms of these names. The command hands them to `named`.
     """
 
     def given(command: Callable[P, R]) -> Callable[P, R]:
         for term in reversed(TERMS):
-            if term is not but:
+            if term is not but and (only is None or term.name in only):
                 command = _option(term)(command)
         return command
 

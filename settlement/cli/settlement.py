@@ -14,6 +14,7 @@ from settlement import nightly, standing
 from settlement.cli import figures
 from settlement.cli.accounting import journal
 from settlement.cli.proofs import proof, verify
+from settlement.cli.what_if import what_if
 from settlement.nightly import SettledDay
 from settlement.run_failures import RunFailure
 
@@ -87,3 +88,4 @@ for _command in (
 settlement.add_command(journal)
 settlement.add_command(proof)
 settlement.add_command(verify)
+settlement.add_command(what_if)

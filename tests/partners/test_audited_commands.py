@@ -139,6 +139,7 @@ OTHERS = {
     "batch list", "member find", "member show", "member explain", "certify", "sandbox partner",
     "key list", "up", "db migrate", "db distribute", "replay", "demo", "listen", "webhooks check-receiver",
     "webhooks status", "seal new-key", "seal witness", "seal gather", "settlement proof", "settlement verify",
+    "settlement what-if",
 }  # fmt: skip
 
 
