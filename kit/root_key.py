@@ -6,6 +6,7 @@ So another secret key can take the place of the first, and what was made before 
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Sequence
@@ -152,7 +153,7 @@ def retire(session: Session, key_id: str, *, now: datetime) -> None:
     )
 
 
-_REWRITES, _BETWEEN_S = 5, 0.1
+_REWRITES, _BETWEEN_S = 50, 0.1
 
 
 def rewrite(url: str) -> None:
@@ -162,14 +163,30 @@ def rewrite(url: str) -> None:
     """
     with connected(url) as owner:
         owner.execute("SET lock_timeout = '5s'")
+        said: list[str] = []
+        owner.add_notice_handler(lambda notice: said.append(notice.message_detail or ""))
         try:
-            # More than once: whoever connects to the server at that moment is taken for somebody who may see the row
-            # still, so PostgreSQL keeps it.
-            for number in range(_REWRITES):
-                time.sleep(_BETWEEN_S if number else 0)
-                owner.execute("VACUUM FULL kit.root_key")
+            # As often as it takes: PostgreSQL keeps a row while somebody may see it still, and takes whoever connects
+            # at that moment for one of them.
+            for _ in range(_REWRITES):
+                said.clear()
+                owner.execute("VACUUM (FULL, VERBOSE) kit.root_key")
+                if not _kept_dead_rows(said):
+                    return
+                time.sleep(_BETWEEN_S)
+            raise _in_use()
         except psycopg.errors.LockNotAvailable:
-            raise RootKeyInUse(
-                "the key opens nothing any more, but the table's file still contains it, because a dump or another "
-                "long transaction reads the table; run the command again when that is done"
-            ) from None
+            raise _in_use() from None
+
+
+def _kept_dead_rows(said: list[str]) -> bool:
+    """Whether VACUUM left dead rows where they are; how many is the first number of its details, in any language."""
+    found = [number.group() for detail in said if (number := re.search(r"\d+", detail))]
+    return not found or any(number != "0" for number in found)
+
+
+def _in_use() -> RootKeyInUse:
+    return RootKeyInUse(
+        "the key opens nothing any more, but the table's file still contains it, because a dump or another long "
+        "transaction reads the table; run the command again when that is done"
+    )

@@ -189,6 +189,22 @@ def test_a_retirement_killed_before_the_file_was_written_anew_goes_on(operator: 
         assert not holds(owner, wrapped)
 
 
+def test_a_key_that_a_transaction_may_still_see_is_said_to_be_in_the_file(operator: Operator) -> None:
+    first, url = operator.in_place, str(operator.world.settings.database_url)
+    with psycopg.connect(url) as reader, psycopg.connect(url, autocommit=True) as owner:
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        ((wrapped,),) = owner.execute("SELECT wrapped FROM kit.root_key").fetchall()
+        reader.execute("SELECT count(*) FROM kit.event")  # its snapshot is from before, and it locks no key
+        operator.rotate()
+        assert "still contains it" in operator.refused("retire", first.key_id, *WHY)
+        owner.execute("CHECKPOINT")
+        assert holds(owner, wrapped)
+        reader.rollback()
+        assert "was retired on" in operator.refused("retire", first.key_id)
+        owner.execute("CHECKPOINT")
+        assert not holds(owner, wrapped)
+
+
 def holds(owner: psycopg.Connection, wrapped: bytes) -> bool:
     """Whether these bytes are in the file of the table of root keys."""
     row = owner.execute("SELECT pg_read_binary_file(pg_relation_filepath('kit.root_key'))").fetchone()
