@@ -129,6 +129,21 @@ EVENT_TYPES = {
             ),
         ),
         EventType(
+            "settlement.payment_covered",
+            "The coalition pays a settlement payment in the place of its payer, which is in default.",
+            (
+                of.PAYMENT_ID,
+                of.PARTNER_ID,
+                of.PAYER,
+                of.PAYEE,
+                of.CURRENCY,
+                of.AMOUNT_MINOR,
+                of.FIRST_DAY,
+                of.LAST_DAY,
+                of.PAYMENT_REFERENCE,
+            ),
+        ),
+        EventType(
             "settlement.exposure_warning",
             "What you owe and did not fund yet reached 80 % of your limit.",
             (of.PARTNER_ID, of.CURRENCY, of.EXPOSURE, of.EXPOSURE_LIMIT),

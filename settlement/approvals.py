@@ -9,7 +9,7 @@ from kit import audit, ids
 from kit.audit import Act, Actor
 from kit.db import Session, wait_for_lock
 from kit.errors import Conflict, Forbidden
-from settlement import payments, policies, runs
+from settlement import defaults, payments, policies, runs
 from settlement.runs import ABANDONED, APPROVED, CALCULATED, INSTRUCTED, SETTLED, Change, Run
 
 CLOCK = "clock"
@@ -54,6 +54,7 @@ def approve(session: Session, act: Act, *, run_id: UUID) -> Run:
 
     Raises RunNotFound, WrongState, PersonMissing, and SamePerson for whoever approved it before.
     """
+    wait_for_lock(session, payments.LOCK)
     found = in_state(session, run_id, CALCULATED)
     by_a_person(act.actor)
     before = [change.by for change in runs.changes(session, run_id) if change.state == APPROVED]
@@ -65,6 +66,7 @@ def approve(session: Session, act: Act, *, run_id: UUID) -> Run:
     if is_enough:
         made = runs.enter(session, found, APPROVED)
         payments.tell(session, made, now=act.now)
+        defaults.cover_open(session, at=act.now, by=act.decider)
     audit.append(session, act, "settlement.approved", made, state=made.state)
     return made
 
@@ -98,7 +100,7 @@ def abandon(session: Session, act: Act, *, run_id: UUID) -> Run:
     found = in_state(session, run_id, CALCULATED, APPROVED)
     by_a_person(act.actor)
     audit.require_reason(act)
-    if any(one.paid_minor for one in payments.of_run(session, run_id)):
+    if payments.is_money_booked(session, run_id):
         raise MoneyBooked("money is booked for payments of this run")
     runs.note(session, found, Change.into(ABANDONED, act))
     again = runs.open_attempt(session, found, at=act.now, by=act.decider)

@@ -4,7 +4,8 @@
 
 - Points outstanding count where they are funded on burn, at the redemption price of the agreement they were issued
   under: each of them may be burned elsewhere tomorrow. Funded on earn they don't: they were charged when issued.
-- Owed and not paid are its obligations of every kind in runs that are not settled. What others owe it is not set off:
+- Owed and not paid are its obligations of every kind in runs that are not settled, and what was paid in its place since
+  it is in default. What others owe it is not set off:
   whoever stops paying is not sure to be paid.
 - Owed since is what days that are not settled yet, the open one included, will charge it for points: redemption
   prices on burn, issue prices on earn.
@@ -136,6 +137,15 @@ def _unpaid(session: Session) -> dict[Key, int]:
                 UNION ALL
                 SELECT p.payer_id, p.currency, -c.amount_minor FROM r JOIN settlement.run_payment p USING (run_id)
                 JOIN settlement.payment_change c USING (payment_id)
+                UNION ALL
+                -- What others paid in its place it owes all the same.
+                SELECT p.payer_id, p.currency, least(v.amount_minor, greatest(
+                    v.amount_minor - p.amount_minor + coalesce((
+                        SELECT sum(c.amount_minor) FROM settlement.payment_change c
+                        WHERE c.payment_id = p.payment_id), 0), 0))
+                FROM (SELECT payment_id, sum(amount_minor) AS amount_minor FROM settlement.cover GROUP BY 1) v
+                JOIN settlement.run_payment p USING (payment_id) JOIN settlement.run x USING (run_id)
+                WHERE x.state <> 'abandoned'
             )
             SELECT payer_id, currency, sum(amount_minor)::bigint FROM owed GROUP BY 1, 2
         """)

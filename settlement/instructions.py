@@ -156,33 +156,40 @@ def _kept(session: Session, run: Run, payer_id: UUID | None) -> _File | None:
 def _of_file(session: Session, file: _File) -> list[_Wanted]:
     rows = session.execute(
         text("""
-            SELECT p.payment_id, p.payer_id, p.payee_id, p.currency, i.amount_minor, i.end_to_end_id
+            SELECT p.payment_id, CASE WHEN EXISTS (
+                       SELECT FROM settlement.cover c WHERE c.payment_id = p.payment_id AND NOT c.by_hand
+                   ) THEN CAST(:fund AS uuid) ELSE p.payer_id END,
+                   p.payee_id, p.currency, i.amount_minor, i.end_to_end_id
             FROM settlement.instructed_payment i JOIN settlement.run_payment p USING (payment_id)
             WHERE i.message_id = :message_id ORDER BY p.n
         """),
-        {"message_id": file.message_id},
+        {"message_id": file.message_id, "fund": programme.get(session).programme_id},
     )
     return [_Wanted(*row) for row in rows]
 
 
 def _due(session: Session, run: Run, payer_id: UUID | None) -> list[_Wanted]:
     """What the payer, or all payers, have to pay still. Raises NothingToPay, InAnotherFile."""
+    fund = programme.get(session).programme_id
     unpaid = [one for one in payments.of_run(session, run.run_id) if one.status != PAID]
-    due = [one for one in unpaid if payer_id in (None, one.payment.payer_id)]
-    if not due:
-        known = statements.parties(session)
-        payers = sorted({known[one.payment.payer_id].code for one in unpaid})
-        who = ", ".join(payers[:MOST_NAMED]) or "nobody"
-        raise NothingToPay(f"this payer has nothing left to pay in the run; still to pay: {who}", payers=payers)
-    other = session.scalar(
-        text("SELECT message_id FROM settlement.instructed_payment WHERE payment_id = ANY(:ids) LIMIT 1"),
+    due = [one for one in unpaid if payer_id in (None, one.paid_by(fund))]
+    rows = session.execute(
+        text("SELECT payment_id, message_id FROM settlement.instructed_payment WHERE payment_id = ANY(:ids)"),
         {"ids": [one.payment.payment_id for one in due]},
     )
-    if other is not None:
+    file_of: dict[UUID, str] = {row.payment_id: row.message_id for row in rows}
+    # What the coalition covers of another's file it pays by hand.
+    due = [one for one in due if not (one.is_covered and one.payment.payment_id in file_of)]
+    if not due:
+        known = statements.parties(session)
+        payers = sorted({known[one.paid_by(fund)].code for one in unpaid})
+        who = ", ".join(payers[:MOST_NAMED]) or "nobody"
+        raise NothingToPay(f"this payer has nothing left to pay in the run; still to pay: {who}", payers=payers)
+    if other := next((file_of[one.payment.payment_id] for one in due if one.payment.payment_id in file_of), None):
         raise InAnotherFile(f"the payment file {other} has a payment of these already", message_id=other)
     return [
         _Wanted(
-            one.payment.payment_id, one.payment.payer_id, one.payment.payee_id, one.payment.currency, one.open_minor,
+            one.payment.payment_id, one.paid_by(fund), one.payment.payee_id, one.payment.currency, one.open_minor,
             payments.reference(one.payment.payment_id),
         )
         for one in due
@@ -197,8 +204,9 @@ def _new_file(session: Session, run: Run, payer_id: UUID | None, execute_on: dat
     if not today <= execution_date <= last:
         raise ExecutionDateRefused(f"give a day from {today} to {last} to execute the payments on")
     name = _names(session, {payer_id or current.programme_id})[payer_id or current.programme_id][0]
-    # Its number: that of the payer's first payment in the run, 0 for all payers.
-    payers = [one.payer_id for one in runs.payments(session, run.run_id)]
+    # Its number: that of the payer's first payment in the run, 0 for all payers. The coalition, which may cover
+    # payments of others only, comes last.
+    payers = [*(one.payer_id for one in runs.payments(session, run.run_id)), current.programme_id]
     number = 0 if payer_id is None else payers.index(payer_id) + 1
     message_id = f"{ids.show(ids.SETTLEMENT_RUN, run.run_id).rpartition('_')[2].upper()}-{number:03X}"
     return _File(message_id, payer_id, name, execution_date, now.replace(microsecond=0))

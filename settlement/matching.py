@@ -1,7 +1,7 @@
 """Which payments a bank's entry is for: by end-to-end id, by reference, as a whole group, by amount; or none is found.
 
 A payment is looked for on one account only, so that it never counts twice: the coalition's where the coalition pays or
-is paid, otherwise its payer's.
+is paid, or covers for a partner in default, otherwise its payer's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def find(session: Session, entry: BankEntry, *, fund: UUID) -> list[Change]:
 def is_forward(entry: BankEntry, standing: Standing, *, fund: UUID) -> bool | None:
     """Whether the entry's money goes the payment's way or comes back; None: it can't be of this payment."""
     one = standing.payment
-    where = fund if fund in (one.payer_id, one.payee_id) else one.payer_id
+    payer_id = standing.paid_by(fund)
+    where = fund if fund in (payer_id, one.payee_id) else payer_id
     if entry.owner_id != where or entry.currency != one.currency or standing.run_state not in _PAID_IN:
         return None
     return entry.is_credit == (one.payee_id == where)

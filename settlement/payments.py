@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,10 +16,11 @@ from kit.db import Session
 from kit.errors import NotFound
 from settlement import runs, statements
 from settlement.runs import Payment, Run
+from settlement.statements import Party
 
 LOCK = "settlement.payments"  # one at a time: what is booked for a payment hangs on what was before
 DUE, PARTLY_PAID, PAID, RETURNED, REJECTED = "due", "partly_paid", "paid", "returned", "rejected"
-BOOKED, UNMATCHED = "booked", "unmatched"
+BOOKED, UNMATCHED, COVERED = "booked", "unmatched", "covered"
 
 
 class PaymentNotFound(NotFound):
@@ -42,6 +43,11 @@ class Standing:
     paid_minor: int
     last_change: str | None
     reason: str | None
+    is_covered: bool = False
+
+    def paid_by(self, fund: UUID) -> UUID:
+        """Who pays: the payer, or the coalition where it covers for a partner in default (settlement.defaults)."""
+        return fund if self.is_covered else self.payment.payer_id
 
     @property
     def open_minor(self) -> int:
@@ -72,7 +78,8 @@ class Change:
 
 _SELECT = """
     SELECT p.payment_id, p.payer_id, p.payee_id, p.currency, p.amount_minor, p.run_id, r.state,
-           coalesce(c.paid_minor, 0) AS paid_minor, c.last_change, c.reason
+           coalesce(c.paid_minor, 0) AS paid_minor, c.last_change, c.reason,
+           EXISTS (SELECT FROM settlement.cover v WHERE v.payment_id = p.payment_id) AS is_covered
     FROM settlement.run_payment p JOIN settlement.run r USING (run_id)
     CROSS JOIN LATERAL (
         SELECT sum(amount_minor)::bigint AS paid_minor, (array_agg(kind ORDER BY n DESC))[1] AS last_change,
@@ -91,7 +98,8 @@ def find(session: Session, where: str, **values: Any) -> list[Standing]:
     """How the payments stand that `where` says, of `p` and its run `r`, in the order of runs and payments."""
     rows = session.execute(text(f"{_SELECT} WHERE {where} ORDER BY p.run_id, p.n"), values)
     return [
-        Standing(Payment(*row[:5]), row.run_id, row.state, row.paid_minor, row.last_change, row.reason) for row in rows
+        Standing(Payment(*row[:5]), row.run_id, row.state, row.paid_minor, row.last_change, row.reason, row.is_covered)
+        for row in rows
     ]
 
 
@@ -122,6 +130,16 @@ def write_down(session: Session, change: Change, *, at: datetime, by: str) -> bo
     return made.rowcount == 1
 
 
+def is_money_booked(session: Session, run_id: UUID) -> bool:
+    """Whether money that a bank booked is with payments of a run."""
+    there = text("""
+        SELECT EXISTS (SELECT FROM settlement.run_payment p JOIN settlement.payment_change c USING (payment_id)
+                       WHERE p.run_id = :run_id AND c.bank_entry_id IS NOT NULL
+                       GROUP BY p.payment_id HAVING sum(c.amount_minor) <> 0)
+    """)
+    return bool(session.scalar(there, {"run_id": run_id}))
+
+
 def paid_runs(session: Session) -> list[UUID]:
     """The instructed runs all of whose payments are paid, in order."""
     rows = session.scalars(
@@ -144,24 +162,30 @@ def unpaid_again(session: Session, payment_ids: Collection[UUID]) -> dict[UUID, 
 
 def tell(session: Session, run: Run, *, now: datetime) -> None:
     """Tell payers and payees, but for the coalition, of a run's payments."""
-    current = programme.get(session)
     parties = statements.parties(session)
     for payment in runs.payments(session, run.run_id):
-        for partner_id in (payment.payer_id, payment.payee_id):
-            if partner_id != current.programme_id:
-                data = {
-                    "payment_id": payment.payment_id,
-                    "partner_id": partner_id,
-                    "payer": parties[payment.payer_id].code,
-                    "payee": parties[payment.payee_id].code,
-                    "currency": payment.currency,
-                    "amount_minor": payment.amount_minor,
-                    "first_day": run.first_day,
-                    "last_day": run.last_day,
-                    "payment_reference": reference(payment.payment_id),
-                }
-                event = outbox.Event(
-                    type="settlement.payment_due", subject_id=partner_id, partner_id=partner_id,
-                    occurred_at=current.time(now), data=data,
-                )  # fmt: skip
-                outbox.append(session, event)
+        tell_of(session, run, payment, "settlement.payment_due", parties=parties, now=now)
+
+
+def tell_of(
+    session: Session, run: Run, payment: Payment, what: str, *, parties: Mapping[UUID, Party], now: datetime
+) -> None:
+    """Tell payer and payee, but for the coalition, `what` became of a payment: an event's type."""
+    current = programme.get(session)
+    for partner_id in (payment.payer_id, payment.payee_id):
+        if partner_id != current.programme_id:
+            data = {
+                "payment_id": payment.payment_id,
+                "partner_id": partner_id,
+                "payer": parties[payment.payer_id].code,
+                "payee": parties[payment.payee_id].code,
+                "currency": payment.currency,
+                "amount_minor": payment.amount_minor,
+                "first_day": run.first_day,
+                "last_day": run.last_day,
+                "payment_reference": reference(payment.payment_id),
+            }
+            event = outbox.Event(
+                type=what, subject_id=partner_id, partner_id=partner_id, occurred_at=current.time(now), data=data
+            )
+            outbox.append(session, event)

@@ -9,7 +9,7 @@ from uuid import UUID
 from kit import ids
 from kit.audit import Act
 from kit.db import Session
-from settlement import approvals, payments, runs
+from settlement import approvals, defaults, payments, runs
 from settlement.runs import Change, Run
 
 ALL_PAID = "all payments are paid"
@@ -42,5 +42,6 @@ def follow(session: Session, act: Act, payment_ids: Collection[UUID]) -> Progres
         said = f"{shown} is {standing.status}" + (f": {standing.reason}" if standing.reason else "")
         change = Change(runs.INSTRUCTED, act.now, act.decider, said[:500])
         reopened.append(runs.note(session, locked[run_id], change))
+    defaults.cover_open(session, at=act.now, by=act.decider)  # of what came back
     settled = [approvals.settle(session, replace(act, reason=ALL_PAID), run_id=run_id) for run_id in paid]
     return Progress(settled, reopened)

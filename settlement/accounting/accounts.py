@@ -20,14 +20,16 @@ from settlement.kinds import KINDS
 LONGEST_FILE_BYTES = 1_000_000
 LONGEST_ACCOUNT = 200
 COALITION = "coalition"
-BANK, TRANSIT, CLEARING = MONEY = ("bank", "transit", "clearing")
+BANK, TRANSIT, CLEARING, COVER = MONEY = ("bank", "transit", "clearing", "cover")
 OWES, RECEIVES = "owes", "receives"
 ROLES = (*MONEY, *(f"{side}_{kind}" for side in (OWES, RECEIVES) for kind in KINDS))
 _ROOTS = ("Assets", "Liabilities", "Equity", "Income", "Expenses")
 _PLACE = re.compile(r"\{company\}")
 
-# What somebody owes stands in `clearing` until it is paid; money on its way stands in `transit`.
-_MONEY = {BANK: "Assets:{company}:Bank", TRANSIT: "Assets:{company}:Transit", CLEARING: "Assets:{company}:Settlement"}
+# What somebody owes stands in `clearing` until it is paid, money on its way in `transit`, and what the coalition paid
+# in the place of a partner in default in `cover`.
+_MONEY = {BANK: "Assets:{company}:Bank", TRANSIT: "Assets:{company}:Transit", CLEARING: "Assets:{company}:Settlement",
+          COVER: "Liabilities:{company}:Default"}  # fmt: skip
 _WORDS = {
     "redemption": "Points:Redeemed", "issue": "Points:Issued", "breakage": "Points:Breakage", "fee": "Fees",
     "fee_minimum": "Fees:Minimum", "promotion": "Promotions", "adjustment": "Adjustments", "dispute": "Disputes",
@@ -43,6 +45,7 @@ PARTNER_DEFAULTS = {
 # that are outstanding.
 COALITION_DEFAULTS = {
     **PARTNER_DEFAULTS,
+    COVER: "Assets:{company}:Defaults",
     **{f"{side}_{kind}": "Liabilities:{company}:Fund" for side in (OWES, RECEIVES)
        for kind in ("redemption", "issue", "breakage")},
 }  # fmt: skip

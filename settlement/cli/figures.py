@@ -9,8 +9,8 @@ import click
 
 from kit.terminal import desk, one_line_errors, say
 from partners.cli.records import DAY, owner
+from settlement import defaults, flows, settled_days, statements, tables
 from settlement import exposure as exposures
-from settlement import flows, settled_days, statements, tables
 from settlement.accounting import breakage as breakages
 from settlement.accounting import liability as liabilities
 from settlement.accounting import movements as movement_rows
@@ -122,3 +122,15 @@ def exposure(*, partner_code: str | None, form: str, output: Path | None) -> Non
         found = [one for one in exposures.read(session) if wanted in (None, one.partner_id)]
         parties = statements.parties(session)
     put(exposures.table(found, parties), form, output)
+
+
+@click.command(
+    help="Print what was paid in the place of partners in default: from their deposits, and by the coalition."
+)
+@format_option
+@output_option
+@one_line_errors
+def claims(*, form: str, output: Path | None) -> None:
+    with desk() as ctx, ctx.database.reading() as session:
+        made = defaults.table(defaults.claims(session), statements.parties(session))
+    put(made, form, output)

@@ -1,6 +1,11 @@
-"""`coalition partner create`: a partner for real, which begins with onboarding, or at once, on the operator's word."""
+"""`coalition partner create` and `partner default`: the beginning with terms, and the end without payment.
+
+A partner for real begins with onboarding, or at once, on the operator's word.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import click
 
@@ -9,8 +14,8 @@ from kit import ids
 from kit.terminal import answer, desk, json_option, one_line_errors
 from partners import accounts
 from partners.cli.accounts import partner, shown
-from partners.cli.records import Decision, changing_terms, noted
-from settlement import agreements, terms
+from partners.cli.records import Decision, changing_terms, decided, noted, owner, report
+from settlement import agreements, defaults, terms
 from settlement.terms import Terms
 
 
@@ -63,6 +68,26 @@ def create_partner(
             act = decision.act(ctx)
             made = terms.take_on(session, act, code=code, name=name, terms=first, is_redeemer=not no_redeemer)
     answer(shown(made), f"{made.name} is {ids.show(ids.PARTNER, made.partner_id)}", as_json=as_json)
+
+
+@partner.command(
+    "default",
+    help=(
+        "Declare that CODE, which is suspended or has left, stopped paying. What it owes is paid from its deposit, "
+        "then by the coalition."
+    ),
+)
+@click.argument("code")
+@click.option("--approved-by", help="The second person, if the settlement policy asks for two.")
+@decided
+@json_option
+@one_line_errors
+def default_partner(*, code: str, approved_by: str | None, decision: Decision, as_json: bool) -> None:
+    with desk() as ctx, ctx.database.transaction() as session:
+        act = replace(decision.act(ctx), approved_by=approved_by)
+        made = defaults.declare(session, act, partner_id=owner(session, code))
+    said = f"{code} is in default since {made.declared_at:%Y-%m-%d %H:%M}, as {made.declared_by} decided"
+    report(made, f"{said}; payments covered: {made.covered}", as_json=as_json)
 
 
 def _terms(rate: str | None, price: str | None, *, issues: bool) -> Terms | None:

@@ -75,6 +75,7 @@ def _payment(one: Standing, names: dict[UUID, str]) -> dict[str, Any]:
         "reference": payments.reference(one.payment.payment_id),
         "status": one.status,
         "paid_minor": one.paid_minor,
+        "is_covered": one.is_covered,
         "reason": one.reason,
     }
 
@@ -85,7 +86,7 @@ def _told(one: Standing, names: dict[UUID, str]) -> str:
     return (
         f"  {names[payment.payer_id]} pays {names[payment.payee_id]} "
         f"{money.show(payment.amount_minor, payment.currency)}, {ids.show(ids.PAYMENT, payment.payment_id)}: "
-        f"{one.status}{why}"
+        f"{one.status}{why}{', covered for a partner in default' if one.is_covered else ''}"
     )
 
 

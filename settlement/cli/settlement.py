@@ -78,6 +78,7 @@ def status(*, as_json: bool) -> None:
 
 for _command in (
     figures.breakage,
+    figures.claims,
     figures.exposure,
     figures.liability,
     figures.matrix,

@@ -102,6 +102,8 @@ CHANGES: list[tuple[str, str]] = [
     ("settlement policy --approvals 1", "settlement.policy_changed"),
     ("settlement run 2026-03-03", "day.closed day.settled settlement.calculated"),
     ("seal publish {file}.days --key {log_key} --without-settlement", "log.extended"),
+    (f"partner suspend corner {' '.join(SAID)}", "partner.suspended"),
+    (f"partner default corner {' '.join(SAID)}", "partner.defaulted"),
     (f"partner leave corner {' '.join(TIMES)} {' '.join(SAID)}", "partner.leaving"),
     ("partner create third --onboarding", "partner.onboarded"),
     (f"partner abandon third {' '.join(SAID)}", "partner.abandoned"),
@@ -139,7 +141,7 @@ OTHERS = {
     "batch list", "member find", "member show", "member explain", "certify", "sandbox partner",
     "key list", "up", "db migrate", "db distribute", "replay", "demo", "listen", "webhooks check-receiver",
     "webhooks status", "seal new-key", "seal witness", "seal gather", "settlement proof", "settlement verify",
-    "settlement what-if",
+    "settlement what-if", "settlement claims",
 }  # fmt: skip
 
 

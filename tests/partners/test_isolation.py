@@ -57,6 +57,7 @@ ROWS = {
         VALUES (%(p)s, 'k', %(h)s, %(u)s, now())""",
     "partners.partner": """(partner_id, code, name, is_issuer, is_redeemer, created_at)
         VALUES (%(p)s, 'p' || left(replace(%(u)s::text, '-', ''), 30), 'P', true, true, now())""",
+    "settlement.partner_default": "VALUES (%(p)s, now(), 'ann', NULL, 'unpaid')",
     "partners.oauth_client": """(client_id, partner_id, scopes, created_at)
         VALUES ('co_client_' || left(replace(%(u)s::text, '-', ''), 22), %(p)s, '{}', now())""",
     "partners.oauth_grant": """(grant_id, client_id, subject_kind, subject_id, scopes, created_at)

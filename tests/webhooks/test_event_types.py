@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ from coalition import adjustments, closing, erasure, ledger, members, merges, pr
 from coalition.event_types import EVENT_TYPES, PERSONAL, fields_of, patterns
 from kit import ids, outbox
 from partners import lifecycle
-from settlement import agreements, approvals, entries, exposure, nightly, runs
+from settlement import agreements, approvals, defaults, entries, exposure, nightly, runs
 from tests import pin_events
 from tests.conftest import APPROVED, NOW, World, act
 
@@ -74,6 +75,7 @@ def make_one_of_each(world: World) -> None:
     with world.transaction() as session:
         for by in ("ann", "ben"):
             approvals.approve(session, act(by=by), run_id=runs.of_day(session, NOW.date()).run_id)
+        defaults.declare(session, replace(APPROVED, reason="a test"), partner_id=partner)
 
 
 def reach_a_limit(world: World) -> None:

@@ -505,6 +505,30 @@ class SettlementExposureWarning:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SettlementPaymentCovered:
+    """The coalition pays a settlement payment in the place of its payer, which is in default."""
+
+    # The payment.
+    payment_id: str
+    # The partner that the event concerns: you.
+    partner_id: str
+    # Who pays: a partner's code, or `coalition`.
+    payer: str
+    # Who is paid: a partner's code, or `coalition`.
+    payee: str
+    # The currency of the amounts (ISO 4217).
+    currency: str
+    # The amount in minor units, such as pence.
+    amount_minor: int
+    # The first business day that the payment settles.
+    first_day: date
+    # The last business day that the payment settles.
+    last_day: date
+    # What the payment is called at banks. Give it as the end-to-end id or in the remittance information.
+    payment_reference: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SettlementPaymentDue:
     """A settlement that you pay or receive money for was approved."""
 
@@ -609,6 +633,7 @@ OF_TYPE: dict[tuple[str, int], type[Any]] = {
     ("points.vested", 1): PointsVested,
     ("settlement.exposure_exceeded", 1): SettlementExposureExceeded,
     ("settlement.exposure_warning", 1): SettlementExposureWarning,
+    ("settlement.payment_covered", 1): SettlementPaymentCovered,
     ("settlement.payment_due", 1): SettlementPaymentDue,
     ("settlement.statement_ready", 1): SettlementStatementReady,
     ("webhook_endpoint.disabled", 1): WebhookEndpointDisabled,
