@@ -152,7 +152,7 @@ class _Answers:
 
     def __init__(self, session: Session, act: Act) -> None:
         self._session, self._at, self._by = session, act.now, act.decider
-        self._reasons: dict[UUID, tuple[int, str | None]] = {}
+        self._reasons: dict[tuple[UUID, str], tuple[int, str | None]] = {}
         self.items = self.new = 0
         self.changed: set[UUID] = set()
 
@@ -160,8 +160,8 @@ class _Answers:
         for status in pain002.read(file, largest_bytes=LARGEST_BYTES):
             self.items += 1
             self._take(status)
-        for payment_id, (_, reason) in self._reasons.items():
-            rejected = Change(payment_id, REJECTED, 0, None, "answer", reason)
+        for (payment_id, message_id), (_, reason) in self._reasons.items():
+            rejected = Change(payment_id, REJECTED, 0, None, "answer", reason, message_id)
             if payments.write_down(self._session, rejected, at=self._at, by=self._by):
                 self.new += 1
                 self.changed.add(payment_id)
@@ -186,9 +186,9 @@ class _Answers:
         closeness = (status.payment_information_id is not None) + 2 * (status.end_to_end_id is not None)
         reason = " ".join(filter(None, (status.reason, status.information))) or None
         for payment_id in found:
-            before = self._reasons.get(payment_id)
+            before = self._reasons.get((payment_id, status.message_id))
             if before is None or before[0] < closeness:
-                self._reasons[payment_id] = (closeness, reason)
+                self._reasons[payment_id, status.message_id] = (closeness, reason)
 
 
 def _named(status: Status) -> str:

@@ -1,7 +1,8 @@
 """Payment files: what a bank is asked to pay of a run. Written once with the run's step, and again with the same bytes.
 
 A bank pays from accounts whose owner asked it to, so a file is for one payer: the coalition, or a partner that gives
-the file to its own bank. One file for all payers is for a bank that has a mandate of each of them.
+the file to its own bank. One file for all payers is for a bank that has a mandate of each of them. What came back is
+put into another file, with the accounts as they are then.
 """
 
 from __future__ import annotations
@@ -11,22 +12,22 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import text
-
 from coalition import programme
 from kit import audit, ids
 from kit.audit import Act
 from kit.db import Session, wait_for_lock
 from kit.errors import Conflict, Invalid
-from settlement import agreements, approvals, payments, policies, runs, statements
+from settlement import agreements, approvals, payment_files, payments, policies, runs, statements
 from settlement.iso20022 import accounts, pain001
 from settlement.iso20022.accounts import MalformedBankAccount
 from settlement.iso20022.pain001 import Initiation, Party, Transfer
-from settlement.payments import PAID
+from settlement.payment_files import PaymentFile, Wanted
+from settlement.payments import PAID, Standing
 from settlement.runs import Change, Run
 
 LATEST_DAYS = 365  # until the execution date
 MOST_NAMED = 20
+MOST_FILES = 26  # of a payer in a run: each has a letter in its id
 
 
 class AccountsMissing(Conflict):
@@ -43,7 +44,10 @@ class AccountsMissing(Conflict):
 class NothingToPay(Conflict):
     code = "nothing_to_pay"
     title = "Nothing to pay"
-    description = "This payer has nothing left to pay in the settlement run. `payers` lists who has."
+    description = (
+        "This payer has nothing left to pay in the settlement run, or, for a file of what came back, nothing that did. "
+        "`payers` lists who has."
+    )
     remedy = "Name one of `payers` with --payer, or write one file for all of them with --all-payers."
     facts = ("payers",)
 
@@ -54,6 +58,13 @@ class InAnotherFile(Conflict):
     description = "A payment of the run stands in the payment file `message_id` already. Two banks could pay it twice."
     remedy = "Write that file again, with the same --payer or --all-payers, or write files for other payers."
     facts = ("message_id",)
+
+
+class TooManyFiles(Conflict):
+    code = "too_many_payment_files"
+    title = "Too many payment files"
+    description = f"There are {MOST_FILES} payment files of this payer in the run already."
+    remedy = "Pay what came back from your bank account, with the payment's reference as end-to-end id."
 
 
 class ExecutionDateRefused(Invalid):
@@ -74,27 +85,6 @@ class Instruction:
     is_new: bool
 
 
-@dataclass(frozen=True)
-class _File:
-    message_id: str
-    payer_id: UUID | None
-    initiator: str
-    execution_date: date
-    created_at: datetime
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """A payment as a file asks for it."""
-
-    payment_id: UUID
-    payer_id: UUID
-    payee_id: UUID
-    currency: str
-    amount_minor: int
-    end_to_end_id: str
-
-
 def instruct(
     session: Session,
     act: Act,
@@ -102,30 +92,33 @@ def instruct(
     run_id: UUID,
     payer_id: UUID | None,
     execute_on: date | None = None,
+    returned: bool = False,
     deliver: Callable[[bytes], None],
 ) -> Instruction:
     """Bring an approved run to `instructed` with the file of a payer's payments, or of all payers' (None).
 
+    With `returned` it is another file, of those payments that came back or were rejected since they stood in one.
     `deliver` takes the file's bytes before anything is committed. A file that there is comes out again, and changes
-    nothing. Raises RunNotFound, WrongState, PersonMissing, AccountsMissing, NothingToPay, InAnotherFile,
-    ExecutionDateRefused, MalformedPayment.
+    nothing; with `returned` the newest, if nothing came back since. Raises RunNotFound, WrongState, PersonMissing,
+    AccountsMissing, NothingToPay, InAnotherFile, TooManyFiles, ExecutionDateRefused, MalformedPayment.
     """
     approvals.by_a_person(act.actor)
     wait_for_lock(session, payments.LOCK)
     run = approvals.in_state(session, run_id, runs.APPROVED, runs.INSTRUCTED, runs.SETTLED)
-    if (kept := _kept(session, run, payer_id)) is not None:
-        if execute_on not in (None, kept.execution_date):
-            raise ExecutionDateRefused(f"the file was written to be executed on {kept.execution_date}")
-        wanted = _of_file(session, kept)
-        deliver(pain001.write(_initiation(session, run, kept, wanted)))
-        return Instruction(kept.message_id, run, len(wanted), kept.execution_date, is_new=False)
-    states = [runs.APPROVED, runs.INSTRUCTED] if _has_file(session, run) else [runs.APPROVED]
+    files = payment_files.of_payer(session, run, payer_id)
+    wanted = _came_back(session, run, payer_id, files) if returned else []
+    if (kept := _last(files, returned=returned)) is not None and not wanted:
+        return _written_again(session, run, kept, execute_on, deliver)
+    states = [runs.APPROVED, runs.INSTRUCTED] if payment_files.is_there(session, run) else [runs.APPROVED]
     approvals.in_state(session, run_id, *states)
-    wanted = _due(session, run, payer_id)
-    made = _new_file(session, run, payer_id, execute_on, act.now)
-    _keep_parties(session, run, {one.payer_id for one in wanted} | {one.payee_id for one in wanted})
+    if returned and not wanted:
+        raise _nothing_to_pay(session, [one for one in payments.of_run(session, run_id) if one.came_back])
+    wanted = wanted or _due(session, run, payer_id)
+    made = _new_file(session, run, payer_id, execute_on, act.now, number=len(files) + 1)
+    payment_files.keep(session, run, made)
+    _keep_parties(session, run, made, {one.payer_id for one in wanted} | {one.payee_id for one in wanted})
     initiation = _initiation(session, run, made, wanted)
-    _keep(session, run, made, initiation, wanted)
+    payment_files.keep_payments(session, made, initiation, wanted)
     deliver(pain001.write(initiation))
     if run.state == runs.APPROVED:
         run = runs.note(session, run, Change.into(runs.INSTRUCTED, act))
@@ -136,67 +129,73 @@ def instruct(
     return Instruction(made.message_id, run, len(wanted), made.execution_date, is_new=True)
 
 
-def _has_file(session: Session, run: Run) -> bool:
-    """Whether a file brought the run to `instructed`; without one its payments are on their way by another."""
-    there = text("SELECT EXISTS (SELECT FROM settlement.payment_file WHERE run_id = :run_id)")
-    return bool(session.scalar(there, {"run_id": run.run_id}))
+def _last(files: list[PaymentFile], *, returned: bool) -> PaymentFile | None:
+    """The file that is to be written again: the first, or with `returned` the last one of what came back."""
+    if returned:
+        return files[-1] if len(files) > 1 else None
+    return files[0] if files else None
 
 
-def _kept(session: Session, run: Run, payer_id: UUID | None) -> _File | None:
-    row = session.execute(
-        text("""
-            SELECT message_id, payer_id, initiator, execution_date, created_at FROM settlement.payment_file
-            WHERE run_id = :run_id AND payer_id IS NOT DISTINCT FROM CAST(:payer_id AS uuid)
-        """),
-        {"run_id": run.run_id, "payer_id": payer_id},
-    ).first()
-    return None if row is None else _File(*row)
+def _written_again(
+    session: Session, run: Run, kept: PaymentFile, execute_on: date | None, deliver: Callable[[bytes], None]
+) -> Instruction:
+    if execute_on not in (None, kept.execution_date):
+        raise ExecutionDateRefused(f"the file was written to be executed on {kept.execution_date}")
+    wanted = payment_files.wanted(session, kept)
+    deliver(pain001.write(_initiation(session, run, kept, wanted)))
+    return Instruction(kept.message_id, run, len(wanted), kept.execution_date, is_new=False)
 
 
-def _of_file(session: Session, file: _File) -> list[_Wanted]:
-    rows = session.execute(
-        text("""
-            SELECT p.payment_id, CASE WHEN EXISTS (
-                       SELECT FROM settlement.cover c WHERE c.payment_id = p.payment_id AND NOT c.by_hand
-                   ) THEN CAST(:fund AS uuid) ELSE p.payer_id END,
-                   p.payee_id, p.currency, i.amount_minor, i.end_to_end_id
-            FROM settlement.instructed_payment i JOIN settlement.run_payment p USING (payment_id)
-            WHERE i.message_id = :message_id ORDER BY p.n
-        """),
-        {"message_id": file.message_id, "fund": programme.get(session).programme_id},
-    )
-    return [_Wanted(*row) for row in rows]
+def _came_back(session: Session, run: Run, payer_id: UUID | None, files: list[PaymentFile]) -> list[Wanted]:
+    """What came back of the payer's files and stands in no later one; what the coalition covers it pays by hand."""
+    in_file, own = payment_files.last_files(session, run), {one.message_id for one in files}
+    back = {
+        one.payment.payment_id: one
+        for one in payments.of_run(session, run.run_id)
+        if one.came_back and not one.is_covered
+    }
+    return [
+        _asked(one, one.payment.payer_id, times=in_file[payment_id].times)
+        for payment_id, one in back.items()
+        if payment_id in in_file and in_file[payment_id].message_id in own
+    ]
 
 
-def _due(session: Session, run: Run, payer_id: UUID | None) -> list[_Wanted]:
+def _due(session: Session, run: Run, payer_id: UUID | None) -> list[Wanted]:
     """What the payer, or all payers, have to pay still. Raises NothingToPay, InAnotherFile."""
-    fund = programme.get(session).programme_id
+    fund, in_file = programme.get(session).programme_id, payment_files.last_files(session, run)
     unpaid = [one for one in payments.of_run(session, run.run_id) if one.status != PAID]
     due = [one for one in unpaid if payer_id in (None, one.paid_by(fund))]
-    rows = session.execute(
-        text("SELECT payment_id, message_id FROM settlement.instructed_payment WHERE payment_id = ANY(:ids)"),
-        {"ids": [one.payment.payment_id for one in due]},
-    )
-    file_of: dict[UUID, str] = {row.payment_id: row.message_id for row in rows}
     # What the coalition covers of another's file it pays by hand.
-    due = [one for one in due if not (one.is_covered and one.payment.payment_id in file_of)]
+    due = [one for one in due if not (one.is_covered and one.payment.payment_id in in_file)]
     if not due:
-        known = statements.parties(session)
-        payers = sorted({known[one.paid_by(fund)].code for one in unpaid})
-        who = ", ".join(payers[:MOST_NAMED]) or "nobody"
-        raise NothingToPay(f"this payer has nothing left to pay in the run; still to pay: {who}", payers=payers)
-    if other := next((file_of[one.payment.payment_id] for one in due if one.payment.payment_id in file_of), None):
-        raise InAnotherFile(f"the payment file {other} has a payment of these already", message_id=other)
-    return [
-        _Wanted(
-            one.payment.payment_id, one.paid_by(fund), one.payment.payee_id, one.payment.currency, one.open_minor,
-            payments.reference(one.payment.payment_id),
-        )
-        for one in due
-    ]  # fmt: skip
+        raise _nothing_to_pay(session, unpaid)
+    if other := next((in_file[one.payment.payment_id] for one in due if one.payment.payment_id in in_file), None):
+        said = f"the payment file {other.message_id} has a payment of these already"
+        raise InAnotherFile(said, message_id=other.message_id)
+    return [_asked(one, one.paid_by(fund), times=0) for one in due]
 
 
-def _new_file(session: Session, run: Run, payer_id: UUID | None, execute_on: date | None, now: datetime) -> _File:
+def _nothing_to_pay(session: Session, unpaid: list[Standing]) -> NothingToPay:
+    fund, known = programme.get(session).programme_id, statements.parties(session)
+    payers = sorted({known[one.paid_by(fund)].code for one in unpaid})
+    who = ", ".join(payers[:MOST_NAMED]) or "nobody"
+    return NothingToPay(f"there is nothing to put into a file for this payer; payers who have: {who}", payers=payers)
+
+
+def _asked(one: Standing, payer_id: UUID, *, times: int) -> Wanted:
+    """A payment as a file asks for it that stood in `times` files before: each has an id of its own for it."""
+    payment = one.payment
+    end_to_end_id = payments.reference(payment.payment_id) + (f"-{times + 1}" if times else "")
+    return Wanted(
+        payment.payment_id, payer_id, payment.payee_id, payment.currency, one.open_minor, end_to_end_id,
+        one.change_number,
+    )  # fmt: skip
+
+
+def _new_file(
+    session: Session, run: Run, payer_id: UUID | None, execute_on: date | None, now: datetime, *, number: int
+) -> PaymentFile:
     current = programme.get(session)
     today = current.day(current.time(now))
     last = today + timedelta(days=LATEST_DAYS)
@@ -204,12 +203,15 @@ def _new_file(session: Session, run: Run, payer_id: UUID | None, execute_on: dat
     if not today <= execution_date <= last:
         raise ExecutionDateRefused(f"give a day from {today} to {last} to execute the payments on")
     name = _names(session, {payer_id or current.programme_id})[payer_id or current.programme_id][0]
-    # Its number: that of the payer's first payment in the run, 0 for all payers. The coalition, which may cover
+    # Its place: that of the payer's first payment in the run, 0 for all payers. The coalition, which may cover
     # payments of others only, comes last.
     payers = [*(one.payer_id for one in runs.payments(session, run.run_id)), current.programme_id]
-    number = 0 if payer_id is None else payers.index(payer_id) + 1
-    message_id = f"{ids.show(ids.SETTLEMENT_RUN, run.run_id).rpartition('_')[2].upper()}-{number:03X}"
-    return _File(message_id, payer_id, name, execution_date, now.replace(microsecond=0))
+    place = 0 if payer_id is None else payers.index(payer_id) + 1
+    if number > MOST_FILES:
+        raise TooManyFiles(f"there are {MOST_FILES} payment files of this payer in the run already")
+    letter = "-BCDEFGHIJKLMNOPQRSTUVWXYZ"[number - 1]
+    message_id = f"{ids.show(ids.SETTLEMENT_RUN, run.run_id).rpartition('_')[2].upper()}{letter}{place:03X}"
+    return PaymentFile(message_id, payer_id, name, execution_date, now.replace(microsecond=0), number)
 
 
 def _names(session: Session, wanted: set[UUID]) -> dict[UUID, tuple[str, str | None, str | None]]:
@@ -225,42 +227,26 @@ def _names(session: Session, wanted: set[UUID]) -> dict[UUID, tuple[str, str | N
     return found
 
 
-def _keep_parties(session: Session, run: Run, wanted: set[UUID]) -> None:
-    """Keep the parties of a file as they are now, once for all files of the run. Raises AccountsMissing."""
-    kept = set(
-        session.scalars(text("SELECT party_id FROM settlement.instructed_party WHERE run_id = :id"), {"id": run.run_id})
-    )
+def _keep_parties(session: Session, run: Run, file: PaymentFile, wanted: set[UUID]) -> None:
+    """Keep the parties of a file as they are now: once for all first files of the run. Raises AccountsMissing."""
+    kept = set(payment_files.parties(session, run, file))
     codes = {party_id: party.code for party_id, party in statements.parties(session).items()}
-    made, lacking = [], []
+    made, lacking = {}, []
     for party_id, (name, iban, bic) in _names(session, wanted - kept).items():
         try:
-            account = accounts.iban_account(iban or "", bic=bic)
+            made[party_id] = Party(name, accounts.iban_account(iban or "", bic=bic))
         except MalformedBankAccount:
             lacking.append(codes[party_id])
-            continue
-        made.append(
-            {"run_id": run.run_id, "party_id": party_id, "name": name, "iban": account.number, "bic": account.bic}
-        )
     if lacking:
         raise AccountsMissing(
             f"these have no bank account that a payment can name: {', '.join(sorted(lacking)[:MOST_NAMED])}",
             parties=sorted(lacking),
         )
-    if made:
-        session.execute(
-            text("""
-                INSERT INTO settlement.instructed_party (run_id, party_id, name, iban, bic)
-                VALUES (:run_id, :party_id, :name, :iban, :bic)
-            """),
-            made,
-        )
+    payment_files.keep_parties(session, run, file, made)
 
 
-def _initiation(session: Session, run: Run, file: _File, wanted: list[_Wanted]) -> Initiation:
-    rows = session.execute(
-        text("SELECT party_id, name, iban, bic FROM settlement.instructed_party WHERE run_id = :id"), {"id": run.run_id}
-    )
-    party = {row.party_id: Party(row.name, accounts.iban_account(row.iban, bic=row.bic)) for row in rows}
+def _initiation(session: Session, run: Run, file: PaymentFile, wanted: list[Wanted]) -> Initiation:
+    party = payment_files.parties(session, run, file)
     days = f"{run.first_day}" + (f" to {run.last_day}" if run.last_day != run.first_day else "")
     transfers = [
         Transfer(
@@ -270,25 +256,3 @@ def _initiation(session: Session, run: Run, file: _File, wanted: list[_Wanted]) 
         for one in wanted
     ]  # fmt: skip
     return Initiation(file.message_id, file.created_at, file.initiator, transfers)
-
-
-def _keep(session: Session, run: Run, file: _File, initiation: Initiation, wanted: list[_Wanted]) -> None:
-    session.execute(
-        text("""
-            INSERT INTO settlement.payment_file (message_id, run_id, payer_id, initiator, execution_date, created_at)
-            VALUES (:message_id, :run_id, :payer_id, :initiator, :execution_date, :created_at)
-        """),
-        {**vars(file), "run_id": run.run_id},
-    )
-    group_of = {
-        transfer.end_to_end_id: group_id
-        for group_id, transfers in pain001.groups(initiation)
-        for transfer in transfers
-    }  # fmt: skip
-    session.execute(
-        text("""
-            INSERT INTO settlement.instructed_payment (payment_id, message_id, group_id, end_to_end_id, amount_minor)
-            VALUES (:payment_id, :message_id, :group_id, :end_to_end_id, :amount_minor)
-        """),
-        [{**vars(one), "message_id": file.message_id, "group_id": group_of[one.end_to_end_id]} for one in wanted],
-    )

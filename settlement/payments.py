@@ -34,7 +34,7 @@ class PaymentNotFound(NotFound):
 class Standing:
     """A payment and how it stands: `paid_minor` of it came, and `reason` is the bank's, why it came back or won't go.
 
-    `last_change` is the kind of its last one.
+    `last_change` is the kind of its last one since it was put into a file, `change_number` that of the last of all.
     """
 
     payment: Payment
@@ -44,6 +44,7 @@ class Standing:
     last_change: str | None
     reason: str | None
     is_covered: bool = False
+    change_number: int = 0
 
     def paid_by(self, fund: UUID) -> UUID:
         """Who pays: the payer, or the coalition where it covers for a partner in default (settlement.defaults)."""
@@ -53,6 +54,11 @@ class Standing:
     def open_minor(self) -> int:
         """What is still to be paid."""
         return max(self.payment.amount_minor - self.paid_minor, 0)
+
+    @property
+    def came_back(self) -> bool:
+        """Whether it was sent back or rejected since it was put into a file."""
+        return self.status in (RETURNED, REJECTED)
 
     @property
     def status(self) -> str:
@@ -74,17 +80,27 @@ class Change:
     bank_entry_id: UUID | None
     found_by: str
     reason: str | None = None
+    message_id: str | None = None  # of the file that the bank rejected
 
 
 _SELECT = """
     SELECT p.payment_id, p.payer_id, p.payee_id, p.currency, p.amount_minor, p.run_id, r.state,
            coalesce(c.paid_minor, 0) AS paid_minor, c.last_change, c.reason,
-           EXISTS (SELECT FROM settlement.cover v WHERE v.payment_id = p.payment_id) AS is_covered
+           EXISTS (SELECT FROM settlement.cover v WHERE v.payment_id = p.payment_id) AS is_covered, c.change_number
     FROM settlement.run_payment p JOIN settlement.run r USING (run_id)
+    LEFT JOIN LATERAL (
+        SELECT message_id, after_change FROM settlement.instructed_payment
+        WHERE payment_id = p.payment_id ORDER BY after_change DESC LIMIT 1
+    ) i ON true
     CROSS JOIN LATERAL (
-        SELECT sum(amount_minor)::bigint AS paid_minor, (array_agg(kind ORDER BY n DESC))[1] AS last_change,
-               (array_agg(reason ORDER BY n DESC))[1] AS reason
-        FROM settlement.payment_change WHERE payment_id = p.payment_id
+        SELECT sum(amount_minor)::bigint AS paid_minor, coalesce(max(n), 0) AS change_number,
+               (array_agg(kind ORDER BY n DESC) FILTER (WHERE is_since))[1] AS last_change,
+               (array_agg(reason ORDER BY n DESC) FILTER (WHERE is_since))[1] AS reason
+        FROM (
+            SELECT n, kind, reason, amount_minor, n > coalesce(i.after_change, 0)
+                       AND coalesce(message_id = i.message_id, true) AS is_since
+            FROM settlement.payment_change WHERE payment_id = p.payment_id
+        ) every
     ) c
 """
 
@@ -98,9 +114,12 @@ def find(session: Session, where: str, **values: Any) -> list[Standing]:
     """How the payments stand that `where` says, of `p` and its run `r`, in the order of runs and payments."""
     rows = session.execute(text(f"{_SELECT} WHERE {where} ORDER BY p.run_id, p.n"), values)
     return [
-        Standing(Payment(*row[:5]), row.run_id, row.state, row.paid_minor, row.last_change, row.reason, row.is_covered)
+        Standing(
+            Payment(*row[:5]), row.run_id, row.state, row.paid_minor, row.last_change, row.reason, row.is_covered,
+            row.change_number,
+        )
         for row in rows
-    ]
+    ]  # fmt: skip
 
 
 def of_run(session: Session, run_id: UUID) -> list[Standing]:
@@ -117,13 +136,13 @@ def get(session: Session, payment_id: UUID) -> Standing:
 
 
 def write_down(session: Session, change: Change, *, at: datetime, by: str) -> bool:
-    """Write down what became of a payment; a rejection only once. Returns whether it was written."""
+    """Write down what became of a payment; the rejection of a file only once. Returns whether it was written."""
     made = session.execute(
         text("""
-            INSERT INTO settlement.payment_change (payment_id, kind, amount_minor, bank_entry_id, found_by, reason, at,
-                                                   by)
-            VALUES (:payment_id, :kind, :amount_minor, :bank_entry_id, :found_by, :reason, :at, :by)
-            ON CONFLICT (payment_id) WHERE kind = 'rejected' DO NOTHING
+            INSERT INTO settlement.payment_change (payment_id, kind, amount_minor, bank_entry_id, found_by, reason,
+                                                   message_id, at, by)
+            VALUES (:payment_id, :kind, :amount_minor, :bank_entry_id, :found_by, :reason, :message_id, :at, :by)
+            ON CONFLICT (payment_id, message_id) WHERE kind = 'rejected' DO NOTHING
         """),
         {**vars(change), "at": at, "by": by},
     )

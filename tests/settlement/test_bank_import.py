@@ -12,15 +12,16 @@ import pytest
 from sqlalchemy import text
 
 from kit import audit, ids
-from settlement import bank_entries, bank_import, matching, open_items, payments, policies, runs
+from settlement import agreements, bank_entries, bank_import, matching, open_items, payments, policies, runs
 from settlement.bank_entries import BankEntryDiffers, BankEntryNotFound, UnknownBankAccount
 from settlement.bank_import import Imported, UnknownPaymentFile
+from settlement.instructions import NothingToPay, TooManyFiles
 from settlement.iso20022.bank_files import MalformedBankFile
 from settlement.open_items import MatchRefused
 from settlement.payments import PaymentNotFound, Standing
 from tests.conftest import NOW, World, act
 from tests.settlement.iso20022.messages import CAMT_053, CAMT_054, pain002
-from tests.settlement.test_instructions import COALITION_IBAN, DAY, IBANS, instruct, party, said, state, trade
+from tests.settlement.test_instructions import COALITION_IBAN, DAY, GROUP, IBANS, instruct, party, said, state, trade
 
 LATER = NOW + timedelta(days=2)
 
@@ -478,3 +479,93 @@ def test_what_there_is_not_is_not_matched(ring: Ring) -> None:
             decide(session, open_items.match, item, ids.new())
         with pytest.raises(BankEntryNotFound):
             decide(session, open_items.match, replace(item, bank_entry_id=ids.new()), ring.by_amount[61])
+
+
+def instruct_again(ring: Ring, payer: str | None = "coalition", **more) -> bytes:
+    return instruct(ring.world, ring.run, payer, now=LATER, returned=True, **more)
+
+
+def payee_gets_another_account(ring: Ring, code: str, iban: str) -> None:
+    with ring.world.transaction() as session:
+        agreements.agree(
+            session, act(ring.world.keyring, now=LATER), partner_id=party(ring.world, code),
+            since=DAY + timedelta(days=1), iban=iban,
+        )  # fmt: skip
+
+
+def test_what_came_back_is_paid_by_another_file_with_the_account_as_it_is_now(ring: Ring) -> None:
+    read(ring.world, statement(*ring.all_paid()))
+    back = booking("0.61", "CRDT", to=ring.reference(61), more="<RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf>")
+    read(ring.world, statement(back, number="S-2"))
+    assert state(ring.world, ring.run) == "instructed"
+    payee_gets_another_account(ring, "fuelway", "BE68539007547034")
+    again = instruct_again(ring)
+    assert said(again, f"{GROUP}/CdtTrfTxInf/PmtId/EndToEndId") == [f"{ring.reference(61)}-2"]
+    assert said(again, f"{GROUP}/CdtTrfTxInf/CdtrAcct/Id/IBAN") == ["BE68539007547034"]
+    assert said(again, f"{GROUP}/CdtTrfTxInf/Amt/InstdAmt") == ["0.61"]
+    ids_of = [said(file, "CstmrCdtTrfInitn/GrpHdr/MsgId")[0] for file in (ring.file, again)]
+    assert (ids_of[0].replace("-", "B"), len(ids_of[1])) == (ids_of[1], 30)
+    assert ring.statuses() == {101: "paid", 61: "due", 40: "paid"}
+    assert instruct(ring.world, ring.run) == ring.file, "the first file is as ever"
+    read(ring.world, statement(booking("0.61", "DBIT", to=f"{ring.reference(61)}-2"), number="S-3"))
+    assert state(ring.world, ring.run) == "settled"
+
+
+def test_what_came_back_stands_in_one_file_until_it_comes_back_again(ring: Ring) -> None:
+    with pytest.raises(NothingToPay):
+        instruct_again(ring)
+    rejection = answer(ring.file, message=f"<GrpSts>RJCT</GrpSts>{why('AM05')}")
+    read(ring.world, rejection)
+    second = instruct_again(ring)
+    assert len(said(second, f"{GROUP}/CdtTrfTxInf")) == 2
+    assert instruct_again(ring) == second, "written again, it has the same bytes"
+    read(ring.world, rejection)
+    assert ring.statuses() == {101: "due", 61: "due", 40: "due"}, "the first file's rejection is none of the second's"
+    assert instruct_again(ring) == second
+    assert read(ring.world, answer(second, message=f"<GrpSts>RJCT</GrpSts>{why('AC06')}")).payments == 2
+    assert (ring.statuses()[61], ring.standing(61).reason) == ("rejected", "AC06")
+    third = instruct_again(ring)
+    assert f"{ring.reference(61)}-3" in said(third, f"{GROUP}/CdtTrfTxInf/PmtId/EndToEndId")
+    assert instruct_again(ring) == third != second
+
+
+def test_the_first_files_rejection_that_comes_late_lets_nothing_be_paid_twice(ring: Ring) -> None:
+    read(ring.world, answer(ring.file, message="<GrpSts>PART</GrpSts>", group=rejected_of(ring, 61)))
+    instruct_again(ring)
+    read(ring.world, answer(ring.file, message=f"<GrpSts>RJCT</GrpSts>{why('AM05')}"))
+    assert ring.statuses() == {101: "due", 61: "due", 40: "rejected"}
+    third = instruct_again(ring)
+    assert said(third, f"{GROUP}/CdtTrfTxInf/PmtId/EndToEndId") == [f"{ring.reference(40)}-2"]
+
+
+def rejected_of(ring: Ring, amount: int) -> str:
+    (group,) = said(ring.file, "CstmrCdtTrfInitn/PmtInf/PmtInfId")
+    return (
+        f"<OrgnlPmtInfAndSts><OrgnlPmtInfId>{group}</OrgnlPmtInfId><TxInfAndSts><OrgnlEndToEndId>"
+        f"{ring.reference(amount)}</OrgnlEndToEndId><TxSts>RJCT</TxSts>{why('AC01')}</TxInfAndSts></OrgnlPmtInfAndSts>"
+    )
+
+
+def test_of_a_payment_that_came_back_in_part_the_part_is_paid_again(ring: Ring) -> None:
+    read(ring.world, statement(*ring.all_paid()))
+    back = booking("0.21", "CRDT", to=ring.reference(61), more="<RtrInf><Rsn><Cd>AM09</Cd></Rsn></RtrInf>")
+    read(ring.world, statement(back, number="S-2"))
+    assert said(instruct_again(ring), f"{GROUP}/CdtTrfTxInf/Amt/InstdAmt") == ["0.21"]
+
+
+def test_what_came_back_goes_into_a_file_of_the_payer_whose_it_was(ring: Ring) -> None:
+    read(ring.world, answer(ring.file, message=f"<GrpSts>RJCT</GrpSts>{why('AM05')}"))
+    for payer in ("greengrocer", None):
+        with pytest.raises(NothingToPay) as refused:
+            instruct_again(ring, payer)
+        assert refused.value.fields == {"payers": ["coalition"]}
+
+
+def test_a_payer_has_no_more_files_than_letters(ring: Ring) -> None:
+    file = ring.file
+    for _ in range(25):
+        read(ring.world, answer(file, message=f"<GrpSts>RJCT</GrpSts>{why('AM05')}"))
+        file = instruct_again(ring)
+    read(ring.world, answer(file, message=f"<GrpSts>RJCT</GrpSts>{why('AM05')}"))
+    with pytest.raises(TooManyFiles):
+        instruct_again(ring)
