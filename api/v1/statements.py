@@ -22,7 +22,7 @@ from kit.http.fields import Id
 from kit.http.paging import Page, PageQuery
 from kit.http.services import services
 from settlement import drill_down, runs, statements
-from settlement.files import document, formats
+from settlement.files import document, formats, pdf
 from settlement.files.document import Document, Frame, StatementDiffers
 from settlement.files.formats import Order
 from settlement.kinds import KINDS
@@ -146,7 +146,7 @@ def get(statement_id: str) -> dict[str, Any]:
 
 @statements_api.get("/<statement_id>/file")
 @requires(statements_api, "settlement:read")
-@fails_with(statements.StatementNotFound, StatementDiffers)
+@fails_with(statements.StatementNotFound, StatementDiffers, pdf.TooManyPdfs)
 @statements_api.arguments(FileQuery(), location="query")
 @statements_api.doc(
     summary="Get a statement as a file: PDF, XLSX, CSV or JSON, in English or Russian.",

@@ -8,7 +8,8 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from io import BytesIO
 from itertools import chain
@@ -20,6 +21,7 @@ from typing import Any
 import typst
 
 from kit import ids, translation
+from kit.errors import Unavailable
 from kit.translation import decimal, number, short_day
 from settlement.files import csv, labels
 from settlement.files.document import DayLine, Document, Head, Row, day_lines, totals
@@ -27,17 +29,39 @@ from settlement.runs import Payment
 from settlement.set_aside import SetAside
 
 MOST_LINES = 4_000  # by day, 80 pages and half a gigabyte; of more, the counterparties over the whole period are listed
+WAIT_S = 10.0  # for one's turn, before the request is refused
 _ONE_AT_A_TIME = Lock()  # in a process, for each takes that much memory
 _LONG_WORD = re.compile(r"\S{16}")
 MOST_PLAIN = 8 * 2**20  # bytes of an attachment: a larger one is a gzip file, for all of it is in memory
 _TEMPLATE = files("settlement.files").joinpath("statement.typ")
 
 
+class TooManyPdfs(Unavailable):
+    code = "too_many_pdfs"
+    title = "Too many PDFs"
+    description = "Other PDFs are being made, one after another, and the wait for yours is too long."
+    remedy = (
+        "Ask again after the number of seconds in Retry-After, or take the XLSX or CSV file, which is made at once."
+    )
+    facts = ("retry_after_s",)
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    """Alone in this process; raises TooManyPdfs rather than keep a request's thread waiting."""
+    if not _ONE_AT_A_TIME.acquire(timeout=WAIT_S):
+        raise TooManyPdfs("other PDFs are being made; ask again in a moment", retry_after_s=round(WAIT_S))
+    try:
+        yield
+    finally:
+        _ONE_AT_A_TIME.release()
+
+
 def write(document: Document, rows: Iterable[Row]) -> bytes:
-    """The file. All of it is in memory: some ten bytes for each line of the CSV."""
+    """The file. All of it is in memory: some ten bytes for each line of the CSV. Raises TooManyPdfs."""
     name, kind, attached = attachment(document, rows)
     said = json.dumps(_said(document, name, kind), ensure_ascii=False)
-    with _ONE_AT_A_TIME, TemporaryDirectory() as root:
+    with _in_turn(), TemporaryDirectory() as root:
         template = Path(root, "statement.typ")
         template.write_bytes(_TEMPLATE.read_bytes())
         Path(root, name).write_bytes(attached)

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from console.app import CATALOGUES
 from kit import ids, translation
 from settlement import nightly
-from settlement.files import formats
+from settlement.files import formats, pdf
 from tests.conftest import NOW, World, act
 from tests.service import Caller
 
@@ -95,6 +95,18 @@ def test_a_file_has_the_content_hash_that_was_told(settled, form: str) -> None:
     if form == "pdf":
         said = PdfReader(io.BytesIO(answer.data)).pages[0].extract_text()
         assert (statement["content_hash"] in said, "Выписка по взаиморасчётам" in said) == (True, True)
+
+
+def test_a_request_waits_for_its_pdf_only_so_long(settled, monkeypatch) -> None:
+    _, _, station, _, _ = settled
+    (statement,) = every(station, "/v1/statements")
+    monkeypatch.setattr(pdf, "WAIT_S", 0.0)
+    with pdf._ONE_AT_A_TIME:
+        refused = station.get(f"/v1/statements/{statement['statement_id']}/file", format="pdf")
+        assert (refused.status_code, refused.json["code"]) == (503, "too_many_pdfs")
+        assert int(refused.headers["Retry-After"]) >= 0
+        assert station.get(f"/v1/statements/{statement['statement_id']}/file", format="xlsx").status_code == 200
+    assert station.get(f"/v1/statements/{statement['statement_id']}/file", format="pdf").status_code == 200
 
 
 def test_another_partners_statement_is_not_there(settled) -> None:

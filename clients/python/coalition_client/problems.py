@@ -592,6 +592,10 @@ class TooManyIdentifiers(Conflict):
     """Too many identifiers."""
 
 
+class TooManyPdfs(Unavailable):
+    """Too many PDFs."""
+
+
 class TooManyReplays(Conflict):
     """Too many replays."""
 
@@ -805,6 +809,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "too_many_endpoints": TooManyEndpoints,
     "too_many_files": TooManyFiles,
     "too_many_identifiers": TooManyIdentifiers,
+    "too_many_pdfs": TooManyPdfs,
     "too_many_replays": TooManyReplays,
     "transaction_not_found": TransactionNotFound,
     "transition_refused": TransitionRefused,
