@@ -23,7 +23,17 @@ from kit import audit, ids, logs, outbox
 from kit.audit import Act
 from kit.db import Database, Session, wait_for_lock
 from kit.errors import CoalitionError, Conflict, Unavailable
-from settlement import cycles, policies, run_failures, runs, set_aside, settled_days, statement_form, statements
+from settlement import (
+    cycles,
+    policies,
+    run_failures,
+    run_parties,
+    runs,
+    set_aside,
+    settled_days,
+    statement_form,
+    statements,
+)
 from settlement.run_failures import RunFailure
 from settlement.runs import Change, Run
 from settlement.set_aside import SetAside
@@ -151,6 +161,8 @@ def _calculate(session: Session, act: Act, found: Run) -> Run:
     policy = policies.get(session)
     content = _content(session, found, policy.netting)
     runs.keep(session, found, content.positions, content.payments)
+    names = {party_id: (party.code, party.name) for party_id, party in content.parties.items()}
+    run_parties.keep(session, found, run_parties.as_they_are(session, found, names))
     hashes = {}
     for partner in statements.recipients(session, content):
         said = statements.terms(content, partner.partner_id)

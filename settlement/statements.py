@@ -22,7 +22,7 @@ from kit.errors import NotFound
 from kit.row_streams import rows_out
 from partners import accounts
 from partners.accounts import Partner
-from settlement import agreements, obligations, policies, runs, set_aside, statement_form
+from settlement import agreements, obligations, policies, run_parties, runs, set_aside, statement_form
 from settlement.agreements import Agreement
 from settlement.obligations import Kept
 from settlement.runs import Payment, Position, Run
@@ -88,8 +88,9 @@ def parties(session: Session) -> dict[UUID, Party]:
 
 def common(session: Session, run: Run) -> Common:
     """What all statements of a run share. Only the service may read it."""
+    as_then = {one.party_id: Party(one.party_id, one.code, one.name) for one in run_parties.kept(session, run).values()}
     return Common(
-        parties=parties(session),
+        parties=parties(session) | as_then,
         agreements={one.agreement_id: one for one in agreements.everything(session)},
         seals=business_days.find_seals(session, run.first_day, run.last_day),
     )

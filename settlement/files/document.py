@@ -17,9 +17,10 @@ from sqlalchemy import text
 from kit import ids
 from kit.db import Session
 from kit.errors import Conflict
-from settlement import obligations, policies, statement_form, statements
+from settlement import obligations, run_parties, statement_form, statements
 from settlement.kinds import KINDS
 from settlement.obligations import Kept
+from settlement.run_parties import RunParty
 from settlement.runs import Payment, Position, Run
 from settlement.set_aside import SetAside
 from settlement.statement_form import Line
@@ -126,27 +127,18 @@ class DayLine(NamedTuple):
 def frame(session: Session, kept: KeptStatement, run: Run) -> Frame:
     """What a statement says that is not its partner's own rows."""
     common = statements.common(session, run)
-    policy = policies.get(session)
-    fund = next(party for party in common.parties.values() if party.code == statements.COALITION)
-    partner = common.parties[kept.partner_id]
-    row = session.execute(
-        text("""
-            SELECT legal_name, legal_address, tax_id FROM settlement.agreement
-            WHERE partner_id = :partner_id AND valid @> CAST(:day AS date)
-        """),
-        {"partner_id": kept.partner_id, "day": run.last_day},
-    ).first()
-    name, address, tax_id = row or (None, None, None)
+    known = {party_id: (party.code, party.name) for party_id, party in common.parties.items()}
+    found = run_parties.kept(session, run) or run_parties.as_they_are(session, run, known)
+    fund = next(party_id for party_id, (code, _) in known.items() if code == statements.COALITION)
     made_at = session.scalar(
         text("SELECT at FROM settlement.run_change WHERE run_id = :id AND state = 'calculated' ORDER BY n LIMIT 1"),
         {"id": run.run_id},
     )
-    return Frame(
-        common,
-        Head(fund.code, fund.name, policy.legal_address or "", policy.tax_id or ""),
-        Head(partner.code, name or partner.name, address or "", tax_id or ""),
-        made_at,
-    )
+    return Frame(common, _head(found[fund]), _head(found[kept.partner_id]), made_at)
+
+
+def _head(party: RunParty) -> Head:
+    return Head(party.code, party.legal_name or party.name, party.legal_address or "", party.tax_id or "")
 
 
 def make(session: Session, kept: KeptStatement, run: Run, framed: Frame) -> Document:

@@ -105,6 +105,7 @@ ROWS = {
     "settlement.entry": """VALUES (%(u)s, '2026-03-02', 'promotion', %(p)s, gen_random_uuid(), 'GBP', 1, %(u)s, 'so',
         'me', now())""",
     "settlement.run_position": "VALUES (%(u)s, %(p)s, 'GBP', 0, 1)",
+    "settlement.run_party": "(run_id, party_id, code, name) VALUES (%(u)s, %(p)s, 'c', 'C')",
     "settlement.run_payment": "VALUES (%(u)s, %(u)s, 1, gen_random_uuid(), %(p)s, 'GBP', 1)",
     "settlement.run_statement": "VALUES (%(u)s, %(u)s, %(p)s, %(h)s)",
     "settlement.payment_file": "VALUES (left(%(u)s::text, 30), %(u)s, %(p)s, 'C', '2026-03-02', now())",

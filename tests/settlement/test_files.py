@@ -126,6 +126,17 @@ def test_the_csv_adds_up_to_the_obligations_and_no_cell_is_a_formula(settled) ->
     assert content.count(b"\n") == content.count(b"\r\n")
 
 
+def test_a_file_stays_the_same_whatever_the_parties_are_called_since(settled) -> None:
+    world, _, grocer = settled
+    before = {form: file(world, grocer.partner_id, form) for form in formats.FORMATS}
+    with world.transaction() as session:
+        renamed = policies.Policy(legal_name="Renamed Ltd", legal_address="9 Lane")
+        policies.put(session, act(world.keyring), renamed)
+        session.execute(text("UPDATE partners.partner SET name = 'Renamed ' || name"))
+    owner(world, "UPDATE settlement.agreement SET legal_name = 'Other Ltd', tax_id = 'X-1'")
+    assert {form: file(world, grocer.partner_id, form) for form in formats.FORMATS} == before
+
+
 def cells(content: bytes, sheet: int) -> list[list[object]]:
     book = openpyxl.load_workbook(io.BytesIO(content))
     return [[cell.value for cell in row] for row in book.worksheets[sheet].iter_rows()]
