@@ -16,7 +16,7 @@ from kit.audit import Act
 from kit.db import Session
 from kit.errors import Conflict, Invalid, NotFound
 from kit.expected_version import ExpectedVersion, check
-from partners import issuing, texts
+from partners import codes, issuing, texts
 from partners.states import Standing, Status
 
 
@@ -43,7 +43,8 @@ class MalformedPartner(Invalid):
     code = "malformed_partner"
     title = "Malformed partner"
     description = (
-        "A partner's code has 2 to 32 lower-case letters, digits and hyphens. Its name has 1 to 100 characters."
+        "A partner's code has 2 to 32 lower-case letters, digits and hyphens, and is not `coalition`, which stands for "
+        "the coalition itself. Its name has 1 to 100 characters."
     )
     remedy = "Correct the code or the name, and give the partner at least one role: issuer or redeemer."
 
@@ -148,6 +149,8 @@ def onboard(
     partner = Partner(ids.new(), code, name, is_issuer, is_redeemer, status="onboarding", created_at=act.now, **entity)
     if not re.fullmatch(r"[a-z][a-z0-9-]{1,31}", partner.code):
         raise MalformedPartner("a code has 2 to 32 lower-case letters, digits and hyphens, and begins with a letter")
+    if partner.code == codes.COALITION:
+        raise MalformedPartner(f"the code {codes.COALITION} stands for the coalition itself; choose another one")
     _check(partner.name, is_issuer=partner.is_issuer, is_redeemer=partner.is_redeemer)
     done = session.execute(
         text("""

@@ -22,14 +22,13 @@ from kit.errors import NotFound
 from kit.row_streams import rows_out
 from partners import accounts
 from partners.accounts import Partner
+from partners.codes import COALITION as COALITION
 from settlement import agreements, obligations, policies, run_parties, runs, set_aside, statement_form
 from settlement.agreements import Agreement
 from settlement.obligations import Kept
 from settlement.runs import Payment, Position, Run
 from settlement.set_aside import SetAside
 from settlement.statement_form import FORM, Line
-
-COALITION = "coalition"  # the code of the party that is no partner
 
 
 class StatementNotFound(NotFound):

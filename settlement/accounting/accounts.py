@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.errors import Invalid
+from partners.codes import COALITION
 from settlement.kinds import KINDS
 
 LONGEST_FILE_BYTES = 1_000_000
 LONGEST_ACCOUNT = 200
-COALITION = "coalition"
 BANK, TRANSIT, CLEARING, COVER = MONEY = ("bank", "transit", "clearing", "cover")
 OWES, RECEIVES = "owes", "receives"
 ROLES = (*MONEY, *(f"{side}_{kind}" for side in (OWES, RECEIVES) for kind in KINDS))

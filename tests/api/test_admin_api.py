@@ -238,6 +238,7 @@ TIMES = dict.fromkeys(("earns_until", "burns_until", "leaves_at"), "2990-01-01T0
     [
         ("", {**PARTNER, "code": "bookshop"}, 409, "partner_code_taken"),
         ("", {**PARTNER, "code": "Second"}, 422, "malformed_partner"),
+        ("", {**PARTNER, "code": "coalition"}, 422, "malformed_partner"),
         ("", {**PARTNER, "name": "\x00"}, 422, "invalid_request"),
         ("", {**PARTNER, "name": "x" * 101}, 422, "invalid_request"),
         ("", {**PARTNER, "status": "active"}, 422, "invalid_request"),
