@@ -1,7 +1,8 @@
 """A statement as CSV (RFC 4180) for programs: one table, its rows told apart by `record`, the same in every language.
 
 `line`: what `payer` owes `payee`, by posting; their amounts add up to the obligations. `amount` is `amount_minor` in
-the currency's major units.
+the currency's major units. `issuer` is whose agreement prices it; `price_minor` (minor units for a point), `percent`
+and `minimum_minor` are what the amount is computed by, as docs/how-to/recompute.md says.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from settlement.files.document import Document, Row
 from settlement.obligations import Kept
 
 COLUMNS = (
-    "record", "name", "value", "day", "payer", "payee", "kind", "agreement_version", "obligation_id", "transaction_id",
-    "seq", "posted_on", "issued_on", "concerns", "reference", "points", "currency", "amount_minor", "amount",
+    "record", "name", "value", "day", "payer", "payee", "kind", "agreement_version", "issuer", "price_minor", "percent",
+    "minimum_minor", "obligation_id", "transaction_id", "seq", "posted_on", "issued_on", "concerns", "reference",
+    "points", "currency", "amount_minor", "amount",
 )  # fmt: skip
 AT_ONCE = 500
 
@@ -88,7 +90,12 @@ def _facts(document: Document) -> Iterator[tuple[str, Cell]]:
 def _of_obligation(document: Document, one: Kept) -> list[Cell]:
     obligation_id = ids.show(ids.OBLIGATION, one.obligation_id)
     payer, payee = document.code(one.payer_id), document.code(one.payee_id)
-    return ["line", "", "", one.day, payer, payee, one.kind, document.version(one) or "", obligation_id]
+    priced: list[Cell | None] = [None] * 5
+    if (found := document.pricing(one)) is not None:
+        issuer = document.code(found.issuer_id)
+        priced = [document.version(one), issuer, found.price_minor, found.percent, found.minimum_minor]
+    shown = ("" if cell is None else cell for cell in priced)
+    return ["line", "", "", one.day, payer, payee, one.kind, *shown, obligation_id]
 
 
 def _share(row: Row) -> list[Cell]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
 from uuid import UUID
@@ -18,6 +19,9 @@ from kit import ids
 from kit.db import Session
 from kit.errors import Conflict
 from settlement import obligations, run_parties, statement_form, statements
+from settlement.agreements import Agreement
+from settlement.files import pricing
+from settlement.files.pricing import Pricing
 from settlement.kinds import KINDS
 from settlement.obligations import Kept
 from settlement.run_parties import RunParty
@@ -95,8 +99,20 @@ class Document:
 
     def version(self, one: Kept) -> int | None:
         """The version of the agreement that priced an obligation."""
-        agreement = self.content.agreements.get(one.agreement_id) if one.agreement_id else None
+        agreement = self._agreement(one)
         return agreement.version if agreement else None
+
+    def pricing(self, one: Kept) -> Pricing | None:
+        """What an obligation's amount is computed by; None: it stands as it was entered."""
+        return self._pricing[one.obligation_id]
+
+    @cached_property
+    def _pricing(self) -> dict[UUID, Pricing | None]:
+        agreed = ((one, self._agreement(one)) for one in self.owed)
+        return {one.obligation_id: pricing.price(one.kind, terms) if terms else None for one, terms in agreed}
+
+    def _agreement(self, one: Kept) -> Agreement | None:
+        return self.content.agreements.get(one.agreement_id) if one.agreement_id else None
 
 
 class Row(NamedTuple):

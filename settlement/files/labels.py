@@ -84,4 +84,8 @@ def texts() -> dict[str, str]:
         "reference": _("Reference"),
         "signed": _("You receive (you owe: below zero)"),
         "name": _("Legal name"),
+        "issuer": _("Issuer"),
+        "price_minor": _("Minor units per point"),
+        "percent": _("Per cent"),
+        "minimum": _("Minimum fee"),
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
+from decimal import Decimal
 from itertools import chain, islice
 from typing import IO, Any
 
@@ -22,7 +23,8 @@ MOST_LINES = 2**20 - 1  # of a sheet, below its heading
 _DAY_0 = date(1899, 12, 30).toordinal()
 _LINE_COLUMNS = (
     ("day", 11), ("counterparty", 24), ("kind", 18), ("agreement", 10), ("transaction", 32), ("reference", 24),
-    ("issued_on", 11), ("concerns", 11), ("points", 10), ("currency", 9), ("signed", 16),
+    ("issued_on", 11), ("concerns", 11), ("points", 10), ("currency", 9), ("signed", 16), ("issuer", 24),
+    ("price_minor", 14), ("percent", 10), ("minimum", 16),
 )  # fmt: skip
 
 
@@ -185,3 +187,10 @@ def _line(book: _Book, sheet: Worksheet, at: int, document: Document, row: Row) 
     text(at, 9, one.currency)
     minor = one.amount_minor if line is None else line.amount_minor
     number(at, 10, major(minor if is_mine else -minor, one.currency), book.money(one.currency))
+    if (priced := document.pricing(one)) is not None:
+        text(at, 11, document.name(priced.issuer_id))
+        for column, term in ((12, priced.price_minor), (13, priced.percent)):
+            if term is not None:
+                number(at, column, Decimal(term))
+        if priced.minimum_minor is not None:
+            number(at, 14, major(priced.minimum_minor, one.currency), book.money(one.currency))

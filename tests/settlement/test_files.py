@@ -38,6 +38,13 @@ LEGAL = {
     "legal_address": "1 Long Lane, London",
     "tax_id": "GB123456789",
 }
+# A price whose digits a number would be written without.
+FEES = {
+    "fee_per_point_minor": Decimal("0.00000001"),
+    "fee_percent": Decimal("2.5"),
+    "fee_minimum_minor": 90,
+    "vat_percent": Decimal(20),
+}
 
 
 @pytest.fixture
@@ -53,10 +60,10 @@ def settled(world: World):
                 text("UPDATE partners.partner SET name = :name WHERE partner_id = :id"),
                 {"name": name, "id": partner.partner_id},
             )
-        for partner, price in ((grocer, "0.95"), (station, "0.5"), (bookshop, "1")):
+        for partner, price, fees in ((grocer, "0.95", FEES), (station, "0.5", {}), (bookshop, "1", {})):
             agreements.agree(
                 session, act(), partner_id=partner.partner_id, redemption_price_minor=Decimal(price),
-                currency="GBP", since=DAY,
+                currency="GBP", since=DAY, **fees,
             )  # fmt: skip
     owner(world, "UPDATE settlement.agreement SET legal_name = %(legal_name)s, legal_address = %(legal_address)s, "
           "tax_id = %(tax_id)s WHERE partner_id = %(id)s", **LEGAL, id=grocer.partner_id)  # fmt: skip
@@ -137,6 +144,20 @@ def test_a_file_stays_the_same_whatever_the_parties_are_called_since(settled) ->
     assert {form: file(world, grocer.partner_id, form) for form in formats.FORMATS} == before
 
 
+def test_each_line_says_what_its_amount_is_computed_by(settled) -> None:
+    world, _, grocer = settled
+    rows = [row for row in table(file(world, grocer.partner_id, "csv")) if row["record"] == "line"]
+    terms = {(row["kind"], row["issuer"], row["price_minor"], row["percent"], row["minimum_minor"]) for row in rows}
+    assert terms == {
+        ("redemption", "greengrocer", "0.95", "", ""),
+        ("redemption", "fuelway", "0.5", "", ""),
+        ("promotion", "", "", "", ""),
+        ("fee", "greengrocer", "0.00000001", "2.5", ""),
+        ("fee_minimum", "greengrocer", "", "", "90"),
+        ("vat", "greengrocer", "", "20", ""),
+    }
+
+
 def cells(content: bytes, sheet: int) -> list[list[object]]:
     book = openpyxl.load_workbook(io.BytesIO(content))
     return [[cell.value for cell in row] for row in book.worksheets[sheet].iter_rows()]
@@ -154,6 +175,10 @@ def test_the_workbook_read_back_has_the_rows_of_the_csv(settled) -> None:
         assert line[0].date() == date.fromisoformat(row["day"])
         assert [line[4], line[5] or ""] == [row["transaction_id"] or None, row["reference"].lstrip("'")]
         assert [line[8], line[9]] == [int(row["points"]), row["currency"]]
+        priced = [row["issuer"], row["price_minor"], row["percent"]]
+        assert [bool(line[11]), *(None if n is None else Decimal(str(n)) for n in line[12:14])] == [
+            bool(priced[0]), *(Decimal(term) if term else None for term in priced[1:])
+        ]  # fmt: skip
         sign = 1 if row["payee"] == "greengrocer" else -1
         assert Decimal(str(line[10])) == sign * Decimal(row["amount"])
         net += Decimal(str(line[10]))
@@ -169,8 +194,8 @@ def test_more_lines_than_a_sheet_holds_go_on_in_another(settled, monkeypatch) ->
     world, _, grocer = settled
     monkeypatch.setattr(xlsx, "MOST_LINES", 2)
     book = openpyxl.load_workbook(io.BytesIO(file(world, grocer.partner_id, "xlsx", "ru")))
-    assert book.sheetnames == ["Сводка", "Строки", "Строки 2", "Строки 3"]
-    assert [sheet.max_row for sheet in book.worksheets[1:]] == [3, 3, 3]
+    assert book.sheetnames == ["Сводка", "Строки", *(f"Строки {n}" for n in (2, 3, 4, 5))]
+    assert [sheet.max_row for sheet in book.worksheets[1:]] == [3, 3, 3, 3, 2]
 
 
 def test_the_pdf_says_it_in_both_languages_and_carries_the_csv(settled) -> None:
