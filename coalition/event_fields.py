@@ -86,7 +86,13 @@ VESTS_AT = Field("vests_at", "When the member can spend the points. Null if at o
 EXPIRES_AT = Field("expires_at", "When the hold lapses. Null if the transaction is no hold.", _TIME_OR_NULL, None)
 BUSINESS_DATE = Field("business_date", "The business day that the transaction is booked on.", _DATE, "2026-03-02")
 EXPIRES_ON = Field("expires_on", "The day from which the points can no longer be spent.", _DATE, "2028-03-02")
-DAY = Field("day", "The business day that the statement covers.", _DATE, "2026-03-02")
+DAY = Field("day", "The last business day that the statement covers.", _DATE, "2026-03-02")
+CYCLE = Field(
+    "cycle",
+    "Whether it is of a day, of a week (from Monday) or of a calendar month.",
+    {"type": "string", "enum": ["daily", "weekly", "monthly"]},
+    "daily",
+)
 CARD_MASKED = Field(
     "card_masked",
     "The member's card with only its last four digits. Null if the member has no card, or is erased.",
@@ -122,12 +128,11 @@ AWARDS = Field(
 PAYMENT_ID = _id("payment_id", "pay", "The payment.")
 PAYER = Field("payer", "Who pays: a partner's code, or `coalition`.", {"type": "string"}, "greengrocer")
 PAYEE = Field("payee", "Who is paid: a partner's code, or `coalition`.", {"type": "string"}, "coalition")
-CURRENCY = Field("currency", "The currency of the payment (ISO 4217).", {"type": "string"}, "GBP")
 AMOUNT_MINOR = Field(
     "amount_minor", "The amount in minor units, such as pence.", {"type": "integer", "minimum": 1}, 1234
 )
-FIRST_DAY = Field("first_day", "The first business day that the payment settles.", _DATE, "2026-03-02")
-LAST_DAY = Field("last_day", "The last business day that the payment settles.", _DATE, "2026-03-02")
+FIRST_DAY = Field("first_day", "The first business day that is settled.", _DATE, "2026-03-02")
+LAST_DAY = Field("last_day", "The last business day that is settled.", _DATE, "2026-03-02")
 PAYMENT_REFERENCE = Field(
     "payment_reference",
     "What the payment is called at banks. Give it as the end-to-end id or in the remittance information.",

@@ -110,8 +110,17 @@ EVENT_TYPES = {
         ),
         EventType(
             "settlement.statement_ready",
-            "Your statement of a business day is ready.",
-            (of.STATEMENT_ID, of.PARTNER_ID, of.DAY, of.CONTENT_HASH, of.NET),
+            "Your statement of a business day, a week or a month is ready.",
+            (
+                of.STATEMENT_ID,
+                of.PARTNER_ID,
+                of.CYCLE,
+                of.FIRST_DAY,
+                of.LAST_DAY,
+                of.DAY,
+                of.CONTENT_HASH,
+                of.NET,
+            ),
         ),
         EventType(
             "settlement.payment_due",

@@ -217,6 +217,9 @@ def _keep_statement(session: Session, found: Run, said: dict[str, Any], partner_
             data={
                 "statement_id": statement_id,
                 "partner_id": partner_id,
+                "cycle": found.cycle,
+                "first_day": found.first_day,
+                "last_day": found.last_day,
                 "day": found.last_day,
                 "content_hash": content_hash.hex(),
                 "net": [{"currency": one["currency"], "amount_minor": one["net_minor"]} for one in said["positions"]],

@@ -42,7 +42,7 @@ _ONE_MORE_PAYMENT = (
 SETTLED = ("settled_day", "obligation", "line", "run_change", "run_position", "run_payment", "run_statement")
 
 
-def agree(world: World, partner, price: str, since: date = DAY) -> None:
+def agree(world: World, partner, price: str, since: date = DAY, **more: str) -> None:
     with world.transaction() as session:
         agreements.agree(
             session,
@@ -51,6 +51,7 @@ def agree(world: World, partner, price: str, since: date = DAY) -> None:
             redemption_price_minor=Decimal(price),
             currency="GBP",
             since=since,
+            **more,
         )
 
 
@@ -280,10 +281,26 @@ def test_every_partner_gets_a_statement_whose_lines_add_up_and_an_event(traded) 
         events = session.scalars(text("SELECT data FROM kit.event WHERE type = 'settlement.statement_ready'")).all()
     bodies = [statement(world, DAY, brand) for brand in ("greengrocer", "fuelway", "pagebound")]
     assert sorted(event["content_hash"] for event in events) == sorted(body["content_hash"] for body in bodies)
+    day = DAY.isoformat()
+    assert {(one["cycle"], one["first_day"], one["last_day"], one["day"]) for one in events} == {
+        ("daily", day, day, day)
+    }
     for body in bodies:
         for place, obligation in enumerate(body["obligations"]):
             amounts = [line["amount_minor"] for line in body["lines"] if line["obligation"] == place]
             assert sum(amounts) == obligation["amount_minor"]
+
+
+def test_the_event_of_a_longer_statement_says_its_cycle_and_its_days(world: World) -> None:
+    agree(world, world.partner("pagebound"), "1", cycle="weekly")
+    for n in range(7):
+        run(world, DAY + timedelta(days=n), NOW + timedelta(days=n + 1))
+    with world.transaction() as session:
+        (said,) = session.scalars(text("SELECT data FROM kit.event WHERE type = 'settlement.statement_ready'")).all()
+    sunday = (DAY + timedelta(days=6)).isoformat()
+    assert (said["cycle"], said["first_day"], said["last_day"], said["day"]) == (
+        "weekly", DAY.isoformat(), sunday, sunday,
+    )  # fmt: skip
 
 
 def test_an_empty_day_settles_like_any_other(world: World) -> None:

@@ -520,9 +520,9 @@ class SettlementPaymentCovered:
     currency: str
     # The amount in minor units, such as pence.
     amount_minor: int
-    # The first business day that the payment settles.
+    # The first business day that is settled.
     first_day: date
-    # The last business day that the payment settles.
+    # The last business day that is settled.
     last_day: date
     # What the payment is called at banks. Give it as the end-to-end id or in the remittance information.
     payment_reference: str
@@ -544,9 +544,9 @@ class SettlementPaymentDue:
     currency: str
     # The amount in minor units, such as pence.
     amount_minor: int
-    # The first business day that the payment settles.
+    # The first business day that is settled.
     first_day: date
-    # The last business day that the payment settles.
+    # The last business day that is settled.
     last_day: date
     # What the payment is called at banks. Give it as the end-to-end id or in the remittance information.
     payment_reference: str
@@ -554,13 +554,19 @@ class SettlementPaymentDue:
 
 @dataclass(frozen=True, kw_only=True)
 class SettlementStatementReady:
-    """Your statement of a business day is ready."""
+    """Your statement of a business day, a week or a month is ready."""
 
     # The statement. Fetch it by this id.
     statement_id: str
     # The partner that the event concerns: you.
     partner_id: str
-    # The business day that the statement covers.
+    # Whether it is of a day, of a week (from Monday) or of a calendar month.
+    cycle: str
+    # The first business day that is settled.
+    first_day: date
+    # The last business day that is settled.
+    last_day: date
+    # The last business day that the statement covers.
     day: date
     # The SHA-256 of the statement's content, in hex.
     content_hash: str
