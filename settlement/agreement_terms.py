@@ -6,7 +6,6 @@ the command and the fields of the API bear these names; the first and the last t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -16,6 +15,8 @@ from typing import Any, Protocol, TypedDict, cast
 from coalition.programme import UnknownCurrency
 from kit import money, texts
 from kit.errors import Invalid
+from settlement.iso20022 import accounts
+from settlement.iso20022.accounts import MalformedBankAccount
 
 DIGITS = 8  # behind the point, of a price and of a percentage
 MOST_PRICE = 1_000_000
@@ -138,21 +139,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Iban:
-    """An account's number by ISO 13616, its check digits right by ISO 7064 (mod 97-10), kept without spaces.
-
-    Raises MalformedTerm, which never repeats it.
-    """
+    """An account's number by ISO 13616, kept without spaces. Raises MalformedTerm, which never repeats it."""
 
     longest: int = 42  # as people write it: 34 characters in groups of four
 
     def parse(self, given: str, *, what: str) -> str:
-        found = given.replace(" ", "").upper()
-        if re.fullmatch("[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", found) is None:
-            raise MalformedTerm(f"{what}: an IBAN is two letters, two digits and 11 to 30 letters or digits", term=what)
-        number = int("".join(str(int(character, 36)) for character in found[4:] + found[:4]))
-        if number % 97 != 1 or not 2 <= int(found[2:4]) <= 98:
-            raise MalformedTerm(f"{what}: the check digits of the IBAN do not fit; look for a slip in it", term=what)
-        return found
+        try:
+            return accounts.iban_account(given).number
+        except MalformedBankAccount as error:
+            raise MalformedTerm(f"{what}: {error.detail}", term=what) from None
 
 
 @dataclass(frozen=True)
@@ -162,10 +157,10 @@ class Bic:
     longest: int = 11
 
     def parse(self, given: str, *, what: str) -> str:
-        found = given.strip().upper()
-        if re.fullmatch("[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?", found) is None:
-            raise MalformedTerm(f"{what}: a BIC is 8 or 11 characters, such as BARCGB22 or BARCGB22XXX", term=what)
-        return found
+        try:
+            return accounts.bank_code(given)
+        except MalformedBankAccount as error:
+            raise MalformedTerm(f"{what}: {error.detail}", term=what) from None
 
 
 @dataclass(frozen=True)

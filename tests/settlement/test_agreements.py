@@ -134,7 +134,17 @@ def test_an_iban_with_a_slip_in_one_character_is_refused_and_never_repeated(iban
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", "GB33", "33GBBUKB20201555555555", "GB33-BUKB-2020", "GB00BUKB20201555555555", "ГБ"]
+    "wrong",
+    [
+        "",
+        "GB33",
+        "33GBBUKB20201555555555",
+        "GB33-BUKB-2020",
+        "GB00BUKB20201555555555",
+        "ГБ",
+        "US46370400440532013000",
+        "DE8937040044053201300",
+    ],  # no country of IBANs, and too short for its country
 )
 def test_what_is_no_iban_is_refused(wrong: str) -> None:
     with pytest.raises(MalformedTerm):

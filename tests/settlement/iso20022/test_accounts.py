@@ -49,6 +49,9 @@ def test_one_wrong_character_or_two_that_were_swapped_are_noticed(iban: str, dat
     ("iban", "why"),
     [
         ("DE00370400440532013000", "check digits"),
+        ("GB00BUKB20201555000048", "check digits"),  # which is 97 to a sum, and never made
+        ("GB01BUKB20201555000030", "check digits"),
+        ("GB99BUKB20201555000012", "check digits"),
         ("DE8937040044053201300", "21 characters; an IBAN of DE has 22"),
         ("US89370400440532013000", "no IBANs in US"),
         ("40702810900000000001", "is not an IBAN"),
