@@ -25,7 +25,7 @@ from partners import accounts
 from settlement import agreements, payments, policies, runs, statements
 from settlement.payments import COVERED, Standing
 from settlement.statements import Party
-from settlement.tables import CURRENCY, MONEY, Column, Table
+from settlement.tables import CURRENCY, MONEY, Bars, Column, Table
 
 DEPOSIT, COALITION = SOURCES = ("deposit", "coalition")  # in the order in which they pay
 BY_COVER = "cover"
@@ -179,13 +179,15 @@ def _deposits_left(session: Session) -> dict[Key, int]:
     return left
 
 
-_COLUMNS = (
+COLUMNS = (
     Column("partner", "partner"), CURRENCY, Column("deposit_minor", "from its deposit", MONEY),
     Column("coalition_minor", "owed to the coalition", MONEY),
 )  # fmt: skip
+
+_PICTURE = Bars("partner", ("deposit_minor", "coalition_minor"))
 
 
 def table(found: Sequence[Claim], parties: Mapping[UUID, Party]) -> Table:
     """The claims for people and programs."""
     rows = [(parties[one.partner_id].code, one.currency, one.deposit_minor, one.coalition_minor) for one in found]
-    return Table("What was paid in the place of partners in default", _COLUMNS, rows)
+    return Table("What was paid in the place of partners in default", COLUMNS, rows, picture=_PICTURE)

@@ -35,7 +35,7 @@ from settlement.agreement_terms import ON_BURN, ON_EARN
 from settlement.agreements import Agreement, PriceBook
 from settlement.outstanding import LOCK
 from settlement.statements import Party
-from settlement.tables import CURRENCY, MONEY, NUMBER, Column, Table
+from settlement.tables import CURRENCY, MONEY, NUMBER, Bars, Column, Table
 
 WARNING, EXCEEDED = LEVELS = (80, 100)  # per cent of the limit
 EVENTS = {WARNING: "settlement.exposure_warning", EXCEEDED: "settlement.exposure_exceeded"}
@@ -240,13 +240,17 @@ def _tell(session: Session, one: Exposure, level: int, now: datetime) -> None:
     )
 
 
-_COLUMNS = (
+COLUMNS = (
     Column("partner", "issuer"), CURRENCY, Column("outstanding_points", "points", NUMBER),
     Column("outstanding_minor", "their value", MONEY), Column("unpaid_minor", "not paid", MONEY),
     Column("accrued_minor", "since", MONEY), Column("deposit_minor", "deposit", MONEY),
     Column("exposure_minor", "exposure", MONEY), Column("limit_minor", "limit", MONEY),
     Column("percent", "per cent", NUMBER),
 )  # fmt: skip
+
+_PICTURE = Bars(
+    "partner", tuple(f"{name}_minor" for name in ("outstanding", "unpaid", "accrued", "deposit", "exposure", "limit"))
+)
 
 
 def table(found: Sequence[Exposure], parties: Mapping[UUID, Party]) -> Table:
@@ -258,4 +262,4 @@ def table(found: Sequence[Exposure], parties: Mapping[UUID, Party]) -> Table:
         )
         for one in found
     ]  # fmt: skip
-    return Table("Exposure of issuers now", _COLUMNS, rows)
+    return Table("Exposure of issuers now", COLUMNS, rows, picture=_PICTURE)

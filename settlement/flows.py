@@ -11,11 +11,12 @@ from sqlalchemy import text
 from coalition import point_movements
 from kit.db import Session
 from settlement import spans, statements
+from settlement.periods import EVERYTHING, Asked
 from settlement.pictures.flows import Flow
-from settlement.tables import CURRENCY, MONEY, NUMBER, Column, Table
+from settlement.tables import CURRENCY, MONEY, NUMBER, Column, Squares, Table
 
 
-def between(session: Session, first: date, last: date) -> list[Flow]:
+def between(session: Session, first: date, last: date, asked: Asked = EVERYTHING) -> list[Flow]:
     """What each party owed each other, of every kind, more than 0, by name. Raises SpanRefused, DayNotSettled."""
     spans.settled(session, first, last)
     names = {party_id: party.name for party_id, party in statements.parties(session).items()}
@@ -28,6 +29,8 @@ def between(session: Session, first: date, last: date) -> list[Flow]:
     )
     amounts: dict[tuple[str, str, str], int] = {}
     for row in rows:
+        if not asked.concerns(row.payer_id, row.payee_id):
+            continue
         # Below zero it is owed the other way round.
         ends = (row.payer_id, row.payee_id) if row.amount_minor > 0 else (row.payee_id, row.payer_id)
         key = (row.currency, _unique(names, ends[0]), _unique(names, ends[1]))
@@ -80,10 +83,12 @@ def matrix(session: Session, first: date, last: date) -> list[Pair]:
     return sorted(found, key=lambda one: (one.issuer, one.redeemer, one.currency or ""))
 
 
-_COLUMNS = (
+COLUMNS = (
     Column("issuer", "issuer"), Column("redeemer", "redeemer"), Column("points", "points", NUMBER), CURRENCY,
     Column("amount_minor", "owed", MONEY),
 )  # fmt: skip
+
+_PICTURE = Squares("issuer", "redeemer", "points")
 
 
 def table(pairs: list[Pair], first: date, last: date) -> Table:
@@ -93,4 +98,4 @@ def table(pairs: list[Pair], first: date, last: date) -> Table:
         "Nothing is owed for points redeemed at their issuer, and for points set aside for want of an agreement, until "
         "a later day takes them in."
     )
-    return Table(f"Points redeemed from {first} to {last}, by issuer and redeemer", _COLUMNS, rows, note)
+    return Table(f"Points redeemed from {first} to {last}, by issuer and redeemer", COLUMNS, rows, note, _PICTURE)

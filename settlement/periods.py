@@ -95,6 +95,25 @@ def quarter(said: str) -> Span:
     return _months(said, re.fullmatch(r"(\d{4})-Q(\d)", said), "quarter such as 2026-Q1", 3)
 
 
+def chosen(
+    *,
+    first: date | None = None,
+    last: date | None = None,
+    week_of: str | None = None,
+    month_of: str | None = None,
+    quarter_of: str | None = None,
+) -> Span:
+    """The days that somebody asks for in one of these ways; raises MalformedPeriod."""
+    named = [made(said) for made, said in ((week, week_of), (month, month_of), (quarter, quarter_of)) if said]
+    if (first is None) != (last is None):
+        raise MalformedPeriod("the first and the last day of a period go together")
+    if first is not None and last is not None:
+        named.append(Span(first, last))
+    if len(named) != 1:
+        raise MalformedPeriod("name a week, a month, a quarter, or the first and the last day, one of them")
+    return named[0]
+
+
 def _months(said: str, found: re.Match[str] | None, what: str, months: int) -> Span:
     try:
         if found is None:

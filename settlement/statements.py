@@ -85,6 +85,13 @@ def parties(session: Session) -> dict[UUID, Party]:
     return {fund: Party(fund, COALITION, name), **found}
 
 
+def party_id(session: Session, code: str) -> UUID:
+    """The id of a partner by its code, or that of the coalition by COALITION. Raises PartnerNotFound."""
+    if code == COALITION:
+        return programme.get(session).programme_id
+    return accounts.by_code(session, code).partner_id
+
+
 def common(session: Session, run: Run) -> Common:
     """What all statements of a run share. Only the service may read it."""
     as_then = {one.party_id: Party(one.party_id, one.code, one.name) for one in run_parties.kept(session, run).values()}

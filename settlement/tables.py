@@ -1,12 +1,13 @@
-"""Tables of figures in one form, and the formats they are printed in.
+"""Tables of figures in one form, and how people and programs read them.
 
-A writer of one more format takes a Table: its columns say what is money and what is a number.
+`settlement.files.reports` has all their formats. A writer of one more takes a Table: its columns say what is money and
+what is a number, and `picture` what of it is drawn.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -26,6 +27,29 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Bars:
+    """Drawn as bars of amounts: for each value of `group` one for each of `columns`.
+
+    All columns are MONEY, or all are NUMBER. What has no currency is left out of amounts of money. With `split` there
+    is one column, with a bar for each of the values `among` that the column `split` has.
+    """
+
+    group: str
+    columns: tuple[str, ...]
+    split: str | None = None
+    among: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Squares:
+    """Drawn as a shaded matrix: the sum of the column `value` by the values of `row` and `column`."""
+
+    row: str
+    column: str
+    value: str
+
+
+@dataclass(frozen=True)
 class Table:
     """Rows of as many cells as there are columns; None where there is nothing to say."""
 
@@ -33,11 +57,16 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     note: str = ""
+    picture: Bars | Squares | None = None
 
     @property
     def dicts(self) -> list[dict[str, Cell]]:
         """The rows by the names of their columns."""
         return [{column.name: cell for column, cell in zip(self.columns, row, strict=True)} for row in self.rows]
+
+    def column(self, name: str) -> Column:
+        """One of its columns."""
+        return next(column for column in self.columns if column.name == name)
 
 
 CURRENCY = Column("currency", "currency")
@@ -80,6 +109,3 @@ def as_csv(table: Table) -> str:
     """For a spreadsheet (RFC 4180): amounts in whole minor units."""
     rows = [["" if cell is None else cell for cell in row] for row in table.rows]
     return cells.table([[column.name for column in table.columns], *rows]).rstrip("\r\n")
-
-
-FORMATS: dict[str, Callable[[Table], str]] = {"table": as_text, "json": as_json, "csv": as_csv}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from tempfile import TemporaryFile
 from typing import IO, Any
 from uuid import UUID
 
@@ -11,6 +9,7 @@ import marshmallow as ma
 from flask import Response
 from marshmallow import validate
 
+from api import downloads
 from api.auth import principal, requires
 from api.settled import HASH, LAST_ID, PARTY, PaymentSchema, PositionSchema, payment_of, position_of
 from api.v1.settlement_runs import RunSchema
@@ -23,14 +22,13 @@ from kit.http.paging import Page, PageQuery
 from kit.http.services import services
 from settlement import drill_down, runs, statements
 from settlement.files import document, formats, pdf
-from settlement.files.document import Document, Frame, StatementDiffers
+from settlement.files.document import Frame, StatementDiffers
 from settlement.files.formats import Order
 from settlement.kinds import KINDS
 from settlement.runs import Run
 from settlement.statements import KeptStatement
 
 statements_api = Blueprint("statements", __name__, url_prefix="/v1/statements", description="Your statements")
-_AT_ONCE = 64 * 1024
 
 
 class StatementSchema(RunSchema):
@@ -151,29 +149,18 @@ def get(statement_id: str) -> dict[str, Any]:
 @statements_api.doc(
     summary="Get a statement as a file: PDF, XLSX, CSV or JSON, in English or Russian.",
     description="The same statement gives the same bytes each time.",
-    responses={
-        "200": {
-            "description": "The file.",
-            "content": {
-                kind.partition(";")[0]: {
-                    "schema": {"type": "object"} if form == "json" else {"type": "string", "format": "binary"}
-                }
-                for form, kind in formats.MEDIA_TYPES.items()
-            },
-        }
-    },
+    responses=downloads.described(*formats.FORMATS),
 )
 def file(query: dict[str, Any], statement_id: str) -> Response:
     kept, run, framed = _framed(statement_id)
-    out = TemporaryFile()  # noqa: SIM115 -- closed behind the last part that is sent
-    try:
+
+    def make(out: IO[bytes]) -> str:
         with services().reading() as session:
             made = document.make(session, kept, run, framed)
             formats.write(session, made, Order(query["format"], query["language"]), out)
-    except BaseException:
-        out.close()
-        raise
-    return _download(out, made, query["format"])
+        return f"{made.file_name}.{query['format']}"
+
+    return downloads.download(make, query["format"])
 
 
 @statements_api.get("/<statement_id>/obligations")
@@ -216,19 +203,3 @@ def _framed(statement_id: str) -> tuple[KeptStatement, Run, Frame]:
         run = runs.get(session, kept.run_id)
     with svc.reading_public() as session:
         return kept, run, document.frame(session, kept, run)
-
-
-def _download(out: IO[bytes], made: Document, form: str) -> Response:
-    size = out.tell()
-    out.seek(0)
-    answer = Response(_parts(out), content_type=formats.MEDIA_TYPES[form])
-    answer.call_on_close(out.close)  # also where nobody reads it
-    answer.headers["Content-Length"] = str(size)
-    answer.headers["Content-Disposition"] = f'attachment; filename="{made.file_name}.{form}"'
-    return answer
-
-
-def _parts(out: IO[bytes]) -> Iterator[bytes]:
-    with out:
-        while part := out.read(_AT_ONCE):
-            yield part

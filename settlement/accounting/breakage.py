@@ -15,7 +15,7 @@ from settlement import netting
 from settlement.accounting import movements, survival
 from settlement.accounting.movements import Row
 from settlement.statements import Party
-from settlement.tables import CURRENCY, MONEY, NUMBER, Column, Table
+from settlement.tables import CURRENCY, MONEY, NUMBER, Bars, Column, Table
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _shared(session: Session, first: date, last: date) -> dict[tuple[UUID, str],
     return {(row[0], row[1]): row[2] for row in rows}
 
 
-_COLUMNS = (
+COLUMNS = (
     Column("issuer", "issuer"), CURRENCY, Column("outstanding_points", "outstanding", NUMBER),
     Column("outstanding_minor", "value", MONEY), Column("expected_points", "will expire", NUMBER),
     Column("expected_minor", "value", MONEY), Column("booked_points", "expired", NUMBER),
@@ -93,6 +93,8 @@ _NOTE = (
     "Expected by Kaplan and Meier on points by age in calendar months. Ages that no points of the issuer reached yet "
     "count as if all of them were redeemed."
 )
+
+_PICTURE = Bars("issuer", ("outstanding_minor", "expected_minor", "booked_minor"))
 
 
 def table(rows: list[Breakage], first: date, last: date) -> Table:
@@ -105,7 +107,7 @@ def table(rows: list[Breakage], first: date, last: date) -> Table:
         )
         for one in rows
     ]  # fmt: skip
-    return Table(f"Breakage from {first} to {last}", _COLUMNS, made, _NOTE)
+    return Table(f"Breakage from {first} to {last}", COLUMNS, made, _NOTE, _PICTURE)
 
 
 def _minor(one: Breakage, exact: Fraction) -> int | None:

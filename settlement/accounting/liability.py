@@ -9,10 +9,10 @@ from fractions import Fraction
 from settlement import netting
 from settlement.accounting import survival
 from settlement.accounting.movements import Row
-from settlement.tables import CURRENCY, MONEY, NUMBER, Column, Table
+from settlement.tables import CURRENCY, MONEY, NUMBER, Bars, Column, Table
 
 BANDS = (0, 3, 6, 12, 24)  # calendar months since the month of issue, each band until the next begins
-_COLUMNS = (
+COLUMNS = (
     Column("issuer", "issuer"), Column("carried_by", "carried by"), Column("age_months", "months"), CURRENCY,
     Column("points", "points", NUMBER), Column("value_minor", "value", MONEY),
 )  # fmt: skip
@@ -32,8 +32,11 @@ def table(rows: Sequence[Row], day: date) -> Table:
         for (issuer, carrier, band, currency), (points, value) in sorted(found.items())
         if points
     ]
-    return Table(f"Points outstanding at the end of {day}, by issuer and age", _COLUMNS, made)
+    return Table(f"Points outstanding at the end of {day}, by issuer and age", COLUMNS, made, picture=_PICTURE)
 
 
 def _said(band: int) -> str:
     return f"{BANDS[band]} and more" if band == len(BANDS) - 1 else f"{BANDS[band]} to {BANDS[band + 1] - 1}"
+
+
+_PICTURE = Bars("issuer", ("value_minor",), split="age_months", among=tuple(map(_said, range(len(BANDS)))))

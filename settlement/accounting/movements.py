@@ -23,7 +23,7 @@ from settlement import agreements, netting, spans, statements
 from settlement.agreement_terms import ON_EARN
 from settlement.agreements import Agreement, PriceBook
 from settlement.statements import Party
-from settlement.tables import CURRENCY, MONEY, NUMBER, Column, Table
+from settlement.tables import CURRENCY, MONEY, NUMBER, Bars, Column, Table
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _sum(rows: Iterable[Row]) -> Row:
     return Row(first.issuer, first.month, first.carrier, first.currency, opening, moved, value)
 
 
-_COLUMNS = (
+COLUMNS = (
     Column("issuer", "issuer"), Column("month", "issued in"), Column("carried_by", "carried by"), CURRENCY,
     Column("opening_points", "opening", NUMBER), Column("issued_points", "issued", NUMBER),
     Column("redeemed_points", "redeemed", NUMBER), Column("expired_points", "expired", NUMBER),
@@ -145,6 +145,8 @@ _NOTE = (
     "their issuer had no agreement, so they have no value yet."
 )
 
+_PICTURE = Bars("issuer", tuple(f"{name}_points" for name in ("opening", "issued", "redeemed", "expired", "closing")))
+
 
 def table(rows: Sequence[Row], first: date, last: date) -> Table:
     """The schedule for people and programs."""
@@ -155,7 +157,7 @@ def table(rows: Sequence[Row], first: date, last: date) -> Table:
         )
         for one in rows
     ]  # fmt: skip
-    return Table(f"Movements of points from {first} to {last}", _COLUMNS, made, _NOTE)
+    return Table(f"Movements of points from {first} to {last}", COLUMNS, made, _NOTE, _PICTURE)
 
 
 def _minor(row: Row) -> tuple[int | None, ...]:

@@ -17,7 +17,7 @@ from kit.terminal import answer, desk, json_option, one_line_errors
 from partners.cli.records import DAY, MOST_LISTED, Decision, decided, noted, report, report_all
 from settlement import approvals, bank_entries, bank_import, instructions, open_items, statements
 from settlement.cli.reports import settlement as settlement
-from settlement.cli.runs import party, run_data, run_id_argument
+from settlement.cli.runs import run_data, run_id_argument
 from settlement.payments import Standing
 from settlement.runs import Run
 
@@ -92,7 +92,7 @@ def instruct(
         return
     with desk() as ctx, _draft(output) as draft:
         with ctx.database.transaction() as session:
-            payer_id = None if all_payers else party(session, payer or statements.COALITION)
+            payer_id = None if all_payers else statements.party_id(session, payer or statements.COALITION)
             written = instructions.instruct(
                 session, decision.act(ctx), run_id=run_uuid, payer_id=payer_id,
                 execute_on=execute_on.date() if execute_on else None, returned=returned, deliver=draft.write,

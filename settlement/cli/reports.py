@@ -9,19 +9,15 @@ from uuid import UUID
 
 import click
 
-from coalition import programme
 from kit import ids
 from kit.db import Session
-from kit.terminal import desk, json_option, one_line_errors, say
-from partners import accounts
+from kit.terminal import desk, json_option, one_line_errors
 from partners.cli.records import DAY, FIRST, MOST_LISTED, report_all
-from settlement import drill_down, periods, reports, runs, statements
-from settlement.cli.statements import OUTPUT, written
+from settlement import drill_down, figures, periods, runs, statements
+from settlement.cli.forms import form_options, put, require_file
 from settlement.cli.statements import settlement as settlement
 from settlement.cycles import Span
-from settlement.files import period as period_files
-
-FORMS = ["table", "json", "csv", "xlsx"]
+from settlement.periods import Asked
 
 
 @settlement.command(
@@ -39,8 +35,7 @@ FORMS = ["table", "json", "csv", "xlsx"]
 @click.option("--quarter", help="A quarter, such as 2026-Q1.")
 @click.option("--partner", help="Of a period, what this partner owes and is owed. Its code, or `coalition`.")
 @click.option("--counterparty", help="Of that, what is between it and this one.")
-@click.option("--format", "form", type=click.Choice(FORMS), default="table", show_default=True)
-@click.option("--output", type=OUTPUT, help="The workbook to write with --format xlsx.")
+@form_options
 @json_option
 @one_line_errors
 def report(
@@ -48,25 +43,17 @@ def report(
     counterparty: str | None, **said: Any,
 ) -> None:  # fmt: skip
     form = "json" if as_json else form
+    require_file(form, output)
     span = _span(day, **said)
-    if (form == "xlsx") != (output is not None):
-        raise click.UsageError("--format xlsx and --output go together")
-    if day is not None and (form == "xlsx" or partner or counterparty):
-        raise click.UsageError("for a day as a workbook, or of a partner, use --from and --until")
+    if day is not None and (partner or counterparty):
+        raise click.UsageError("for a day of a partner, use --from and --until")
     with desk() as ctx, ctx.database.reading() as session:
         if day is not None:
-            of_day = reports.get(session, day.date())
-            say({"table": reports.as_table, "json": reports.as_json, "csv": reports.as_csv}[form](of_day))
-            return
-        asked = periods.Asked(_party(session, partner), _party(session, counterparty))
-        found = periods.get(session, span, asked)
-    if output is not None:
-        with written(output) as out:
-            period_files.write_xlsx(found, out)
-        say(f"wrote {output}")
-        return
-    shown = {"table": period_files.as_table, "json": period_files.as_json, "csv": period_files.as_csv}
-    say(shown[form](found))
+            made = figures.of_day(session, day.date())
+        elif span is not None:
+            asked = Asked(_party(session, partner), _party(session, counterparty))
+            made = figures.of_period(session, span, asked)
+    put(made, form, output)
 
 
 def _span(
@@ -77,27 +64,19 @@ def _span(
     month: str | None,
     week: str | None,
     quarter: str | None,
-) -> Span:
+) -> Span | None:
     if [bool(day), bool(since or until), bool(month), bool(week), bool(quarter)].count(True) != 1:
         raise click.UsageError("give one of DAY, --from with --until, --month, --week and --quarter")
-    if month is not None:
-        return periods.month(month)
-    if week is not None:
-        return periods.week(week)
-    if quarter is not None:
-        return periods.quarter(quarter)
-    first, last = since or day, until or day
-    if first is None or last is None:
+    if bool(since) != bool(until):
         raise click.UsageError("--from and --until go together")
-    return Span(first.date(), last.date())
+    if day is not None:
+        return None
+    days = {"first": since and since.date(), "last": until and until.date()}
+    return periods.chosen(**days, month_of=month, week_of=week, quarter_of=quarter)
 
 
 def _party(session: Session, code: str | None) -> UUID | None:
-    if code is None:
-        return None
-    if code == statements.COALITION:
-        return programme.get(session).programme_id
-    return accounts.by_code(session, code).partner_id
+    return None if code is None else statements.party_id(session, code)
 
 
 @settlement.command("obligations", help="List who owes whom in the run RUN_ID (srn_…), with the obligations' ids.")

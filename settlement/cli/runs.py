@@ -11,9 +11,7 @@ import click
 from coalition import programme
 from kit import ids, money
 from kit.audit import Act
-from kit.db import Session
 from kit.terminal import answer, desk, json_option, one_line_errors
-from partners import accounts
 from partners.cli.records import MOST_LISTED, Decision, data_of, decided, noted, report, report_all
 from settlement import approvals, entries, payments, policies, runs, statements
 from settlement.cli.settlement import settlement as settlement
@@ -172,19 +170,13 @@ def add_entry(
     with desk() as ctx, ctx.database.transaction() as session:
         act: Act = decision.act(ctx)
         made = entries.add(
-            session, act, kind=kind, payer_id=party(session, payer), payee_id=party(session, payee),
+            session, act, kind=kind, payer_id=statements.party_id(session, payer),
+            payee_id=statements.party_id(session, payee),
             currency=currency or programme.get(session).currency, amount_minor=amount_minor, reference=reference,
         )  # fmt: skip
     report(
         made, f"{payer} owes {payee} {money.show(made.amount_minor, made.currency)} from {made.day}", as_json=as_json
     )
-
-
-def party(session: Session, code: str) -> UUID:
-    """The id of a partner by its code, or that of the coalition. Raises PartnerNotFound."""
-    if code == statements.COALITION:
-        return programme.get(session).programme_id
-    return accounts.by_code(session, code).partner_id
 
 
 def run_data(found: Run) -> dict[str, Any]:

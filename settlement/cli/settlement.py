@@ -83,7 +83,6 @@ for _command in (
     figures.liability,
     figures.matrix,
     figures.movements,
-    figures.picture,
 ):
     settlement.add_command(_command)
 settlement.add_command(journal)

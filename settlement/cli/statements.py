@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import click
 
@@ -14,27 +10,10 @@ from kit import ids
 from kit.terminal import desk, one_line_errors, say
 from partners.cli.records import owner
 from settlement import runs, statements
+from settlement.cli.forms import OUTPUT, written
 from settlement.cli.runs import settlement as settlement
 from settlement.files import document, formats
 from settlement.files.formats import Order
-
-OUTPUT = click.Path(dir_okay=False, path_type=Path)
-
-
-@contextmanager
-def written(output: Path | None) -> Iterator[IO[bytes]]:
-    """Where a file goes: to its place once it is whole, or to whoever reads what the command prints."""
-    if output is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    part = output.with_name(f"{output.name}.part")
-    try:
-        with part.open("wb") as out:
-            yield out
-        part.replace(output)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @settlement.command(

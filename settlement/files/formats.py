@@ -1,4 +1,4 @@
-"""The forms a statement comes in, and its file in each of them."""
+"""The forms that files come in, and a statement's file in each of its own."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "pdf": "application/pdf",
+    "svg": "image/svg+xml",
 }
-FORMATS = tuple(MEDIA_TYPES)
+FORMATS = ("json", "csv", "xlsx", "pdf")  # of a statement; reports have others
 BINARY = ("xlsx", "pdf")
 
 

@@ -1,20 +1,18 @@
-"""The report of a period: as a table for people, as JSON and CSV for programs, as a workbook for spreadsheets."""
+"""The report of a period in every form: for people, programs and spreadsheets, and as a picture."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime, time
-from decimal import Decimal
-from typing import IO
-
-from xlsxwriter import Workbook
 
 from kit import money
 from kit.cells import Cell, table
-from settlement.files.csv import major
+from settlement.files.reports import Report
 from settlement.periods import PeriodReport
+from settlement.pictures.flows import Flow, draw
+from settlement.reports import NetLine, ObligationLine
+from settlement.tables import CURRENCY, MONEY, NUMBER, Column, Table
 
 COLUMNS = ("record", "first_day", "last_day", "payer", "payee", "kind", "points", "amount_minor", "currency")
 
@@ -66,50 +64,65 @@ def _show(minor: int, currency: str) -> str:
     return f"{money.show(minor, currency):>18}"
 
 
-def write_xlsx(report: PeriodReport, out: IO[bytes]) -> None:
-    """A sheet for each part. The same report gives the same bytes, for it is dated by its last day."""
-    book = Workbook(out, {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False})
-    book.set_properties({"created": datetime.combine(report.last_day, time())})  # naive, as workbooks have it
-    head = book.add_format({"bold": True, "bottom": 1})
-    for name, columns, rows in _sheets(report):
-        sheet = book.add_worksheet(name)
-        sheet.freeze_panes(1, 0)
-        sheet.set_column(0, len(columns) - 1, 20)
-        for column, title in enumerate(columns):
-            sheet.write_string(0, column, title, head)
-        for at, row in enumerate(rows, start=1):
-            for column, cell in enumerate(row):
-                if isinstance(cell, str):
-                    sheet.write_string(at, column, cell)
-                else:
-                    sheet.write_number(at, column, cell)
-    book.close()
+def report(found: PeriodReport, flows: Sequence[Flow]) -> Report:
+    """The report in every form; `flows` are its obligations as `flows.between` adds them up."""
+    first, last = found.first_day, found.last_day
+    return Report(
+        f"settlement_{first}",
+        last,
+        list(_sheets(found)),
+        asdict(found),
+        {
+            "table": lambda: as_table(found),
+            "json": lambda: as_json(found),
+            "csv": lambda: as_csv(found),
+            "svg": lambda: draw(flows, first, last),
+        },
+    )
 
 
-_Rows = Iterator[tuple[str | int | Decimal, ...]]
+PAYER, PAYEE = Column("payer", "payer"), Column("payee", "payee")
+POINTS, AMOUNT = Column("points", "points", NUMBER), Column("amount_minor", "amount", MONEY)
 
 
-def _sheets(report: PeriodReport) -> Iterator[tuple[str, tuple[str, ...], _Rows]]:
+def _sheets(found: PeriodReport) -> Iterator[tuple[str, Table]]:
+    days = f"{found.first_day} to {found.last_day}"
     yield (
         "Obligations",
-        ("payer", "payee", "kind", "points", "amount", "currency"),
-        (
-            (o.payer, o.payee, o.kind, o.points, major(o.amount_minor, o.currency), o.currency)
-            for o in report.obligations
+        Table(
+            f"Settlement of {days}",
+            (PAYER, PAYEE, Column("kind", "kind"), POINTS, AMOUNT, CURRENCY),
+            [(o.payer, o.payee, o.kind, o.points, o.amount_minor, o.currency) for o in found.obligations],
+        ),
+    )
+    yield from positions_and_payments(days, found.net_positions, found.payments)
+    yield (
+        "Issuer and redeemer",
+        Table(
+            f"Points by issuer and redeemer, {days}",
+            (Column("issuer", "issuer"), Column("redeemer", "redeemer"), POINTS, AMOUNT, CURRENCY),
+            [(m.issuer, m.redeemer, m.points, m.amount_minor, m.currency) for m in found.matrix],
+        ),
+    )
+
+
+def positions_and_payments(
+    days: str, nets: Sequence[NetLine], payments: Sequence[ObligationLine]
+) -> Iterator[tuple[str, Table]]:
+    """The sheets that reports of a day and of a period share."""
+    yield (
+        "Net positions",
+        Table(
+            f"Net positions, {days}",
+            (Column("party", "party"), AMOUNT, CURRENCY),
+            [(n.partner, n.amount_minor, n.currency) for n in nets],
         ),
     )
     yield (
-        "Net positions",
-        ("party", "amount", "currency"),
-        ((n.partner, major(n.amount_minor, n.currency), n.currency) for n in report.net_positions),
-    )
-    yield (
         "Payments",
-        ("payer", "payee", "amount", "currency"),
-        ((p.payer, p.payee, major(p.amount_minor, p.currency), p.currency) for p in report.payments),
-    )
-    yield (
-        "Issuer and redeemer",
-        ("issuer", "redeemer", "points", "amount", "currency"),
-        ((m.issuer, m.redeemer, m.points, major(m.amount_minor, m.currency), m.currency) for m in report.matrix),
+        Table(
+            f"Payments, {days}",
+            (PAYER, PAYEE, AMOUNT, CURRENCY),
+            [(p.payer, p.payee, p.amount_minor, p.currency) for p in payments],
+        ),
     )

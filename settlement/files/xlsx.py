@@ -85,7 +85,7 @@ def _cell(sheet: Worksheet, at: int, column: int, value: Any, form: Any) -> None
     if isinstance(value, str):
         sheet.write_string(at, column, value, form)
     elif isinstance(value, date):
-        sheet.write_number(at, column, _serial(value), form)
+        sheet.write_number(at, column, serial(value), form)
     else:
         sheet.write_number(at, column, value, form)
 
@@ -164,7 +164,7 @@ def _lines(book: _Book, document: Document, rows: Iterable[Row]) -> None:
         first, number = next(left, None), number + 1
 
 
-def _serial(day: date) -> int:
+def serial(day: date) -> int:
     """A day as workbooks count them."""
     return day.toordinal() - _DAY_0
 
@@ -173,7 +173,7 @@ def _line(book: _Book, sheet: Worksheet, at: int, document: Document, row: Row) 
     one, line = row
     text, number = sheet.write_string, sheet.write_number
     is_mine = one.payee_id == document.kept.partner_id
-    number(at, 0, _serial(one.day), book.day)
+    number(at, 0, serial(one.day), book.day)
     text(at, 1, document.name(one.payer_id if is_mine else one.payee_id))
     text(at, 2, book.kinds[one.kind])
     if (version := document.version(one)) is not None:
@@ -181,8 +181,8 @@ def _line(book: _Book, sheet: Worksheet, at: int, document: Document, row: Row) 
     if line is not None:
         text(at, 4, ids.show_raw(ids.TRANSACTION, line.transaction_id))
         text(at, 5, line.reference)
-        number(at, 6, _serial(line.issued_on), book.day)
-        number(at, 7, _serial(line.concerns), book.day)
+        number(at, 6, serial(line.issued_on), book.day)
+        number(at, 7, serial(line.concerns), book.day)
     number(at, 8, one.points if line is None else line.points, book.whole)
     text(at, 9, one.currency)
     minor = one.amount_minor if line is None else line.amount_minor

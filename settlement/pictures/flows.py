@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from datetime import date
 
 from kit import money
-from settlement.pictures import svg
-from settlement.pictures.svg import COLOURS, FAINT, INK, element, shortened, text, tooltip
+from settlement.pictures import grid, svg
+from settlement.pictures.grid import Grid, by_size
+from settlement.pictures.svg import COLOURS, FAINT, INK, WIDTH, Panel, element, shortened, text, tooltip
 
-WIDTH = 960
 MOST_IN_SANKEY = 8
-MOST_IN_MATRIX = 40  # the smallest beyond these are drawn as one
 MOST_DESCRIBED = 20
 SIDE, NODE, GAP, TALL = 230, 14, 30, 440  # the gap leaves room for a name and an amount
-BAR, CELL = 22, 20
+BAR = 22
 
 
 @dataclass(frozen=True)
@@ -32,23 +31,16 @@ class Flow:
     currency: str
 
 
-@dataclass(frozen=True)
-class Panel:
-    """A part of the picture, drawn from 0 downwards."""
-
-    parts: list[str]
-    height: float
-
-
 def draw(flows: Sequence[Flow], first: date, last: date) -> str:
     """The picture of flows, at most one for each payer, payee and currency, as a document."""
     title = f"Who owes whom from {first} to {last}"
     parts = [text(title, 24, 36, size=20, font_weight="bold")]
-    top = 56.0
-    for currency in sorted({one.currency for one in flows}):
-        panel = _panel([one for one in flows if one.currency == currency], currency)
-        parts.append(element("g", *panel.parts, transform=f"translate(0 {top:.0f})"))
-        top += panel.height
+    panels = [
+        _panel([one for one in flows if one.currency == currency], currency)
+        for currency in sorted({one.currency for one in flows})
+    ]
+    drawn, top = svg.stacked(panels, 56)
+    parts += drawn
     if not flows:
         parts.append(text("Nobody owes anybody anything.", 24, top + 24))
         top += 48
@@ -71,16 +63,12 @@ def _panel(flows: Sequence[Flow], currency: str) -> Panel:
     return _sankey(flows, currency) if len(names) <= MOST_IN_SANKEY else _matrix(flows, currency)
 
 
-def _by_size(totals: Mapping[str, int]) -> list[str]:
-    return sorted(totals, key=lambda name: (-totals[name], name))
-
-
 def _sankey(flows: Sequence[Flow], currency: str) -> Panel:
     owes, receives = Counter[str](), Counter[str]()
     for one in flows:
         owes[one.payer] += one.amount_minor
         receives[one.payee] += one.amount_minor
-    colours = dict(zip(_by_size(owes + receives), COLOURS, strict=False))
+    colours = dict(zip(by_size(owes + receives), COLOURS, strict=False))
     total = sum(owes.values())
     per_minor = (TALL - GAP * (max(len(owes), len(receives)) - 1)) / total
     top = 56
@@ -92,7 +80,7 @@ def _sankey(flows: Sequence[Flow], currency: str) -> Panel:
         begins.append({})
         used = sum(totals.values()) * per_minor + GAP * (len(totals) - 1)
         y = top + (TALL - used) / 2
-        for name in _by_size(totals):
+        for name in by_size(totals):
             high = totals[name] * per_minor
             begins[-1][name] = y
             parts.append(element("rect", x=x, y=y, width=NODE, height=max(high, 1), fill=colours[name]))
@@ -131,34 +119,24 @@ def _ribbons(
 
 
 def _matrix(flows: Sequence[Flow], currency: str) -> Panel:
-    flows = _gathered(flows)
-    nets, sizes = Counter[str](), Counter[str]()
-    for one in flows:
-        nets[one.payee] += one.amount_minor
-        nets[one.payer] -= one.amount_minor
-        sizes[one.payer] += one.amount_minor
-        sizes[one.payee] += one.amount_minor
-    names = _by_size(sizes)
-    bars = _bars({name: nets[name] for name in names}, currency)
-    cells = _cells(flows, names, currency)
+    together = grid.gathered({(one.payer, one.payee): one.amount_minor for one in flows})
+    amounts = {(payer, payee): amount for (payer, payee), amount in together.items() if payer != payee}
+    names = by_size(grid.sizes(amounts))
+    nets = dict.fromkeys(names, 0)
+    for (payer, payee), amount in amounts.items():
+        nets[payer] -= amount
+        nets[payee] += amount
+    bars = _bars(nets, currency)
+
+    def shown(minor: int) -> str:
+        return money.show(minor, currency)
+
+    def said(payer: str, payee: str, minor: int) -> str:
+        return f"{payer} owes {payee} {shown(minor)}"
+
+    cells = grid.draw(Grid(f"Who owes (rows) whom (columns), {currency}", amounts, shown, said), names)
     shifted = element("g", *cells.parts, transform=f"translate(0 {bars.height:.0f})")
     return Panel([*bars.parts, shifted], bars.height + cells.height)
-
-
-def _gathered(flows: Sequence[Flow]) -> list[Flow]:
-    """The flows with the smallest parties as one, where there are more than MOST_IN_MATRIX."""
-    sizes = Counter[str]()
-    for one in flows:
-        sizes[one.payer] += one.amount_minor
-        sizes[one.payee] += one.amount_minor
-    small = set(_by_size(sizes)[MOST_IN_MATRIX - 1 :]) if len(sizes) > MOST_IN_MATRIX else set[str]()
-    others = f"{len(small)} others"
-    amounts = Counter[tuple[str, str]]()
-    for one in flows:
-        payer, payee = (others if name in small else name for name in (one.payer, one.payee))
-        if payer != payee:
-            amounts[payer, payee] += one.amount_minor
-    return [Flow(payer, payee, amount, flows[0].currency) for (payer, payee), amount in sorted(amounts.items())]
 
 
 def _bars(nets: Mapping[str, int], currency: str) -> Panel:
@@ -179,47 +157,3 @@ def _bars(nets: Mapping[str, int], currency: str) -> Panel:
         y += BAR
     parts.append(element("line", x1=600, y1=44, x2=600, y2=y, stroke=INK, stroke_width="1"))
     return Panel(parts, y + 24)
-
-
-def _cells(flows: Sequence[Flow], names: Sequence[str], currency: str) -> Panel:
-    """Who owes whom before that: a row for who owes, a column for who receives, darker for more."""
-    left, top = 240, 190
-    place = {name: n for n, name in enumerate(names)}
-    size = min(CELL + 8, (WIDTH - left - 130) // len(names))
-    most = max((one.amount_minor for one in flows), default=0) or 1
-    far = left + size * len(names)
-    parts = [text(f"Who owes (rows) whom (columns), {currency}", 24, 24, size=15, font_weight="bold")]
-    for name, n in place.items():
-        y = top + size * n
-        parts.append(text(shortened(name, 28), left - 8, y + size * 0.7, size=min(12, size - 3), anchor="end"))
-        x = left + size * n + size * 0.65
-        parts.append(
-            text(shortened(name, 24), x, top - 8, size=min(12, size - 3), transform=f"rotate(-60 {x:.1f} {top - 8})")
-        )
-        parts.append(element("rect", x=left + size * n, y=y, width=size, height=size, fill="#f0f2f4"))
-    for one in flows:
-        share = (one.amount_minor / most) ** 0.5  # else one large flow makes all others white
-        parts.append(
-            element(
-                "rect", tooltip(f"{one.payer} owes {one.payee} {_shown(one)}"), x=left + size * place[one.payee],
-                y=top + size * place[one.payer], width=size, height=size, fill=COLOURS[0],
-                fill_opacity=f"{0.08 + 0.92 * share:.2f}",
-            )
-        )  # fmt: skip
-    for n in range(len(names) + 1):
-        line = {"stroke": "#cbd2d9", "stroke_width": "0.5"}
-        parts.append(element("line", x1=left, y1=top + size * n, x2=far, y2=top + size * n, **line))
-        parts.append(
-            element("line", x1=left + size * n, y1=top, x2=left + size * n, y2=top + size * len(names), **line)
-        )
-    below = top + size * len(names)
-    return Panel([*parts, *_legend(most, currency, left, below + 22)], below + 60)
-
-
-def _legend(most: int, currency: str, x: float, y: float) -> list[str]:
-    parts = [text("0", x - 8, y + 11, size=11, anchor="end", fill=FAINT)]
-    for n in range(10):
-        opacity = f"{0.08 + 0.92 * ((n + 1) / 10) ** 0.5:.2f}"
-        parts.append(element("rect", x=x + 16 * n, y=y, width=16, height=14, fill=COLOURS[0], fill_opacity=opacity))
-    parts.append(text(money.show(most, currency), x + 168, y + 11, size=11, fill=FAINT))
-    return parts

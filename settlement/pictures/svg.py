@@ -5,14 +5,33 @@ Pure functions: the same figures give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from unicodedata import east_asian_width
 from xml.sax.saxutils import escape, quoteattr
 
 INK, FAINT, PAPER = "#1f2933", "#66727f", "#ffffff"
 # Told apart by people who see colours differently, too (P. Tol, 2021: the muted scheme).
 COLOURS = ("#332288", "#117733", "#882255", "#44aa99", "#cc6677", "#88ccee", "#999933", "#aa4499")
+WIDTH = 960
 FONT = "Helvetica, Arial, Liberation Sans, sans-serif"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A part of the picture, drawn from 0 downwards."""
+
+    parts: list[str]
+    height: float
+
+
+def stacked(panels: Sequence[Panel], top: float) -> tuple[list[str], float]:
+    """Panels under each other from `top` on, and where they end."""
+    parts = []
+    for panel in panels:
+        parts.append(element("g", *panel.parts, transform=f"translate(0 {top:.0f})"))
+        top += panel.height
+    return parts, top
 
 
 def element(name: str, *inside: str, **attributes: str | float) -> str:

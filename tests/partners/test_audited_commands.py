@@ -137,7 +137,7 @@ OTHERS = {
     "audit list", "audit verify", "ledger verify", "ledger seal", "settlement report", "settlement status",
     "settlement runs", "settlement show", "settlement statement", "settlement obligations", "settlement lines",
     "settlement open-items", "settlement journal", "settlement movements", "settlement breakage",
-    "settlement exposure", "settlement liability", "settlement matrix", "settlement picture",
+    "settlement exposure", "settlement liability", "settlement matrix",
     "batch list", "member find", "member show", "member explain", "certify", "sandbox partner",
     "key list", "up", "db migrate", "db distribute", "replay", "demo", "listen", "webhooks check-receiver",
     "webhooks status", "seal new-key", "seal witness", "seal gather", "settlement proof", "settlement verify",

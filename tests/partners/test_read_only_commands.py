@@ -35,7 +35,6 @@ ASKED = {
         f"settlement {name}": ["--from", "2026-03-02", "--until", "2026-03-02"]
         for name in ("breakage", "journal", "matrix", "movements")
     },
-    "settlement picture": ["--from", "2026-03-02", "--until", "2026-03-02", "--output", "never-written.svg"],
     "settlement what-if": [
         *("--from", "2026-03-02", "--until", "2026-03-02"),
         *("--partner", "grocer", "--redemption-price", "0.8"),

@@ -61,7 +61,7 @@ def test_the_matrix_is_all_that_was_redeemed_and_what_is_owed_for_it(traded: Wor
 def test_the_picture_is_a_file_and_the_same_one_again(traded: World, terminal, tmp_path) -> None:
     files = [tmp_path / name for name in ("a.svg", "b.svg")]
     for file in files:
-        done = terminal("settlement", "picture", *SPAN, "--output", file)
+        done = terminal("settlement", "report", *SPAN, "--format", "svg", "--output", file)
         assert done.exit_code == 0, done.output
     assert files[0].read_bytes() == files[1].read_bytes()
     said = {one.text for one in ET.fromstring(files[0].read_text("utf-8")).iter()}  # noqa: S314 -- ours

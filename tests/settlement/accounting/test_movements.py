@@ -205,7 +205,7 @@ def test_the_schedule_is_printed_in_every_format(traded: World, terminal, tmp_pa
             assert opening + issued - redeemed - expired + repriced == closing
     assert Counter(row["month"] for row in said) == {"2026-03": 3}
     file = tmp_path / "movements.csv"
-    assert terminal(*words, "--format", "csv", "--output", file).output == ""
+    assert terminal(*words, "--format", "csv", "--output", file).output == f"wrote {file}\n"
     assert '"fuelway","2026-03","coalition","GBP",0,277,140,77,0,60,0,139,70,39,0,30' in file.read_text().splitlines()
 
 

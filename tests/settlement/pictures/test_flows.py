@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from settlement.pictures import svg
-from settlement.pictures.flows import MOST_IN_MATRIX, MOST_IN_SANKEY, Flow, draw
+from settlement.pictures.flows import MOST_IN_SANKEY, Flow, draw
+from settlement.pictures.grid import MOST as MOST_IN_MATRIX
 
 DAY = date(2026, 3, 2)
 SVG = "{http://www.w3.org/2000/svg}"
