@@ -114,9 +114,9 @@ def actor() -> Actor:
     )
 
 
-def act(*, reason: str | None = None) -> Act:
-    """What this request does, for the verb that does it; raises MalformedText."""
-    return Act(actor=actor(), now=clock.now(), keyring=services().keyring, reason=reason)
+def act(*, reason: str | None = None, by: str | None = None) -> Act:
+    """What this request does, for the verb that does it, `by` whom its client says; raises MalformedText."""
+    return Act(actor=actor(), now=clock.now(), keyring=services().keyring, reason=reason, by=by)
 
 
 def write_out() -> None:

@@ -17,6 +17,8 @@ from api.v1.admin.members import admin_members_api
 from api.v1.admin.partners import admin_partners_api
 from api.v1.admin.placements import admin_placements_api
 from api.v1.admin.rates import admin_rates_api
+from api.v1.admin.settlement_reports import admin_settlement_reports_api
+from api.v1.admin.settlement_runs import admin_settlement_runs_api
 from api.v1.admin.signatures import admin_signatures_api
 from api.v1.admin.staff import admin_staff_api
 from api.v1.admin.tills import admin_tills_api
@@ -91,6 +93,8 @@ NOUNS = (
     admin_clients_api,
     admin_rates_api,
     admin_agreements_api,
+    admin_settlement_runs_api,
+    admin_settlement_reports_api,
 )
 
 

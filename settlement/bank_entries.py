@@ -216,6 +216,15 @@ def open_items(session: Session, *, limit: int) -> list[BankEntry]:
     return [BankEntry(*row) for row in rows]
 
 
+def open_page(session: Session, *, after: UUID, limit: int) -> list[BankEntry]:
+    """The same in the order they were read in, by their ids, behind `after`."""
+    rows = session.execute(
+        text(f"{_SELECT} WHERE open_minor > 0 AND bank_entry_id > :after ORDER BY bank_entry_id LIMIT :limit"),
+        {"after": after, "limit": limit},
+    )
+    return [BankEntry(*row) for row in rows]
+
+
 def open_count(session: Session) -> int:
     """How many these are."""
     return session.scalar(text("SELECT count(*) FROM settlement.bank_entry WHERE open_minor > 0")) or 0

@@ -137,6 +137,15 @@ def newest(session: Session, *, limit: int, states: tuple[str, ...] = STATES) ->
     return [_run(tuple(row)) for row in rows]
 
 
+def page(session: Session, *, before: UUID, limit: int, states: tuple[str, ...] = STATES) -> list[Run]:
+    """Runs in some states that were opened before `before`, the newest first, by their ids."""
+    rows = session.execute(
+        text(f"{_SELECT} WHERE state = ANY(:states) AND run_id < :before ORDER BY run_id DESC LIMIT :limit"),
+        {"states": list(states), "before": before, "limit": limit},
+    )
+    return [_run(tuple(row)) for row in rows]
+
+
 def changes(session: Session, run_id: UUID) -> list[Change]:
     """What became of a run, in order."""
     rows = session.execute(

@@ -105,7 +105,7 @@ def _sums(owed: Iterable[Obligation]) -> Counter[Key]:
     return found
 
 
-_COLUMNS = (
+COLUMNS = (
     Column("partner", "partner"), CURRENCY, Column("kind", "kind"), Column("settled_minor", "settled", MONEY),
     Column("calculated_minor", "calculated", MONEY), Column("difference_minor", "difference", MONEY),
 )  # fmt: skip
@@ -119,4 +119,4 @@ def table(found: Sequence[Difference], days: Span, parties: Mapping[UUID, Party]
         for one in sorted(found, key=lambda one: parties[one.party_id].code)
     ]  # fmt: skip
     note = "Above 0: the partner receives; below 0: it owes. Nothing of what is settled has changed."
-    return Table(f"From {days.first} to {days.last}: as settled, and under other terms", _COLUMNS, rows, note)
+    return Table(f"From {days.first} to {days.last}: as settled, and under other terms", COLUMNS, rows, note)

@@ -50,7 +50,7 @@ class _Decimal(ma.fields.String):
         return super()._serialize(agreement_terms.show(value), attr, obj, **kwargs)
 
 
-def _asked(term: Term) -> ma.fields.Field[Any]:
+def asked(term: Term) -> ma.fields.Field[Any]:
     """A term in a request; null takes away what an agreement may be without."""
     given: dict[str, Any] = {"metadata": _described(term), "allow_none": term.default is None}
     match term.kind:
@@ -76,7 +76,7 @@ def _described(term: Term) -> dict[str, Any]:
     return {"description": term.about, "example": term.example}
 
 
-AskedSchema = ma.Schema.from_dict({term.name: _asked(term) for term in TERMS}, name="AskedSchema")
+AskedSchema = ma.Schema.from_dict({term.name: asked(term) for term in TERMS}, name="AskedSchema")
 AnsweredSchema = ma.Schema.from_dict({term.name: _answered(term) for term in TERMS}, name="AnsweredSchema")
 
 

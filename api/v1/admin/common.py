@@ -21,6 +21,7 @@ READ, WRITE = "admin:read", "admin:write"
 PREFIX = "/v1/admin"
 # What anything that belongs to a partner can meet.
 OWNED = (accounts.PartnerNotFound, accounts.PartnerGone)
+FIRST_ID = UUID(int=0)
 Fetch = Callable[..., Sequence[Any]]
 
 
@@ -58,12 +59,17 @@ def page_schema(item: type[ma.Schema]) -> type[ma.Schema]:
 
 
 def page(
-    query: dict[str, Any], *, key: str, bound_to: Sequence[Any], fetch: Callable[[Session, UUID, int], Any]
+    query: dict[str, Any],
+    *,
+    key: str,
+    bound_to: Sequence[Any],
+    fetch: Callable[[Session, UUID, int], Any],
+    start: UUID = FIRST_ID,
 ) -> Page:
     """The page `query` asks for of what `fetch` gives behind an id, in the order of the ids in the field `key`."""
     svc = services()
     bound = [key, admin().client_id, *bound_to]
-    after = paging.unseal(svc.keyring, query["cursor"], bound_to=bound, start=0)
+    after = paging.unseal(svc.keyring, query["cursor"], bound_to=bound, start=start.int)
     with svc.reading() as session:
         found = fetch(session, UUID(int=after), query["limit"] + 1)
     data = list(found[: query["limit"]])

@@ -12,6 +12,8 @@ from coalition_client.resources.admin_members import AdminMembers
 from coalition_client.resources.admin_partners import AdminPartners
 from coalition_client.resources.admin_placements import AdminPlacements
 from coalition_client.resources.admin_rates import AdminRates
+from coalition_client.resources.admin_settlement_reports import AdminSettlementReports
+from coalition_client.resources.admin_settlement_runs import AdminSettlementRuns
 from coalition_client.resources.admin_signatures import AdminSignatures
 from coalition_client.resources.admin_staff import AdminStaff
 from coalition_client.resources.admin_tills import AdminTills
@@ -61,6 +63,8 @@ class Admin:
         self.clients = AdminClients(transport)
         self.rates = AdminRates(transport)
         self.agreements = AdminAgreements(transport)
+        self.settlement_runs = AdminSettlementRuns(transport)
+        self.settlement_reports = AdminSettlementReports(transport)
 
 
 class Api:

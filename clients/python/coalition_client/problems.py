@@ -20,6 +20,10 @@ class AgreementNotFound(NotFound):
     """Agreement not found."""
 
 
+class AgreementToChangeMissing(Invalid):
+    """No agreement to change."""
+
+
 class AlreadyDelivered(Conflict):
     """Already delivered."""
 
@@ -146,6 +150,10 @@ class DatabaseUnavailable(Unavailable):
 
 class DayIsOver(Conflict):
     """Business day is over."""
+
+
+class DayNotSettled(NotFound):
+    """Day not settled."""
 
 
 class DeliveryCancelled(Conflict):
@@ -332,6 +340,10 @@ class MalformedPartner(Invalid):
     """Malformed partner."""
 
 
+class MalformedPeriod(Invalid):
+    """Malformed period."""
+
+
 class MalformedPhone(Invalid):
     """Malformed phone number."""
 
@@ -376,12 +388,20 @@ class MetadataRefused(Invalid):
     """Metadata refused."""
 
 
+class MoneyBooked(Conflict):
+    """Money is booked."""
+
+
 class MoreThanHeld(Conflict):
     """More points than held."""
 
 
 class MoreThanReversible(Conflict):
     """More than is left to reverse."""
+
+
+class MovementsDiffer(Conflict):
+    """Movements differ from the seals."""
 
 
 class NoDays(Invalid):
@@ -444,6 +464,10 @@ class PartnerSuspended(Forbidden):
     """Partner suspended."""
 
 
+class PersonMissing(Forbidden):
+    """A person has to decide."""
+
+
 class PlacementNotFound(NotFound):
     """Placement not found."""
 
@@ -500,12 +524,32 @@ class ReplayTooOld(Conflict):
     """Replay too old."""
 
 
+class ReportTooLong(Invalid):
+    """Report too long."""
+
+
+class ReportTooSlow(Unavailable):
+    """Report too slow."""
+
+
 class RequestNotFound(NotFound):
     """Request not found."""
 
 
 class RoleMissing(Forbidden):
     """Partner lacks the role."""
+
+
+class RunNotFound(NotFound):
+    """Settlement run not found."""
+
+
+class RunState(Conflict):
+    """Not in this state."""
+
+
+class SamePerson(Forbidden):
+    """Approved by the same person."""
 
 
 class SandboxOnly(NotFound):
@@ -524,12 +568,20 @@ class SeveralMembers(Conflict):
     """Several members."""
 
 
+class SheetTooLong(Invalid):
+    """Too long for a sheet."""
+
+
 class SignatureNotFound(NotFound):
     """Signature not found."""
 
 
 class SignedInFuture(Invalid):
     """Signature date in the future."""
+
+
+class SpanRefused(Invalid):
+    """Span refused."""
 
 
 class StaffEmailTaken(Conflict):
@@ -666,6 +718,7 @@ class WrongVerificationCode(Forbidden):
 
 OF_CODE: dict[str, type[Problem]] = {
     "agreement_not_found": AgreementNotFound,
+    "agreement_to_change_missing": AgreementToChangeMissing,
     "already_delivered": AlreadyDelivered,
     "already_verified": AlreadyVerified,
     "ambiguous_start": AmbiguousStart,
@@ -698,6 +751,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "cursor_of_another_partner": CursorOfAnotherPartner,
     "database_unavailable": DatabaseUnavailable,
     "day_is_over": DayIsOver,
+    "day_not_settled": DayNotSettled,
     "delivery_cancelled": DeliveryCancelled,
     "delivery_not_found": DeliveryNotFound,
     "digest_not_found": DigestNotFound,
@@ -744,6 +798,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "malformed_file": MalformedFile,
     "malformed_id": MalformedId,
     "malformed_partner": MalformedPartner,
+    "malformed_period": MalformedPeriod,
     "malformed_phone": MalformedPhone,
     "malformed_price": MalformedPrice,
     "malformed_rate": MalformedRate,
@@ -755,8 +810,10 @@ OF_CODE: dict[str, type[Problem]] = {
     "member_not_found": MemberNotFound,
     "member_proof_required": MemberProofRequired,
     "metadata_refused": MetadataRefused,
+    "money_booked": MoneyBooked,
     "more_than_held": MoreThanHeld,
     "more_than_reversible": MoreThanReversible,
+    "movements_differ": MovementsDiffer,
     "no_days": NoDays,
     "no_earning_rate": NoEarningRate,
     "not_reversible": NotReversible,
@@ -772,6 +829,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "partner_not_active": PartnerNotActive,
     "partner_not_found": PartnerNotFound,
     "partner_suspended": PartnerSuspended,
+    "person_missing": PersonMissing,
     "placement_not_found": PlacementNotFound,
     "points_spent": PointsSpent,
     "precondition_failed": PreconditionFailed,
@@ -786,14 +844,21 @@ OF_CODE: dict[str, type[Problem]] = {
     "replay_not_found": ReplayNotFound,
     "replay_too_large": ReplayTooLarge,
     "replay_too_old": ReplayTooOld,
+    "report_too_long": ReportTooLong,
+    "report_too_slow": ReportTooSlow,
     "request_not_found": RequestNotFound,
     "role_missing": RoleMissing,
+    "run_not_found": RunNotFound,
+    "run_state": RunState,
+    "same_person": SamePerson,
     "sandbox_only": SandboxOnly,
     "secret_refused": SecretRefused,
     "secrets_locked": SecretsLocked,
     "several_members": SeveralMembers,
+    "sheet_too_long": SheetTooLong,
     "signature_not_found": SignatureNotFound,
     "signed_in_future": SignedInFuture,
+    "span_refused": SpanRefused,
     "staff_email_taken": StaffEmailTaken,
     "staff_not_found": StaffNotFound,
     "statement_differs": StatementDiffers,
