@@ -6,6 +6,8 @@ holds, pending points and merges of members change nothing of that.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -20,7 +22,7 @@ from kit.errors import Conflict
 class MovementsDiffer(Conflict):
     code = "movements_differ"
     title = "Movements differ from the seals"
-    description = "The points that moved on `day` are not those that its seal has in its totals."
+    description = "The points that moved on `day`, or until then, are not those that the seals have in their totals."
     remedy = "Stop and run `coalition ledger verify`: it names what was changed. Restore the rows from a backup."
     facts = ("day",)
 
@@ -106,6 +108,32 @@ def by_months(session: Session, last: date) -> dict[tuple[UUID, date, date], Mov
         {"last": last},
     )
     return {(row.issuer_id, row.issued_in, row.moved_in): Moved(row.issued, row.redeemed, row.expired) for row in rows}
+
+
+def require_sums(session: Session, last: date, outstanding: Mapping[UUID, int]) -> None:
+    """Raise MovementsDiffer where the points outstanding at the end of `last` are not the sums of its seals.
+
+    `outstanding` is by issuer. It reads the seals and no posting.
+    """
+    sealed = Counter[UUID]()
+    rows = session.execute(
+        text("""
+            SELECT t.key, sum(t.value::bigint)::bigint
+            FROM coalition.sealed_day d CROSS JOIN LATERAL jsonb_each_text(d.totals) t
+            WHERE d.day <= :last GROUP BY t.key
+        """),
+        {"last": last},
+    )
+    for account, points in rows:
+        issuer_id, moved = _of_total(account, points)
+        sealed[issuer_id] += moved.change
+    for issuer_id in sorted(outstanding.keys() | sealed.keys()):
+        here, there = outstanding.get(issuer_id, 0), sealed[issuer_id]
+        if here != there:
+            shown = ids.show(ids.PARTNER, issuer_id)
+            raise MovementsDiffer(
+                f"until {last}: of {shown} {here} points are outstanding, and the seals have {there}", day=last
+            )
 
 
 def require_seals(session: Session, last: date) -> None:

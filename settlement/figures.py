@@ -57,7 +57,7 @@ def liability(session: Session, day: date | None = None) -> Report:
     chosen = day or settled_days.last(session)
     if chosen is None:
         raise DayNotSettled("no day is settled yet")
-    rows = movement_rows.read(session, chosen, chosen)
+    rows = movement_rows.at_end_of(session, chosen)
     return of_table(liabilities.table(rows, chosen), name="liability", dated=chosen)
 
 

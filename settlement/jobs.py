@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from kit import audit, clock, ids, logins, logs, root_key, settings
 from kit.errors import Conflict
-from settlement import exposure, nightly
+from settlement import exposure, nightly, outstanding
 from settlement.nightly import SettledDay
 
 TRY_AGAIN_AFTER = timedelta(minutes=5)  # a run that failed, which takes a person more often than time
@@ -48,6 +48,9 @@ def settle_due() -> int:
                     log, "day settled", day=run.day, postings=run.postings, payments=run.payments,
                     set_aside=run.set_aside,
                 )  # fmt: skip
+        if settled:
+            with database.transaction() as session:
+                outstanding.keep(session)  # so that the liability is found without history
         with database.transaction() as session:
             told = exposure.watch(session, act)
         for one in told:

@@ -1,4 +1,4 @@
-"""Points outstanding now, by issuer and day of issue: as they stood at the end of a closed day, and what moved since.
+"""Points outstanding, by issuer and day of issue: as they stood at the end of a closed day, and what moved since.
 
 How they stood is kept, so that nobody who asks reads history; it follows from the postings and can be made anew.
 """
@@ -58,6 +58,23 @@ def now(session: Session) -> Counter[Lot]:
     found = _kept(session)
     for day in _days(kept_until, open_day):
         _add(found, flows(session, day))
+    return _without_zero(found)
+
+
+def at(session: Session, day: date) -> Counter[Lot]:
+    """The points outstanding at the end of a closed day: as they are kept, with what moved between the two days.
+
+    It reads the postings of the days between; where nothing is kept yet, all until `day`.
+    """
+    kept_until = _kept_until(session)
+    if kept_until is None:
+        return _of_postings(session, day)
+    found = _kept(session)
+    for each in _days(kept_until, day):
+        _add(found, flows(session, each))
+    for each in _days(day, kept_until):
+        for one in flows(session, each):
+            found[Lot(one.issuer_id, one.issued_on)] -= one.change
     return _without_zero(found)
 
 

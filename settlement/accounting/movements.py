@@ -9,17 +9,19 @@ Values are exact; each opening and closing is rounded once, and what is between 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from uuid import UUID
 
 from sqlalchemy import text
 
 from coalition import point_movements, programme
 from coalition.point_movements import LotDay, Moved
 from kit.db import Session
-from settlement import agreements, netting, spans, statements
+from settlement import agreements, netting, outstanding, spans, statements
 from settlement.agreement_terms import ON_EARN
 from settlement.agreements import Agreement, PriceBook
 from settlement.statements import Party
@@ -99,8 +101,33 @@ def read(session: Session, first: date, last: date) -> list[Row]:
     parties = statements.parties(session)
     fund = parties[programme.get(session).programme_id]
     before, after = prices(session, date.fromordinal(first.toordinal() - 1)), prices(session, last)
+    return _rows(point_movements.between(session, first, last), (before, after), parties, fund)
+
+
+def at_end_of(session: Session, day: date) -> list[Row]:
+    """The points outstanding at the end of a settled day as rows like those of `read`, in which nothing moved.
+
+    It reads what is kept of them, not all postings. Raises SpanRefused, DayNotSettled, MovementsDiffer.
+    """
+    spans.settled(session, day, day)
+    lots = outstanding.at(session, day)
+    sums = Counter[UUID]()
+    for lot, points in lots.items():
+        sums[lot.issuer_id] += points
+    point_movements.require_sums(session, day, sums)
+    parties, book = statements.parties(session), prices(session, day)
+    fund = parties[programme.get(session).programme_id]
+    found = [LotDay(*lot, points, Moved()) for lot, points in sorted(lots.items())]
+    return _rows(found, (book, book), parties, fund)
+
+
+def _rows(
+    lots: Iterable[LotDay], books: tuple[PriceBook, PriceBook], parties: Mapping[UUID, Party], fund: Party
+) -> list[Row]:
+    """The rows of lots by the agreements of before the first and until the last day."""
+    before, after = books
     found: dict[tuple[str, date, str, str], Row] = {}
-    for one in point_movements.between(session, first, last):
+    for one in lots:
         agreed_before = before.look_up(one.issuer_id, one.issued_on)
         agreement = after.look_up(one.issuer_id, one.issued_on)
         issuer = parties[one.issuer_id]

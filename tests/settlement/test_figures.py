@@ -6,19 +6,23 @@ import csv
 import io
 import json
 from collections import Counter
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import openpyxl
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
 from kit import money
-from settlement import figures, tables
+from kit.db import Session
+from settlement import figures, outstanding, tables
+from settlement.accounting import movements
 from settlement.cycles import Span
 from settlement.files import reports, workbook
 from settlement.files.reports import Report
@@ -28,6 +32,7 @@ from settlement.pictures import tables as pictures
 from settlement.tables import CURRENCY, MONEY, NUMBER, Bars, Column, Squares, Table
 from tests.conftest import World
 from tests.service import terminal
+from tests.settlement.months import Month
 from tests.settlement.small_coalition import DAY, trade
 
 __all__ = ["terminal"]
@@ -212,3 +217,48 @@ def test_pictures_are_well_formed_whatever_the_names_and_lose_no_amount(given_ro
         said = sum(int(one.rpartition(": ")[2].removesuffix(" points")) for one in tooltips(drawn))
         assert said == sum(row[2] for row in given_rows)
         assert drawn == pictures.draw(Table("T", columns, given_rows, picture=how)).encode()
+
+
+def test_the_liability_of_any_day_follows_from_what_is_kept_and_reads_no_history(traded: World) -> None:
+    days = [DAY + timedelta(days=n) for n in range(3)]
+
+    def found() -> list[Any]:
+        with traded.database.reading() as session:
+            return [figures.liability(session, day).table.rows for day in days]
+
+    before = found()
+    with traded.transaction() as session:
+        assert outstanding.keep(session) == days[-1]
+    assert found() == before
+    with psycopg.connect(str(traded.settings.database_url)) as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute("DELETE FROM coalition.posting WHERE business_date <= %s", (days[0],))
+    assert found()[-1] == before[-1]
+
+
+def test_the_liability_is_the_sum_of_the_seals_or_there_is_none(traded: World, terminal) -> None:
+    with traded.transaction() as session:
+        outstanding.keep(session)
+    with psycopg.connect(str(traded.settings.database_url)) as owner:
+        owner.execute("UPDATE settlement.outstanding SET points = points + 1")
+    done = terminal("settlement", "liability")
+    assert (done.exit_code, "(movements_differ)" in done.output) == (1, True)
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_in_a_random_month_the_liability_is_the_same_from_either_side(world: World, seed: int) -> None:
+    month = Month(world, seed)
+    month.trade(DAY + timedelta(days=9), late_agreement=DAY + timedelta(days=4), changes={DAY + timedelta(days=6): 1})
+    days = [DAY + timedelta(days=n) for n in range(10)]
+
+    def liabilities(read: Callable[[Session, date], list[movements.Row]]) -> list[Any]:
+        with world.database.reading() as session:
+            rows = [(day, row) for day in days for row in read(session, day) if row.closing]
+        return [(day, row.issuer, row.month, row.currency, row.carrier, row.closing, row.value.closing)
+                for day, row in rows]  # fmt: skip
+
+    plain = liabilities(lambda session, day: movements.read(session, day, day))
+    assert liabilities(movements.at_end_of) == plain
+    with world.transaction() as session:
+        outstanding.keep(session)
+    assert liabilities(movements.at_end_of) == plain
