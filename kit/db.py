@@ -350,9 +350,6 @@ _UNLIMITED = text("""
     SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)
     WHERE current_setting('coalition.statements_end', true) IS DISTINCT FROM 'yes'
 """)
-_LIMITED = text("""
-    SELECT set_config('statement_timeout', :most_ms, true), set_config('coalition.statements_end', 'yes', true)
-""")
 
 
 def stream(
@@ -371,17 +368,6 @@ def stream(
 def allow_long_statements(session: Session) -> None:
     """Lift the time limits of statements, and between them, for this transaction: for nightly jobs."""
     session.execute(_UNLIMITED)
-
-
-def limit_statements(session: Session, most_ms: int) -> None:
-    """Let no statement of this transaction take longer, those for which somebody lifts the limit neither."""
-    session.execute(_LIMITED, {"most_ms": str(most_ms)})
-
-
-def took_too_long(error: DatabaseUnavailable) -> bool:
-    """Whether what failed was a statement that reached its time limit."""
-    cause = error.__cause__
-    return isinstance(getattr(cause, "orig", cause), psycopg.errors.QueryCanceled)
 
 
 def reach_rows_by_key(session: Session) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from coalition.approvals import same_person
 from kit import audit, ids
-from kit.audit import Act
+from kit.audit import Act, Actor
 from kit.db import Session, wait_for_lock
 from kit.errors import Conflict, Forbidden
 from settlement import defaults, payments, policies, runs
@@ -56,7 +56,7 @@ def approve(session: Session, act: Act, *, run_id: UUID) -> Run:
     """
     wait_for_lock(session, payments.LOCK)
     found = in_state(session, run_id, CALCULATED)
-    by_a_person(act)
+    by_a_person(act.actor, act.by)
     before = [change.by for change in runs.changes(session, run_id) if change.state == APPROVED]
     if any(same_person(by, act.decider) for by in before):
         raise SamePerson(f"{act.decider} has approved this run already")
@@ -77,7 +77,7 @@ def instruct(session: Session, act: Act, *, run_id: UUID) -> Run:
     Raises RunNotFound, WrongState, PersonMissing.
     """
     found = in_state(session, run_id, APPROVED)
-    by_a_person(act)
+    by_a_person(act.actor, act.by)
     made = runs.note(session, found, Change.into(INSTRUCTED, act))
     audit.append(session, act, "settlement.instructed", made)
     return made
@@ -98,7 +98,7 @@ def abandon(session: Session, act: Act, *, run_id: UUID) -> Run:
     """
     wait_for_lock(session, payments.LOCK)
     found = in_state(session, run_id, CALCULATED, APPROVED)
-    by_a_person(act)
+    by_a_person(act.actor, act.by)
     audit.require_reason(act)
     if payments.is_money_booked(session, run_id):
         raise MoneyBooked("money is booked for payments of this run")
@@ -116,7 +116,7 @@ def in_state(session: Session, run_id: UUID, *states: str) -> Run:
     return found
 
 
-def by_a_person(act: Act) -> None:
+def by_a_person(actor: Actor, by: str | None) -> None:
     """Raises PersonMissing for what the clock does, or a client that does not say for whom."""
-    if act.actor.kind == CLOCK or (act.actor.kind == CLIENT and act.by is None):
+    if actor.kind == CLOCK or (actor.kind == CLIENT and by is None):
         raise PersonMissing("a person has to decide this")

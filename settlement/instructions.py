@@ -102,7 +102,7 @@ def instruct(
     nothing; with `returned` the newest, if nothing came back since. Raises RunNotFound, WrongState, PersonMissing,
     AccountsMissing, NothingToPay, InAnotherFile, TooManyFiles, ExecutionDateRefused, MalformedPayment.
     """
-    approvals.by_a_person(act)
+    approvals.by_a_person(act.actor, act.by)
     wait_for_lock(session, payments.LOCK)
     run = approvals.in_state(session, run_id, runs.APPROVED, runs.INSTRUCTED, runs.SETTLED)
     files = payment_files.of_payer(session, run, payer_id)

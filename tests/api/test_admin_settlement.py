@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from api.v1.admin import settlement_reports
 from kit import ids
-from kit.db import DatabaseUnavailable, allow_long_statements, limit_statements, took_too_long
+from kit.db import DatabaseUnavailable, allow_long_statements
+from kit.statement_limits import limit_statements, took_too_long
 from settlement import figures, policies, runs
 from settlement.cycles import Span
 from settlement.files import reports

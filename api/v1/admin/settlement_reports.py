@@ -16,11 +16,12 @@ from api.auth import requires
 from api.settled import HASH, PARTY
 from api.v1.admin.common import PREFIX, READ, line
 from coalition.point_movements import MovementsDiffer
-from kit.db import DatabaseUnavailable, Session, limit_statements, took_too_long
+from kit.db import DatabaseUnavailable, Session
 from kit.errors import CoalitionError, Invalid, Unavailable
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
 from kit.http.services import services
+from kit.statement_limits import limit_statements, took_too_long
 from partners import accounts
 from settlement import defaults, exposure, figures, flows, periods, statements
 from settlement.accounting import breakage, liability, movements
