@@ -29,7 +29,7 @@ MOST_FILES = 1_000  # looked at by whoever asks about many
 KEPT = timedelta(days=30)
 COLUMNS = (
     *("kind", "member_id", "card", "phone", "email", "external_id", "hold_id", "transaction_id", "transactions"),
-    *("reference", "points", "amount_minor", "currency", "effective_at", "vests_at", "expires_at"),
+    *("reference", "points", "amount_minor", "currency", "effective_at", "vests_at", "expires_at", "location"),
 )
 
 

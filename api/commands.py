@@ -22,6 +22,7 @@ from api.schemas import (
 )
 from coalition import ledger
 from coalition.ledger import Command
+from coalition.refusals import refusal_of
 from identity.clients import Principal
 from kit import ids
 from kit.errors import Forbidden
@@ -119,10 +120,15 @@ class Operation:
         return [part["transaction_id"] for part in body.get("transactions", ())]
 
     def command_of(self, principal: Principal, body: dict[str, Any], about: UUID) -> Command:
-        """The command that `body` asks for, about a member or the first of its targets."""
+        """The command that `body` asks for, about a member or the first of its targets.
+
+        Made where a till stands that asks for it. Raises LocationRefused, MalformedId.
+        """
         command = self.command(body, about)
         if isinstance(command, ledger.Reversal | ledger.Return | ledger.Clawback):
-            return replace(command, may_owe=principal.standing.makes_debts)
+            command = replace(command, may_owe=principal.standing.makes_debts)
+        if "location" in body or principal.location_id is not None:
+            command = replace(command, **_location(principal, body.get("location")))
         return command
 
 
@@ -138,6 +144,16 @@ def _measure(body: dict[str, Any]) -> dict[str, Any]:
 
 def _common(body: dict[str, Any]) -> dict[str, Any]:
     return {"reference": body["reference"], "effective_at": body.get("effective_at")}
+
+
+def _location(principal: Principal, said: str | None) -> dict[str, Any]:
+    """The location that is said, or that of the till; what a till says has to be its own."""
+    if said is None or not said.startswith(f"{ids.LOCATION}_"):
+        return {"location_id": principal.location_id, "location_code": said}
+    location_id = ids.parse(ids.LOCATION, said)
+    if principal.location_id not in (None, location_id):
+        raise refusal_of("location_refused", {})
+    return {"location_id": location_id}
 
 
 def _earn(body: dict[str, Any], member_id: UUID) -> Command:

@@ -9,6 +9,7 @@ import marshmallow as ma
 from marshmallow import validate
 
 from kit import ids
+from kit.http.fields import Id, Shown
 from webhooks.event_types import patterns
 
 MOST_TYPES = 50
@@ -21,6 +22,19 @@ class Reference(ma.fields.String):
 def reference(**kwargs: Any) -> Reference:
     """A partner's own name for a receipt or return: 1 to 64 letters, digits and . _ : / # -"""
     return Reference(validate=validate.Regexp(f"^{ids.REFERENCE}\\Z"), **kwargs)
+
+
+def location(*, or_else: str = "none") -> Shown:
+    """A location of the asking partner's: its id, or the partner's own code, which has no underscore."""
+    said = f"The id or code of one of your open locations. If you leave it out: the till's, or {or_else}."
+    form = r"^(loc_[0-7][0-9a-hjkmnp-tv-z]{25}|[A-Za-z0-9][A-Za-z0-9-]{0,31})\Z"
+    return Shown(validate=validate.Regexp(form), metadata={"description": said, "example": "S-12"})
+
+
+def location_shown() -> Id:
+    """Where something was made."""
+    metadata = {"description": "Where it was made, if the partner that posted it said so"}
+    return Id(ids.LOCATION, attribute="location_id", allow_none=True, metadata=metadata)
 
 
 class Texts(ma.fields.Field[dict[str, str]]):

@@ -33,6 +33,7 @@ COUNTERING = (
     refusals.ConcurrentRequest,
     refusals.EffectiveInFuture,
     refusals.EffectiveTooOld,
+    refusals.LocationRefused,
     sandbox_faults.UnknownFault,
 )
 ENDING = (*COUNTERING, refusals.HoldNotFound, refusals.HoldFinished, refusals.HoldLapsed)

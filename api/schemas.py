@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import marshmallow as ma
 
 from api.award_schemas import AwardSchema, AwardShownSchema, show_award
-from api.fields import reference
+from api.fields import location, location_shown, reference
 from coalition import identifiers, ledger, rotating_codes, wallets
 from identity import member_lookup
 from kit import ids
@@ -104,6 +104,7 @@ class PostingSchema(MemberKeySchema):
 
     reference = reference(required=True, metadata={"description": "Your receipt's number. You post it only once."})
     effective_at = Instant(metadata={"description": "When the purchase was made. If you leave it out: now."})
+    location = location()
 
 
 class EarnSchema(PostingSchema):
@@ -145,6 +146,7 @@ class CaptureSchema(ma.Schema):
     reference = reference(required=True, metadata={"description": "Your receipt's number. You post it only once."})
     points = WholeNumber(least=1, most=ledger.LARGEST_POSTING)
     effective_at = Instant()
+    location = location(or_else="where the hold was")
 
 
 class VoidSchema(ma.Schema):
@@ -167,6 +169,7 @@ class ReversalSchema(ChoosingSchema):
     points = WholeNumber(least=1, most=ledger.LARGEST_POSTING)
     amount = ma.fields.Nested(AmountSchema)
     effective_at = Instant()
+    location = location(or_else="where the purchase was")
 
     choices = (
         Choice(("points", "amount"), "send points or amount, or neither for all that is left", may_be_left_out=True),
@@ -190,6 +193,7 @@ class ReturnSchema(ma.Schema):
 
     reference = reference(required=True, metadata={"description": "Your number for the return"})
     effective_at = Instant(metadata={"description": "When the goods came back. If you leave it out: now."})
+    location = location(or_else="where the purchase was")
     transactions = ma.fields.List(
         ma.fields.Nested(ReturnedSchema), required=True, validate=ma.validate.Length(1, ledger.MOST_REVERSED)
     )
@@ -224,12 +228,6 @@ class KeptIdentifierListSchema(ma.Schema):
 
     data = ma.fields.List(ma.fields.Nested(KeptIdentifierSchema))
     next_cursor = ma.fields.String(allow_none=True)
-
-
-class VerificationCodeSchema(ma.Schema):
-    schema_description = "The code the member was sent."
-
-    code = ma.fields.String(required=True, validate=ma.validate.Regexp(r"^[0-9]{6}\Z"))
 
 
 class ExpiringSchema(ma.Schema):
@@ -299,6 +297,7 @@ class TransactionSchema(ma.Schema):
     business_date = ma.fields.Date()
     original_business_date = ma.fields.Date()
     member_seq = ma.fields.Integer()
+    location = location_shown()
     awards = ma.fields.List(
         ma.fields.Nested(AwardShownSchema),
         metadata={"description": "The awards that the earn named, if any", OPTIONAL: True},
@@ -334,6 +333,7 @@ def show_transaction(transaction: ledger.Transaction) -> dict[str, Any]:
         "business_date": t.business_date.isoformat(),
         "original_business_date": t.original_business_date.isoformat(),
         "member_seq": t.member_seq,
+        "location": t.location_id and ids.show(ids.LOCATION, t.location_id),
         "awards": [show_award(award) for award in t.awards],
     }
 

@@ -61,7 +61,8 @@ def _make_holds(books: Books, partners: list[UUID], holds: int) -> None:
         SELECT count(*) FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
         CROSS JOIN LATERAL coalition.ledger_burn(ROW(
             'hold', {_of_hold(partners)}, 'hold-' || n, sha256(int8send(n)), {hold_id}, {hold_id}, now(), {member_id},
-            NULL, 'hold-' || n, {points}, NULL, NULL, NULL, now() + interval '1 day', NULL)::coalition.request) o
+            NULL, 'hold-' || n, {points}, NULL, NULL, NULL, now() + interval '1 day', NULL, NULL,
+            NULL)::coalition.request) o
         WHERE o.refusal IS NULL
     """
     with books.owner() as owner:
@@ -82,7 +83,7 @@ def _script(books: Books, partners: list[UUID]) -> str:
 SELECT o.replayed, o.refusal, o.detail, (o.txn).* FROM chosen CROSS JOIN LATERAL coalition.ledger_end_hold(ROW(
     'capture', {_of_hold(partners)}, gen_random_uuid()::text, sha256(uuid_send(gen_random_uuid())),
     {new_id}, {new_id}, now(), NULL, {fixtures.sql_id(HOLD_IDS, "n")}, {new_id}::text, NULL, NULL, NULL, NULL, NULL,
-    NULL)::coalition.request) o;
+    NULL, NULL, NULL)::coalition.request) o;
 """
 
 

@@ -56,6 +56,6 @@ FROM many CROSS JOIN LATERAL unnest(kinds, partners, keys, hashes, txns, times, 
     WITH ORDINALITY AS r (kind, partner_id, key, request_hash, txn_id, now, member_id, reference, points, n)
 CROSS JOIN LATERAL coalition.ledger_post(ROW(
     r.kind, r.partner_id, r.key, r.request_hash, r.txn_id, r.txn_id, r.now, r.member_id, NULL, r.reference, r.points,
-    NULL, NULL, NULL, NULL, NULL)::coalition.request) o
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL)::coalition.request) o
 ORDER BY r.n;
 """

@@ -110,7 +110,7 @@ def _script(
 SELECT o.replayed, o.refusal, o.detail, (o.txn).* FROM coalition.{function}(ROW(
     '{kind}', {partners_sql(partners)}[:p], gen_random_uuid()::text, sha256(uuid_send(gen_random_uuid())),
     {new_id}, {new_id}, now(), {fixtures.sql_id(0, ":m::bigint")}, NULL, {new_id}::text, :points, NULL, NULL, NULL,
-    {due_at}, NULL)::coalition.request) o;
+    {due_at}, NULL, NULL, NULL)::coalition.request) o;
 """
 
 

@@ -18,7 +18,7 @@ _PARTS = {
                t.shortfall, t.available_after, t.held_after, t.pending_after, t.debt_after, t.reference,
                t.reverses_txn_id AS reverses_transaction_id, t.amount_minor, t.currency, t.points_per_unit,
                t.minor_per_unit, t.hold_id, t.due_at, t.expires_on, t.effective_at, t.booked_at, t.business_date,
-               t.original_business_date, t.meta
+               t.original_business_date, t.location_id AS location, t.meta
         FROM coalition.txn t WHERE t.member_id = :member_id ORDER BY t.member_seq
     """,
     "lots": """

@@ -109,6 +109,7 @@ CONTENT_HASH = Field(
     {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     "0" * 64,
 )
+LOCATION = _id("location", "loc", "Your location where it was made, if it is known.")
 AWARDS = Field(
     "awards",
     "The awards that make up the points, where the earn names them.",

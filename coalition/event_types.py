@@ -21,6 +21,7 @@ _POSTED = (
 _HELD = (
     *_POSTED, of.KIND, of.HELD_AFTER, of.HOLD_ID, of.EXPIRES_AT, of.REVERSES, of.SHORTFALL, of.DEBT_REPAID,
 )  # fmt: skip
+_AT = (of.LOCATION,)
 _MEMBER = (of.MEMBER_ID, of.PARTNER_ID)
 
 
@@ -90,14 +91,16 @@ EVENT_TYPES = {
             "points.earned",
             "You issued points.",
             (*_POSTED, of.EXPIRES_ON, of.VESTS_AT, of.DEBT_REPAID),
-            may_have=(of.AWARDS,),
+            may_have=(of.AWARDS, of.LOCATION),
         ),
-        EventType("points.burned", "A member spent points with you.", _POSTED),
-        EventType("points.held", "You set points aside for a purchase.", _HELD),
-        EventType("points.captured", "You captured points that you held.", _HELD),
-        EventType("points.released", "You voided a hold.", _HELD),
-        EventType("points.lapsed", "One of your holds lapsed.", _HELD),
-        EventType("points.reversed", "You reversed an earn, a burn or a capture, or clawed back points.", _HELD),
+        EventType("points.burned", "A member spent points with you.", _POSTED, may_have=_AT),
+        EventType("points.held", "You set points aside for a purchase.", _HELD, may_have=_AT),
+        EventType("points.captured", "You captured points that you held.", _HELD, may_have=_AT),
+        EventType("points.released", "You voided a hold.", _HELD, may_have=_AT),
+        EventType("points.lapsed", "One of your holds lapsed.", _HELD, may_have=_AT),
+        EventType(
+            "points.reversed", "You reversed an earn, a burn or a capture, or clawed back points.", _HELD, may_have=_AT
+        ),
         EventType("points.vested", "Points you issued have vested and can be spent.", _HELD),
         EventType("points.expiring", "Points you issued will expire soon.", (*_MEMBER, of.POINTS, of.EXPIRES_ON)),
         EventType("points.expired", "Points you issued expired unspent.", _HELD),

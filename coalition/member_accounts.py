@@ -37,7 +37,7 @@ _PARTS = {
     """,
     "newest": """
         SELECT t.txn_id AS transaction_id, t.kind::text, t.partner_id, t.points, t.available_after, t.reference,
-               t.business_date, t.booked_at
+               t.business_date, t.booked_at, t.location_id AS location
         FROM coalition.txn t WHERE t.member_id = :member_id ORDER BY t.member_seq DESC LIMIT :most
     """,
 }

@@ -125,6 +125,18 @@ class AwardNotPermitted(Forbidden):
     facts = ("issuer_id", "most_per_award", "requested")
 
 
+class LocationRefused(Invalid):
+    code = "location_refused"
+    title = "Location refused"
+    description = (
+        "None of your open locations has this id or code. A token of a till is good for the till's own location only."
+    )
+    remedy = (
+        "Send the id or the code of one of your open locations, or leave `location` out. From a till, leave it out: we "
+        "know where the till stands."
+    )
+
+
 class HoldOutOfRange(Invalid):
     code = "hold_out_of_range"
     title = "Hold time out of range"
@@ -309,6 +321,7 @@ _SENTENCES: dict[type[CoalitionError], str] = {
     AwardNotPermitted: (
         "{issuer_id} permits you to award up to {most_per_award} of its points at once, and you asked for {requested}"
     ),
+    LocationRefused: "you have no open location with this id or code, or it is not where the till stands",
     HoldOutOfRange: "a hold ends in the future, within 31 days",
     HoldNotFound: "you have no hold with this id",
     HoldFinished: "the hold is already {hold_status}",

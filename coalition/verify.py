@@ -291,6 +291,7 @@ _INVARIANTS: dict[str, str] = {
            OR (e.data ? 'expires_at' AND (e.data ->> 'expires_at')::timestamptz IS DISTINCT FROM t.due_at)
            OR (e.data ? 'vests_at' AND (e.data ->> 'vests_at')::timestamptz IS DISTINCT FROM t.due_at)
            OR (e.data ? 'expires_on' AND (e.data ->> 'expires_on')::date IS DISTINCT FROM t.expires_on)
+           OR (e.data ->> 'location')::uuid IS DISTINCT FROM t.location_id
            OR (e.data ? 'reverses_transaction_id'
                AND (e.data ->> 'reverses_transaction_id')::uuid IS DISTINCT FROM t.reverses_txn_id)
     """,

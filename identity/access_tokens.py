@@ -47,14 +47,16 @@ def issue(
 _PRINCIPAL = text("""
     SELECT c.client_id, c.partner_id, t.scopes, p.is_issuer, p.is_redeemer, p.status::text, p.earns_until,
            p.burns_until, least(t.expires_at, p.leaves_at) AS expires_at, t.grant_id,
-           CASE g.subject_kind WHEN 'member' THEN g.subject_id END AS member_id, p.ahead, p.is_over_limit
+           CASE g.subject_kind WHEN 'member' THEN g.subject_id END AS member_id, p.ahead, p.is_over_limit,
+           o.location_id
     FROM partners.access_token t
     JOIN partners.oauth_client c USING (client_id)
     LEFT JOIN partners.standing p USING (partner_id)
     LEFT JOIN partners.oauth_grant g ON g.grant_id = t.grant_id
+    LEFT JOIN partners.open_till o ON o.till_id = g.till_id
     WHERE t.token_hash = :token_hash AND t.expires_at > :now AND c.revoked_at IS NULL AND g.revoked_at IS NULL
       AND (p.leaves_at IS NULL OR p.leaves_at > :now) AND p.status IS DISTINCT FROM 'left'
-      AND (g.till_id IS NULL OR g.till_id IN (SELECT till_id FROM partners.open_till))
+      AND (g.till_id IS NULL OR o.till_id IS NOT NULL)
 """)
 
 
@@ -77,6 +79,7 @@ def find_principal(session: Session, *, token_hash: bytes, now: datetime) -> tup
         member_id=row.member_id,
         ahead=row.ahead,
         is_over_limit=row.is_over_limit,
+        location_id=row.location_id,
     )
     return found, row.expires_at
 

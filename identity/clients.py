@@ -96,6 +96,7 @@ class Principal:
     member_id: UUID | None = None
     ahead: timedelta = timedelta(0)  # of the true time, by the partner's test clock
     is_over_limit: bool = False  # it owes more than its limit, and may not issue points
+    location_id: UUID | None = None  # where the till stands that asks
 
     def time(self, now: datetime) -> datetime:
         """What time it is for the partner, when it is truly `now`: only in a sandbox another."""

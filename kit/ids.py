@@ -75,6 +75,7 @@ PREFIX_OF_FIELD = {
     "parent_id": CATEGORY,
     "placement_id": PLACEMENT,
     "location_id": LOCATION,
+    "location": LOCATION,
     "till_id": TILL,
     "contact_id": CONTACT,
     "staff_id": STAFF,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -204,6 +205,12 @@ def by_code(session: Session, *, partner_id: UUID, code: str) -> Location:
     if row is None:
         raise LocationNotFound(f"there is no location {code}")
     return Location(*row)
+
+
+def some(session: Session, location_ids: Collection[UUID]) -> dict[UUID, Location]:
+    """Those of these locations that there are, by id."""
+    rows = session.execute(text(f"{_LOCATION} WHERE location_id = ANY(:ids)"), {"ids": list(location_ids)})
+    return {row.location_id: Location(*row) for row in rows}
 
 
 def of_partner(session: Session, *, partner_id: UUID, after: UUID, limit: int) -> list[Location]:

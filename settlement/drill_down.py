@@ -36,6 +36,7 @@ class PostingLine:
     reference: str
     points: int
     amount_minor: int
+    location_id: UUID | None
 
 
 _OBLIGATION = """
@@ -88,7 +89,8 @@ def lines(session: Session, obligation_id: UUID, *, after: int, limit: int) -> l
     """The lines of an obligation behind the `after`th, in order."""
     rows = session.execute(
         text("""
-            SELECT n, txn_id, seq, posted_on, issued_on, concerns, reference, points, amount_minor
+            SELECT n, txn_id, seq, posted_on, issued_on, concerns, reference, points, amount_minor,
+                   location_id
             FROM settlement.line WHERE obligation_id = :id AND n > :after ORDER BY n LIMIT :limit
         """),
         {"id": obligation_id, "after": after, "limit": limit},

@@ -10,9 +10,11 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from kit import ids
 from kit.db import Session
 from kit.errors import Invalid
-from settlement import agreements, cycles, runs, spans, statements
+from partners import locations as places
+from settlement import agreements, cycles, locations, runs, spans, statements
 from settlement.cycles import Span
 from settlement.reports import NetLine, ObligationLine
 
@@ -48,8 +50,20 @@ class MatrixCell:
 
 
 @dataclass(frozen=True)
+class LocationLine(KindLine):
+    """What of that fell to a location, by its partner's name, its code and its id; all None: to none that was named."""
+
+    location_of: str | None
+    location_code: str | None
+    location: str | None
+
+
+@dataclass(frozen=True)
 class PeriodReport:
-    """Who owes whom for the days from `first_day` to `last_day`, by parties' names; payments of the runs that ended."""
+    """Who owes whom for the days from `first_day` to `last_day`, by parties' names; payments of the runs that ended.
+
+    `by_location` is what the obligations are by location, where that was asked for, and adds up to them.
+    """
 
     first_day: date
     last_day: date
@@ -57,14 +71,16 @@ class PeriodReport:
     net_positions: list[NetLine]
     payments: list[ObligationLine]
     matrix: list[MatrixCell]
+    by_location: list[LocationLine] | None = None
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Whose obligations are asked for: all, those of one party, or those between it and another."""
+    """Whose obligations are asked for: all, those of one party, or those between it and another; and by location."""
 
     party_id: UUID | None = None
     counterparty_id: UUID | None = None
+    by_location: bool = False
 
     def concerns(self, payer_id: UUID, payee_id: UUID) -> bool:
         """Whether an obligation between the two is one of them."""
@@ -164,7 +180,37 @@ def get(session: Session, days: Span, asked: Asked = EVERYTHING) -> PeriodReport
         ),
         _payments(session, days, asked, names),
         sorted(cells, key=lambda one: (one.issuer, one.redeemer, one.currency)),
+        _by_location(session, days, owed, names) if asked.by_location else None,
     )
+
+
+_Owed = dict[tuple[UUID, UUID, str, str], tuple[int, int]]
+
+
+def _by_location(session: Session, days: Span, owed: _Owed, names: dict[UUID, str]) -> list[LocationLine]:
+    """What is owed by location, and the rest of it that no location has."""
+    found = [one for one in locations.between(session, days.first, days.last) if one[:4] in owed]
+    known = places.some(session, {one.location_id for one in found})
+    rest = dict(owed)
+    lines = []
+    for one in found:
+        _add(rest, one[:4], -one.points, -one.amount_minor)
+        at = known[one.location_id]
+        said = (names[at.partner_id], at.code, ids.show(ids.LOCATION, at.location_id))
+        lines.append(_line(names, one[:4], (one.points, one.amount_minor), said))
+    lines += [_line(names, key, sums, (None, None, None)) for key, sums in rest.items() if any(sums)]
+    return sorted(
+        lines,
+        key=lambda one: (one.payer, one.payee, one.kind, one.currency, one.location_of or "", one.location_code or "",
+                         one.location or ""),
+    )  # fmt: skip
+
+
+def _line(
+    names: dict[UUID, str], key: tuple[UUID, UUID, str, str], sums: tuple[int, int], at: tuple[str | None, ...]
+) -> LocationLine:
+    payer_id, payee_id, kind, currency = key
+    return LocationLine(names[payer_id], names[payee_id], kind, *sums, currency, *at)
 
 
 def _add(sums: dict[Any, tuple[int, int]], key: Any, points: int, minor: int) -> None:

@@ -38,7 +38,7 @@ class NotInForm(ValueError):
 
 @dataclass(frozen=True)
 class Line:
-    """A posting's share of an obligation, its `n`-th; days as settlement.line has them, `transaction_id` 16 bytes."""
+    """A posting's share of an obligation, its `n`-th; days as settlement.line has them, ids as 16 bytes."""
 
     n: int
     transaction_id: bytes
@@ -49,6 +49,7 @@ class Line:
     reference: str
     points: int
     amount_minor: int
+    location_id: bytes | None = None
 
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -68,8 +69,9 @@ def lines_digest(lines: Iterable[Line]) -> bytes:
     """SHA-256 over the lines of an obligation, the same as settlement.obligations computes of its rows."""
     digest = sha256()
     for one in lines:
+        at = "" if one.location_id is None else f"@{UUID(bytes=one.location_id)}"
         parts = (UUID(bytes=one.transaction_id), one.seq, one.posted_on, one.issued_on, one.concerns, one.points,
-                 one.amount_minor, one.reference)  # fmt: skip
+                 f"{one.amount_minor}{at}", one.reference)  # fmt: skip
         digest.update(("|".join(map(str, parts)) + "\n").encode())
     return digest.digest()
 
@@ -89,6 +91,7 @@ def _head(terms: dict[str, Any]) -> str:
 
 
 def _line(place: int, line: Line) -> str:
+    at = {} if line.location_id is None else {"location": ids.show_raw(ids.LOCATION, line.location_id)}
     return canonical(
         {
             "obligation": place,
@@ -100,6 +103,7 @@ def _line(place: int, line: Line) -> str:
             "points": line.points,
             "amount_minor": line.amount_minor,
             "reference": line.reference,
+            **at,
         }
     )
 
@@ -167,6 +171,7 @@ def _parsed(given: bytes, before: int, n: int) -> tuple[int, Line]:
             reference=said["reference"],
             points=said["points"],
             amount_minor=said["amount_minor"],
+            location_id=ids.parse(ids.LOCATION, said["location"]).bytes if "location" in said else None,
         )
         is_in_form = (
             all(type(each) is int for each in (place, line.seq, line.points, line.amount_minor))

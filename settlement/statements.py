@@ -200,7 +200,7 @@ def _obligation(content: Content, one: Kept) -> dict[str, Any]:
 
 
 _LINES = """
-    SELECT n, txn_id, seq, posted_on, issued_on, concerns, reference, points, amount_minor
+    SELECT n, txn_id, seq, posted_on, issued_on, concerns, reference, points, amount_minor, location_id
     FROM settlement.line WHERE obligation_id = %(id)s ORDER BY n
 """
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import marshmallow as ma
+
 from api import lookups
 from api.admission import act
 from api.auth import principal, requires
@@ -13,7 +15,6 @@ from api.schemas import (
     KeptIdentifierListSchema,
     KeptIdentifierSchema,
     OneIdentifierSchema,
-    VerificationCodeSchema,
 )
 from coalition import identifiers, member_identifiers, members, pins, programme, verifications
 from coalition.identifiers import EMAIL, EXTERNAL
@@ -37,6 +38,12 @@ identifiers_api = Blueprint(
 )
 # What a change can meet before it is made.
 CHANGING = (MemberNotFound, MemberMerged, MemberProofRequired, pins.WrongPin, WrongCode, SecretsLocked)
+
+
+class VerificationCodeSchema(ma.Schema):
+    schema_description = "The code the member was sent."
+
+    code = ma.fields.String(required=True, validate=ma.validate.Regexp(r"^[0-9]{6}\Z"))
 
 
 @identifiers_api.get("")

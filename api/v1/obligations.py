@@ -7,6 +7,7 @@ from typing import Any
 import marshmallow as ma
 
 from api.auth import principal, requires
+from api.fields import location_shown
 from kit import ids
 from kit.http import paging
 from kit.http.api import Blueprint
@@ -31,6 +32,7 @@ class LineSchema(ma.Schema):
     posted_on = ma.fields.Date(metadata={"description": "The business day it was posted on"})
     issued_on = ma.fields.Date(metadata={"description": "The business day that fixed the points' price"})
     concerns = ma.fields.Date(metadata={"description": "The day of the purchase or return itself"})
+    location = location_shown()
     points = ma.fields.Integer()
     amount_minor = ma.fields.Integer(metadata={"description": "All lines add up to the obligation's amount"})
 

@@ -46,6 +46,10 @@ class Request:
 class Command:
     """What every posting says; `reference` is the partner's own name for it, used once for ever.
 
+    It is made at the partner's location `location_id`, or at the one that the partner calls `location_code`, which only
+    the partners' door can find. A capture or void that names none is made where its hold was, a reversal where its
+    original was.
+
     Any may be refused with idempotency_key_reused, reference_reused, reference_of_another_member, member_not_found,
     member_merged, effective_in_future, effective_too_old; those that earn or spend with member_blocked too.
     """
@@ -53,6 +57,8 @@ class Command:
     kind: ClassVar[str]
     reference: str
     effective_at: datetime | None = None
+    location_id: UUID | None = None
+    location_code: str | None = None
 
 
 LARGEST_POSTING = 1_000_000_000  # points or minor units that are asked for at once
@@ -242,6 +248,7 @@ class Transaction:
     hold_id: UUID | None
     due_at: datetime | None
     meta: dict[str, Any] | None
+    location_id: UUID | None
 
     @property
     def awards(self) -> tuple[Award, ...]:

@@ -40,6 +40,8 @@ FIELDS = {
     "effective_at": "timestamptz",
     "due_at": "timestamptz",
     "meta": "jsonb",
+    "location_id": "uuid",
+    "location_code": "text",
 }
 _NOTHING = dict.fromkeys(FIELDS)
 _COLUMNS = f"SELECT o.replayed, o.refusal, o.detail, {columns('(o.txn)')} FROM "  # noqa: S608
@@ -76,6 +78,8 @@ def post(session: Session, request: Request, command: Command, *, through: Door 
 
     `through` is a door of a room above that decides first whether it may be posted, with the room's own refusals.
     """
+    if command.location_code is not None and (through or DOOR) is DOOR:
+        raise ValueError("what a partner calls its location is known behind the partners' door only")
     if isinstance(command, Return):
         return _return(session, (through or DOOR).returning, request, command)
     function = through.posting if through else _FUNCTION_OF_KIND.get(command.kind, DOOR.posting)
@@ -104,6 +108,8 @@ def post_many(session: Session, wanted: Sequence[tuple[Request, Command]], *, th
     """
     if len(wanted) > MOST_AT_ONCE:
         raise ValueError(f"{len(wanted)} postings at once, {MOST_AT_ONCE} at most")
+    if through is DOOR and any(command.location_code is not None for _, command in wanted):
+        raise ValueError("what a partner calls its location is known behind the partners' door only")
     outcomes: list[Outcome] = []
     for are_returns, run in groupby(wanted, key=lambda asked: isinstance(asked[1], Return)):
         if are_returns:
@@ -118,7 +124,8 @@ def post_many(session: Session, wanted: Sequence[tuple[Request, Command]], *, th
 def _return(session: Session, function: str, request: Request, command: Return) -> Outcome:
     keyless = replace(request, key=None, request_hash=None)
     said: dict[str, Any] = {
-        "reference": command.reference, "effective_at": command.effective_at, "may_owe": command.may_owe
+        "reference": command.reference, "effective_at": command.effective_at, "may_owe": command.may_owe,
+        "location_id": command.location_id, "location_code": command.location_code,
     }  # fmt: skip
     rows = [_parameters(keyless, Reversal(**said, **vars(part))) for part in command.parts]
     whole = {**rows[0], "key": request.key, "request_hash": request.request_hash}

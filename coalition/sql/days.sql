@@ -121,16 +121,17 @@ END $$;
 REVOKE EXECUTE ON FUNCTION coalition.flows_on FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION coalition.flows_on TO coalition_service, coalition_reports;
 
--- The single postings behind coalition.flows_on, each with its receipt's reference and the day it concerns.
+-- The single postings behind coalition.flows_on, each with its receipt's reference, the day it concerns, and the
+-- partner's location where it was posted: none of a debt that was repaid to another partner than the one that posted.
 CREATE OR REPLACE FUNCTION coalition.flow_lines_on(p_day date)
 RETURNS TABLE (
     kind text, issuer_id uuid, partner_id uuid, issued_on date, points bigint, txn_id uuid, seq int, reference text,
-    concerns date
+    concerns date, location_id uuid
 ) LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY SELECT k.kind, p.issuer_id, p.partner_id, p.issued_on, k.points, p.txn_id, p.seq, t.reference,
-           t.original_business_date
+           t.original_business_date, CASE WHEN p.partner_id = t.partner_id THEN t.location_id END
     FROM coalition.posting p
     JOIN coalition.txn t USING (member_id, txn_id, business_date)  -- found by the day as well
     CROSS JOIN LATERAL (VALUES

@@ -29,13 +29,31 @@ LANGUAGE sql STABLE AS $$
 $$;
 REVOKE EXECUTE ON FUNCTION partners.refused_award FROM PUBLIC;
 
+-- The open location of the asking partner that r names, by id, by code, or by both; NULL where it is none.
+CREATE OR REPLACE FUNCTION partners.open_location(r coalition.request) RETURNS uuid LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    named uuid;
+BEGIN
+    IF r.location_id IS NOT NULL THEN
+        SELECT l.location_id INTO named FROM partners.location l
+        WHERE l.location_id = r.location_id AND l.partner_id = r.partner_id AND l.status = 'open'
+          AND l.code = coalesce(r.location_code, l.code);
+    ELSE
+        SELECT l.location_id INTO named FROM partners.location l
+        WHERE l.partner_id = r.partner_id AND l.code = r.location_code AND l.status = 'open';
+    END IF;
+    RETURN named;
+END $$;
+REVOKE EXECUTE ON FUNCTION partners.open_location FROM PUBLIC;
+
 -- Post what a partner asks for, and nothing else. Points of other issuers it awards only as far as they permit. Burns
 -- and holds that come without a proof of the member (p_proved: a PIN or code was looked at) go as far as the programme
 -- or a consent lets them. The wallet is locked before what the day has seen is counted, so of two at once the second
 -- counts the first. The day's gate comes before the wallet, as everywhere in the ledger. Where the partner itself is
--- all that stands behind the member's credentials, they prove nothing for points of others. Refusals: step_up_required,
--- claim_required and award_not_permitted, which are not stored (what is missing may follow under the same key), and the
--- ledger's.
+-- all that stands behind the member's credentials, they prove nothing for points of others. A location is one of the
+-- partner's that are open; what was answered before is answered again, whatever became of its location. Refusals:
+-- step_up_required, claim_required, award_not_permitted and location_refused, which are not stored (what is missing may
+-- follow under the same key), and the ledger's.
 CREATE OR REPLACE FUNCTION partners.post(r coalition.request, p_proved boolean DEFAULT false) RETURNS coalition.outcome
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -44,6 +62,12 @@ DECLARE
     claimed boolean;
     refused coalition.outcome;
 BEGIN
+    IF r.location_id IS NOT NULL OR r.location_code IS NOT NULL THEN
+        r.location_id := partners.open_location(r);
+        IF r.location_id IS NULL AND NOT coalition.ledger_is_answered(r.partner_id, r.key, r.reference, r.kind) THEN
+            RETURN (false, 'location_refused', '{}', NULL)::coalition.outcome;
+        END IF;
+    END IF;
     IF p_proved THEN
         PERFORM coalition.claim_member(r.member_id, r.partner_id);  -- the member before its wallet, as everywhere
     END IF;
@@ -110,7 +134,8 @@ END $$;
 REVOKE EXECUTE ON FUNCTION partners.post_proved FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION partners.post_proved TO coalition_service, coalition_tenant;
 
--- Post a return that a partner asks for: of its own transactions, and nothing else.
+-- Post a return that a partner asks for: of its own transactions, and nothing else. All of it is made at one location.
+-- Refusals: location_refused, and the ledger's.
 CREATE OR REPLACE FUNCTION partners.post_return(r coalition.request, p_parts coalition.request[])
 RETURNS SETOF coalition.outcome LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -118,6 +143,16 @@ BEGIN
                WHERE u.kind IS DISTINCT FROM 'reversal' OR u.partner_id IS DISTINCT FROM r.partner_id) THEN
         RAISE insufficient_privilege USING MESSAGE = 'a return is made of the partner''s own reversals';
     END IF;
+    IF r.location_id IS NOT NULL OR r.location_code IS NOT NULL THEN
+        r.location_id := partners.open_location(r);
+        IF r.location_id IS NULL AND NOT coalition.ledger_is_answered(r.partner_id, r.key, r.reference, r.kind) THEN
+            RETURN NEXT (false, 'location_refused', '{}', NULL)::coalition.outcome;
+            RETURN;
+        END IF;
+    END IF;
+    FOR n IN 1..cardinality(p_parts) LOOP
+        p_parts[n].location_id := r.location_id;
+    END LOOP;
     RETURN QUERY SELECT * FROM coalition.ledger_return(r, p_parts);
 END $$;
 REVOKE EXECUTE ON FUNCTION partners.post_return FROM PUBLIC;

@@ -35,23 +35,24 @@ from settlement.periods import Asked
 @click.option("--quarter", help="A quarter, such as 2026-Q1.")
 @click.option("--partner", help="Of a period, what this partner owes and is owed. Its code, or `coalition`.")
 @click.option("--counterparty", help="Of that, what is between it and this one.")
+@click.option("--by", type=click.Choice(["store"]), help="Tell what fell to each store, and to none that was named.")
 @form_options
 @json_option
 @one_line_errors
 def report(
     *, day: datetime | None, form: str, output: Path | None, as_json: bool, partner: str | None,
-    counterparty: str | None, **said: Any,
+    counterparty: str | None, by: str | None, **said: Any,
 ) -> None:  # fmt: skip
     form = "json" if as_json else form
     require_file(form, output)
     span = _span(day, **said)
-    if day is not None and (partner or counterparty):
-        raise click.UsageError("for a day of a partner, use --from and --until")
+    if day is not None and (partner or counterparty or by):
+        raise click.UsageError("for a day of a partner or by store, use --from and --until")
     with desk() as ctx, ctx.database.reading() as session:
         if day is not None:
             made = figures.of_day(session, day.date())
         elif span is not None:
-            asked = Asked(_party(session, partner), _party(session, counterparty))
+            asked = Asked(_party(session, partner), _party(session, counterparty), by_location=by is not None)
             made = figures.of_period(session, span, asked)
     put(made, form, output)
 
@@ -111,5 +112,5 @@ def list_lines(*, obligation_id: str, after: int, as_json: bool) -> None:
     with desk() as ctx, ctx.database.reading() as session:
         wanted = drill_down.obligation(session, ids.parse(ids.OBLIGATION, obligation_id))
         found = drill_down.lines(session, wanted.obligation_id, after=after, limit=MOST_LISTED)
-    columns = ("n", "transaction_id", "seq", "reference", "posted_on", "points", "amount_minor")
+    columns = ("n", "transaction_id", "seq", "reference", "posted_on", "location_id", "points", "amount_minor")
     report_all(found, columns, as_json=as_json)

@@ -20,7 +20,7 @@ from settlement.obligations import Kept
 COLUMNS = (
     "record", "name", "value", "day", "payer", "payee", "kind", "agreement_version", "issuer", "price_minor", "percent",
     "minimum_minor", "obligation_id", "transaction_id", "seq", "posted_on", "issued_on", "concerns", "reference",
-    "points", "currency", "amount_minor", "amount",
+    "points", "currency", "amount_minor", "amount", "location",
 )  # fmt: skip
 AT_ONCE = 500
 
@@ -101,19 +101,10 @@ def _of_obligation(document: Document, one: Kept) -> list[Cell]:
 def _share(row: Row) -> list[Cell]:
     one, line = row
     if line is None:
-        return [
-            "",
-            "",
-            "",
-            "",
-            "",
-            "",
-            one.points,
-            one.currency,
-            one.amount_minor,
-            major(one.amount_minor, one.currency),
-        ]
+        own: list[Cell] = [one.points, one.currency, one.amount_minor, major(one.amount_minor, one.currency)]
+        return ["", "", "", "", "", "", *own, ""]
     return [
         ids.show_raw(ids.TRANSACTION, line.transaction_id), line.seq, line.posted_on, line.issued_on, line.concerns,
         line.reference, line.points, one.currency, line.amount_minor, major(line.amount_minor, one.currency),
+        ids.show_raw(ids.LOCATION, line.location_id) if line.location_id else "",
     ]  # fmt: skip

@@ -81,6 +81,7 @@ def texts() -> dict[str, str]:
         "agreement": _("Agreement version"),
         "transaction": _("Transaction"),
         "concerns": _("Concerns"),
+        "location": _("Location"),
         "reference": _("Reference"),
         "signed": _("You receive (you owe: below zero)"),
         "name": _("Legal name"),

@@ -24,7 +24,7 @@ _DAY_0 = date(1899, 12, 30).toordinal()
 _LINE_COLUMNS = (
     ("day", 11), ("counterparty", 24), ("kind", 18), ("agreement", 10), ("transaction", 32), ("reference", 24),
     ("issued_on", 11), ("concerns", 11), ("points", 10), ("currency", 9), ("signed", 16), ("issuer", 24),
-    ("price_minor", 14), ("percent", 10), ("minimum", 16),
+    ("price_minor", 14), ("percent", 10), ("minimum", 16), ("location", 32),
 )  # fmt: skip
 
 
@@ -183,6 +183,8 @@ def _line(book: _Book, sheet: Worksheet, at: int, document: Document, row: Row) 
         text(at, 5, line.reference)
         number(at, 6, serial(line.issued_on), book.day)
         number(at, 7, serial(line.concerns), book.day)
+        if line.location_id:
+            text(at, 15, ids.show_raw(ids.LOCATION, line.location_id))
     number(at, 8, one.points if line is None else line.points, book.whole)
     text(at, 9, one.currency)
     minor = one.amount_minor if line is None else line.amount_minor

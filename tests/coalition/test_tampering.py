@@ -51,7 +51,7 @@ def columns() -> list[tuple[str, str, str]]:
         "currency text,points_per_unit numeric,minor_per_unit bigint,expires_on date,"
         "effective_at timestamp with time zone,booked_at timestamp with time zone,business_date date,"
         "original_business_date date,held_after bigint,pending_after bigint,debt_after bigint,debt_repaid bigint,"
-        "hold_id uuid,due_at timestamp with time zone,meta jsonb",
+        "hold_id uuid,due_at timestamp with time zone,meta jsonb,location_id uuid",
         "posting": "member_id uuid,txn_id uuid,seq integer,debit coalition.account,credit coalition.account,"
         "points bigint,lot_id uuid,issuer_id uuid,partner_id uuid,business_date date,issued_on date",
         "hold": "member_id uuid,hold_id uuid,partner_id uuid,points bigint,captured bigint,"

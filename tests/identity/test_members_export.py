@@ -24,6 +24,7 @@ WHERE = {
 CALLED = {
     ("coalition.txn", "txn_id"): "transaction_id",
     ("coalition.txn", "reverses_txn_id"): "reverses_transaction_id",
+    ("coalition.txn", "location_id"): "location",
     ("coalition.posting", "txn_id"): "transaction_id",
     ("coalition.lot", "txn_id"): "transaction_id",
     ("coalition.lot", "issuer_id"): "partner_id",

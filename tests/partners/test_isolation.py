@@ -101,6 +101,7 @@ ROWS = {
     "webhooks.digest": """VALUES (%(p)s, '2026-03-01'::date + (random() * 100000)::int, 1, 1, 1, %(h)s, '', now())""",
     "settlement.obligation": """(obligation_id, day, payer_id, payee_id, agreement_id, currency, points, amount_minor)
         VALUES (%(u)s, '2026-03-02', %(p)s, gen_random_uuid(), %(u)s, 'GBP', 1, 1)""",
+    "settlement.location_share": "VALUES (%(u)s, %(u)s, 1, 1)",
     "settlement.line": "VALUES (%(u)s, 1, %(u)s, 1, '2026-03-02', '2026-03-02', '2026-03-02', 'r', 1, 1)",
     "settlement.entry": """VALUES (%(u)s, '2026-03-02', 'promotion', %(p)s, gen_random_uuid(), 'GBP', 1, %(u)s, 'so',
         'me', now())""",

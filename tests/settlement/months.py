@@ -19,6 +19,7 @@ from coalition.adjustments import Adjustment
 from coalition.ledger import Award, Burn, Command, Earn, Part, Return, Reversal, Transaction
 from kit import ids
 from kit.errors import CoalitionError
+from partners import locations
 from settlement import entries, nightly
 from tests.conftest import World, act, request
 
@@ -76,14 +77,25 @@ class Month:
     members: list[UUID] = field(default_factory=list)
     done: list[Transaction] = field(default_factory=list)
     refused: int = 0
+    places: dict[UUID, list[UUID]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.chosen = random.Random(self.seed)
+        self.where = random.Random(self.seed)  # apart, so that where things happen changes nothing of what does
         with self.world.transaction() as session:
             rules = programme.rules(session)
             programme.set_rules(session, act(), replace(rules, return_policy="debt"))
             self.day = programme.get(session).open_day
         self.partners = [self.world.partner(f"partner-{n}").partner_id for n in range(5)]
+        with self.world.transaction() as session:
+            for partner_id in self.partners[1:]:
+                self.places[partner_id] = [
+                    locations.add(
+                        session, act(self.world.keyring), partner_id=partner_id, code=code, name="Shop", territory="GB",
+                        address="1 High Street",
+                    ).location_id
+                    for code in ("S-1", "S-2")
+                ]  # fmt: skip
         self.members = [self.world.member(card) for card in ("7001000000178503", "7001000000178511")]
         some: list[dict[str, Any]] = [
             {"funding": "on_burn"},
@@ -127,6 +139,9 @@ class Month:
             self.refused += 1
 
     def post(self, partner_id: UUID, command: Command) -> None:
+        known = self.places.get(partner_id)
+        if known and self.where.random() < 0.8:
+            command = replace(command, location_id=self.where.choice(known))
         with self.world.transaction() as session:
             asked = request(partner_id)
             outcome = ledger.post(session, replace(asked, now=self.noon()), command)

@@ -124,6 +124,8 @@ class PointsBurned:
     business_date: date
     # The number of the transaction among all of the member's, from 1. Use it to put events into order.
     member_seq: int
+    # Your location where it was made, if it is known.
+    location: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +164,8 @@ class PointsCaptured:
     shortfall: int
     # How many of the points repay a debt of the member.
     debt_repaid: int
+    # Your location where it was made, if it is known.
+    location: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +198,8 @@ class PointsEarned:
     debt_repaid: int
     # The awards that make up the points, where the earn names them.
     awards: tuple[Mapping[str, Any], ...] | None = None
+    # Your location where it was made, if it is known.
+    location: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,6 +290,8 @@ class PointsHeld:
     shortfall: int
     # How many of the points repay a debt of the member.
     debt_repaid: int
+    # Your location where it was made, if it is known.
+    location: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,6 +330,8 @@ class PointsLapsed:
     shortfall: int
     # How many of the points repay a debt of the member.
     debt_repaid: int
+    # Your location where it was made, if it is known.
+    location: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -398,6 +408,8 @@ class PointsReleased:
     shortfall: int
     # How many of the points repay a debt of the member.
     debt_repaid: int
+    # Your location where it was made, if it is known.
+    location: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -436,6 +448,8 @@ class PointsReversed:
     shortfall: int
     # How many of the points repay a debt of the member.
     debt_repaid: int
+    # Your location where it was made, if it is known.
+    location: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -300,6 +300,10 @@ class LocationNotFound(NotFound):
     """Location not found."""
 
 
+class LocationRefused(Invalid):
+    """Location refused."""
+
+
 class MailUnavailable(Unavailable):
     """Mail unavailable."""
 
@@ -788,6 +792,7 @@ OF_CODE: dict[str, type[Problem]] = {
     "location_closed": LocationClosed,
     "location_code_taken": LocationCodeTaken,
     "location_not_found": LocationNotFound,
+    "location_refused": LocationRefused,
     "mail_unavailable": MailUnavailable,
     "malformed_card": MalformedCard,
     "malformed_category": MalformedCategory,

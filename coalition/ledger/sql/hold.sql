@@ -1,5 +1,6 @@
 -- End the hold r.original_id: capture r.points of it (NULL: all; the rest returns), void it, or let it lapse. Once its
--- time is over it can't be captured any more; a void gives it back whether or not it has lapsed by itself yet.
+-- time is over it can't be captured any more; a void gives it back whether or not it has lapsed by itself yet. It is
+-- made where the hold was, unless it says another location.
 -- Refusals: hold_not_found, hold_finished, hold_lapsed, hold_running, more_than_held, and those of lock.
 CREATE OR REPLACE FUNCTION coalition.ledger_end_hold(r coalition.request) RETURNS coalition.outcome
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -21,6 +22,7 @@ BEGIN
         RETURN coalition.ledger_store_refusal(r, 'hold_not_found', '{}');
     END IF;
     r.member_id := t.member_id;
+    r.location_id := coalesce(r.location_id, t.location_id);
     o := coalition.ledger_lock(r, true);
     IF o.refusal IS NOT NULL THEN
         RETURN coalition.ledger_refuse(r, o.refusal, o.detail);

@@ -69,7 +69,8 @@ END $$;
 REVOKE EXECUTE ON FUNCTION coalition.ledger_refuse FROM PUBLIC;
 
 -- Whether r asks for what `old` was asked for. What is left out matches nothing but itself: all of a hold is not the
--- points it had. The purchase's time is not compared: a till that sent none may name it in the day's file.
+-- points it had. The purchase's time and location are not compared: a till that sent none may name them in the day's
+-- file.
 CREATE OR REPLACE FUNCTION coalition.ledger_same_request(r coalition.request, old coalition.txn) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE

@@ -1,7 +1,8 @@
 -- Reverse an earn, a burn or a capture of the same partner: r.points of it, or the points r.amount_minor of it earned,
 -- or all that is left, which may be nothing. Never more in sum than the original, nor of earns than their issuers
--- issued and have not taken back; of several awards the last go first. Refusals: original_not_found, not_reversible,
--- amount_not_comparable, more_than_reversible, points_spent, and those of lock.
+-- issued and have not taken back; of several awards the last go first. Where it names no location, it is made where
+-- the original was. Refusals: original_not_found, not_reversible, amount_not_comparable, more_than_reversible,
+-- points_spent, and those of lock.
 CREATE OR REPLACE FUNCTION coalition.ledger_reverse(r coalition.request) RETURNS coalition.outcome
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -23,6 +24,7 @@ BEGIN
     IF original.kind NOT IN ('earn', 'burn', 'capture') THEN
         RETURN coalition.ledger_store_refusal(r, 'not_reversible', jsonb_build_object('kind', original.kind));
     END IF;
+    r.location_id := coalesce(r.location_id, original.location_id);
     FOR merges IN 0..1000 LOOP
         r.member_id := coalition.ledger_living_member(original.member_id);
         o := coalition.ledger_lock(r, true);

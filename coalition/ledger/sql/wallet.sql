@@ -76,7 +76,7 @@ BEGIN
     END IF;
     t.member_id := r.member_id; t.member_seq := w.version + 1; t.txn_id := r.txn_id; t.kind := r.kind;
     t.partner_id := r.partner_id; t.points := r.points; t.shortfall := 0; t.debt_repaid := 0;
-    t.reference := r.reference;
+    t.reference := r.reference; t.location_id := r.location_id;
     t.available_after := w.available; t.held_after := w.held; t.pending_after := w.pending; t.debt_after := w.debt;
     t.amount_minor := r.amount_minor; t.currency := r.currency; t.effective_at := p.effective_at;
     t.booked_at := p.booked_at; t.business_date := p.open_day; t.original_business_date := p.original_day;
@@ -103,22 +103,23 @@ BEGIN
             (member_id, member_seq, txn_id, kind, partner_id, points, shortfall, available_after, reference,
              reverses_txn_id, amount_minor, currency, points_per_unit, minor_per_unit, expires_on, effective_at,
              booked_at, business_date, original_business_date, held_after, pending_after, debt_after, debt_repaid,
-             hold_id, due_at, meta)
+             hold_id, due_at, meta, location_id)
         VALUES (t.member_id, t.member_seq, t.txn_id, t.kind, t.partner_id, t.points, t.shortfall, t.available_after,
                 t.reference, t.reverses_txn_id, t.amount_minor, t.currency, t.points_per_unit, t.minor_per_unit,
                 t.expires_on, t.effective_at, t.booked_at, t.business_date, t.original_business_date, t.held_after,
-                t.pending_after, t.debt_after, t.debt_repaid, t.hold_id, t.due_at, t.meta);
+                t.pending_after, t.debt_after, t.debt_repaid, t.hold_id, t.due_at, t.meta,
+                t.location_id);
         RETURN true;
     END IF;
     INSERT INTO coalition.txn
         (member_id, member_seq, txn_id, kind, partner_id, points, shortfall, available_after, reference,
          reverses_txn_id, amount_minor, currency, points_per_unit, minor_per_unit, expires_on, effective_at,
          booked_at, business_date, original_business_date, held_after, pending_after, debt_after, debt_repaid,
-         hold_id, due_at, meta)
+         hold_id, due_at, meta, location_id)
     VALUES (t.member_id, t.member_seq, t.txn_id, t.kind, t.partner_id, t.points, t.shortfall, t.available_after,
             t.reference, t.reverses_txn_id, t.amount_minor, t.currency, t.points_per_unit, t.minor_per_unit,
             t.expires_on, t.effective_at, t.booked_at, t.business_date, t.original_business_date, t.held_after,
-            t.pending_after, t.debt_after, t.debt_repaid, t.hold_id, t.due_at, t.meta)
+            t.pending_after, t.debt_after, t.debt_repaid, t.hold_id, t.due_at, t.meta, t.location_id)
     ON CONFLICT (partner_id, reference, kind, reverses_txn_id) DO NOTHING;
     RETURN FOUND;
 END $$;
@@ -136,7 +137,7 @@ END $$;
 REVOKE EXECUTE ON FUNCTION coalition.ledger_write_new FROM PUBLIC;
 
 -- The rows every operation ends with: the wallet's new state and the event, in the same commit. An earn's event says
--- its awards, where it named them.
+-- its awards, where it named them, and any its location, where it has one.
 CREATE OR REPLACE FUNCTION coalition.ledger_finish(t coalition.txn, p_event_id uuid)
 RETURNS coalition.outcome LANGUAGE plpgsql AS $$
 DECLARE
@@ -160,6 +161,9 @@ DECLARE
 BEGIN
     IF t.kind = 'earn' AND t.meta IS NOT NULL THEN
         said := said || t.meta;
+    END IF;
+    IF t.location_id IS NOT NULL THEN
+        said := said || jsonb_build_object('location', t.location_id);
     END IF;
     UPDATE coalition.wallet w
     SET available = t.available_after, held = t.held_after, pending = t.pending_after, debt = t.debt_after,

@@ -44,6 +44,8 @@ class MyTransaction:
     business_date: date
     original_business_date: date
     member_seq: int
+    # Where it was made, if the partner that posted it said so
+    location: str | None
     # The awards that the earn named, if any
     awards: tuple[AwardShown, ...] | None = None
     # The partner's name for members

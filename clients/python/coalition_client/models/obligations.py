@@ -23,6 +23,8 @@ class Line:
     issued_on: date
     # The day of the purchase or return itself
     concerns: date
+    # Where it was made, if the partner that posted it said so
+    location: str | None
     points: int
     # All lines add up to the obligation's amount
     amount_minor: int

@@ -27,6 +27,7 @@ class Burns:
         code: str | None = None,
         member_id: str | None = None,
         effective_at: datetime | None = None,
+        location: str | None = None,
         pin: str | None = None,
         idempotency_key: str | None = None,
         dry_run: bool = False,
@@ -42,6 +43,7 @@ class Burns:
         member_id: Your own id of the member. Other partners have others.
         reference: Your receipt's number. You post it only once.
         effective_at: When the purchase was made. If you leave it out: now.
+        location: The id or code of one of your open locations. If you leave it out: the till's, or none.
         pin: The PIN, as the member types it
         """
         return self._transport.one(
@@ -59,6 +61,7 @@ class Burns:
                     member_id=member_id,
                     reference=reference,
                     effective_at=effective_at,
+                    location=location,
                     pin=pin,
                     points=points,
                 ),

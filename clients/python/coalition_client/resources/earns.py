@@ -28,6 +28,7 @@ class Earns:
         code: str | None = None,
         member_id: str | None = None,
         effective_at: datetime | None = None,
+        location: str | None = None,
         points: int | None = None,
         amount: Amount | None = None,
         awards: Sequence[Award] | None = None,
@@ -46,6 +47,7 @@ class Earns:
         member_id: Your own id of the member. Other partners have others.
         reference: Your receipt's number. You post it only once.
         effective_at: When the purchase was made. If you leave it out: now.
+        location: The id or code of one of your open locations. If you leave it out: the till's, or none.
         vests_at: When the points vest, such as the end of the return period
         """
         return self._transport.one(
@@ -63,6 +65,7 @@ class Earns:
                     member_id=member_id,
                     reference=reference,
                     effective_at=effective_at,
+                    location=location,
                     points=points,
                     amount=amount,
                     awards=awards,

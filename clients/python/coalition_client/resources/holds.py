@@ -29,6 +29,7 @@ class Holds:
         code: str | None = None,
         member_id: str | None = None,
         effective_at: datetime | None = None,
+        location: str | None = None,
         pin: str | None = None,
         idempotency_key: str | None = None,
         dry_run: bool = False,
@@ -44,6 +45,7 @@ class Holds:
         member_id: Your own id of the member. Other partners have others.
         reference: Your receipt's number. You post it only once.
         effective_at: When the purchase was made. If you leave it out: now.
+        location: The id or code of one of your open locations. If you leave it out: the till's, or none.
         pin: The PIN, as the member types it
         expires_at: When the hold lapses, within 31 days
         """
@@ -62,6 +64,7 @@ class Holds:
                     member_id=member_id,
                     reference=reference,
                     effective_at=effective_at,
+                    location=location,
                     pin=pin,
                     points=points,
                     expires_at=expires_at,
@@ -92,6 +95,7 @@ class Holds:
         reference: str,
         points: int | None = None,
         effective_at: datetime | None = None,
+        location: str | None = None,
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> Transaction:
@@ -101,6 +105,8 @@ class Holds:
 
         hold_id: An id that begins with `hld_`.
         reference: Your receipt's number. You post it only once.
+        location: The id or code of one of your open locations. If you leave it out: the till's, or where the hold
+            was.
         """
         return self._transport.one(
             Transaction,
@@ -108,7 +114,7 @@ class Holds:
                 method="POST",
                 path=path("/v1/holds/{hold_id}/capture", hold_id=hold_id),
                 query=query(dry_run=dry_run),
-                body=given(reference=reference, points=points, effective_at=effective_at),
+                body=given(reference=reference, points=points, effective_at=effective_at, location=location),
                 key=idempotency_key or new_key(),
             ),
         )

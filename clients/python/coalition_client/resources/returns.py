@@ -23,6 +23,7 @@ class Returns:
         reference: str,
         transactions: Sequence[Returned],
         effective_at: datetime | None = None,
+        location: str | None = None,
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> ReturnShown:
@@ -37,6 +38,8 @@ class Returns:
 
         reference: Your number for the return
         effective_at: When the goods came back. If you leave it out: now.
+        location: The id or code of one of your open locations. If you leave it out: the till's, or where the
+            purchase was.
         """
         return self._transport.one(
             ReturnShown,
@@ -44,7 +47,9 @@ class Returns:
                 method="POST",
                 path="/v1/returns",
                 query=query(dry_run=dry_run),
-                body=given(reference=reference, effective_at=effective_at, transactions=transactions),
+                body=given(
+                    reference=reference, effective_at=effective_at, location=location, transactions=transactions
+                ),
                 key=idempotency_key or new_key(),
             ),
         )

@@ -24,6 +24,7 @@ class Reversals:
         points: int | None = None,
         amount: Amount | None = None,
         effective_at: datetime | None = None,
+        location: str | None = None,
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> Transaction:
@@ -36,6 +37,8 @@ class Reversals:
 
         transaction_id: An id that begins with `txn_`.
         reference: Your number for the return
+        location: The id or code of one of your open locations. If you leave it out: the till's, or where the
+            purchase was.
         """
         return self._transport.one(
             Transaction,
@@ -43,7 +46,9 @@ class Reversals:
                 method="POST",
                 path=path("/v1/transactions/{transaction_id}/reversals", transaction_id=transaction_id),
                 query=query(dry_run=dry_run),
-                body=given(reference=reference, points=points, amount=amount, effective_at=effective_at),
+                body=given(
+                    reference=reference, points=points, amount=amount, effective_at=effective_at, location=location
+                ),
                 key=idempotency_key or new_key(),
             ),
         )
@@ -60,6 +65,7 @@ class Reversals:
         code: str | None = None,
         member_id: str | None = None,
         effective_at: datetime | None = None,
+        location: str | None = None,
         idempotency_key: str | None = None,
         dry_run: bool = False,
     ) -> Transaction:
@@ -77,6 +83,7 @@ class Reversals:
         member_id: Your own id of the member. Other partners have others.
         reference: Your receipt's number. You post it only once.
         effective_at: When the purchase was made. If you leave it out: now.
+        location: The id or code of one of your open locations. If you leave it out: the till's, or none.
         """
         return self._transport.one(
             Transaction,
@@ -93,6 +100,7 @@ class Reversals:
                     member_id=member_id,
                     reference=reference,
                     effective_at=effective_at,
+                    location=location,
                     amount=amount,
                 ),
                 key=idempotency_key or new_key(),
