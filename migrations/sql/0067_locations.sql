@@ -1,5 +1,8 @@
 -- At which location of its partner a transaction was made, and what of an obligation fell to each location.
 
+-- Those that post hold this gate until they end. So none is on its way, with one table read and another waited
+-- for, while the ledger's table gets its column; those that come wait here.
+SELECT pg_advisory_xact_lock(coalition.day_gate());
 ALTER TABLE coalition.txn ADD COLUMN location_id uuid;  -- of partner_id; no key, for members may lie on several nodes
 GRANT SELECT (location_id) ON coalition.txn TO coalition_reports;
 ALTER TYPE coalition.request
