@@ -46,7 +46,7 @@ COMMANDS = LazyCommands(
         "replay": "ops.cli:replay",
         "sandbox": "ops.sandbox_cli:sandbox_commands",
         "seal": "settlement.cli.seals:seal",
-        "settlement": "settlement.cli.payments:settlement",
+        "settlement": "settlement.cli.disputes:settlement",
         "up": "ops.up_cli:up",
         "webhooks": "ops.webhooks_cli:webhooks",
     }

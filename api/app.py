@@ -24,6 +24,7 @@ from api.v1.admin.staff import admin_staff_api
 from api.v1.admin.tills import admin_tills_api
 from api.v1.batches import batches_api
 from api.v1.burns import burns_api
+from api.v1.disputes import disputes_api
 from api.v1.earns import earns_api
 from api.v1.event_consumers import event_consumers_api
 from api.v1.event_digests import event_digests_api
@@ -69,6 +70,7 @@ NOUNS = (
     settlement_runs_api,
     statements_api,
     obligations_api,
+    disputes_api,
     me_api,
     requests_api,
     test_clock_api,

@@ -166,6 +166,26 @@ EXPOSURE_LIMIT = Field(
     {"type": "integer", "minimum": 0},
     500000,
 )
+DISPUTE_ID = _id("dispute_id", "dsp", "The dispute. Fetch it by this id.")
+RAISED_BY = Field(
+    "raised_by", "Who disputes the line: a partner's code, or `coalition`.", {"type": "string"}, "fuelway"
+)
+DISPUTED = Field(
+    "disputed_minor",
+    "What the payer owed the payee for the line, in minor units. Negative where the payee gave something back.",
+    {"type": "integer"},
+    315,
+)
+SETTLED_ON = Field("settled_on", "The business day that the line belongs to.", _DATE, "2026-03-03")
+OUTCOME = Field(
+    "outcome",
+    "`upheld`: the line is not owed. `rejected`: it is owed after all. `part`: a part of it is.",
+    {"type": "string", "enum": ["upheld", "rejected", "part"]},
+    "part",
+)
+BACK = Field(
+    "back_minor", "What of the line is owed after all, in minor units: it is settled again.", {"type": "integer"}, 115
+)
 FAILING_SINCE = Field(
     "failing_since", "When the first of the failed attempts was made.", _TIME, "2026-03-01T12:00:00+00:00"
 )

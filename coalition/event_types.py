@@ -80,6 +80,9 @@ class EventType:
         }
 
 
+_DISPUTED = (
+    of.DISPUTE_ID, of.PARTNER_ID, of.RAISED_BY, of.PAYER, of.PAYEE, of.CURRENCY, of.DISPUTED, of.SETTLED_ON,
+)  # fmt: skip
 EVENT_TYPES = {
     kind.name: kind
     for kind in (
@@ -154,6 +157,16 @@ EVENT_TYPES = {
                 of.LAST_DAY,
                 of.PAYMENT_REFERENCE,
             ),
+        ),
+        EventType(
+            "settlement.dispute_raised",
+            "A line that was settled between you and another party is disputed. It leaves the net for now.",
+            _DISPUTED,
+        ),
+        EventType(
+            "settlement.dispute_resolved",
+            "The coalition decided a dispute of yours. What is owed after all comes back into the net.",
+            (*_DISPUTED, of.OUTCOME, of.BACK),
         ),
         EventType(
             "settlement.exposure_warning",

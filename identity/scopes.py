@@ -13,6 +13,7 @@ SCOPES = {
     "batches:write": "post many items at once, of the kinds that your other scopes allow",
     "transactions:read": "read your own transactions",
     "settlement:read": "see what you settled, and your statements",
+    "settlement:write": "dispute lines of your statements, and answer disputes",
     "webhooks:write": "manage your webhook endpoints and see their deliveries",
 }
 

@@ -52,6 +52,7 @@ MONEY_ENTRY = "ent"
 BANK_ENTRY = "bke"
 AWARD_PERMISSION = "awp"
 REPLAY = "rpl"
+DISPUTE = "dsp"
 
 # How the fields of events and responses that hold an id are shown.
 PREFIX_OF_FIELD = {
@@ -90,6 +91,7 @@ PREFIX_OF_FIELD = {
     "bank_entry_id": BANK_ENTRY,
     "permission_id": AWARD_PERMISSION,
     "replay_id": REPLAY,
+    "dispute_id": DISPUTE,
 }
 
 

@@ -82,6 +82,26 @@ def add(
 
     Raises EntryRefused, EntryExists, PartyNotFound, ReasonMissing, MalformedText.
     """
+    made = write_down(
+        session, act, kind=kind, payer_id=payer_id, payee_id=payee_id, currency=currency, amount_minor=amount_minor,
+        reference=reference,
+    )  # fmt: skip
+    audit.append(session, act, "settlement.entry_made", made, kind=kind, amount_minor=amount_minor, currency=currency)
+    return made
+
+
+def write_down(
+    session: Session,
+    act: Act,
+    *,
+    kind: str,
+    payer_id: UUID,
+    payee_id: UUID,
+    currency: str,
+    amount_minor: int,
+    reference: str,
+) -> Entry:
+    """The same as a part of what somebody does, who writes it in the audit."""
     reason = audit.require_reason(act)
     _check(kind, payer_id, payee_id, currency, amount_minor)
     known = {one.partner_id for one in accounts.everybody(session)} | {programme.get(session).programme_id}
@@ -103,7 +123,6 @@ def add(
     ).first()
     if row is None:
         raise EntryExists(f"there is a {kind} between them with the reference {made.reference}")
-    audit.append(session, act, "settlement.entry_made", made, kind=kind, amount_minor=amount_minor, currency=currency)
     return made
 
 

@@ -13,13 +13,15 @@ from settlement.iso20022 import accounts
 
 DIRECT, THROUGH_COALITION = NETTINGS = ("direct", "coalition")
 ALLOW, REFUSE = BEYOND_LIMIT = ("allow", "refuse")
+MOST_DISPUTE_DAYS = 3_650  # ten years: longer than claims live in most laws
 
 
 @dataclass(frozen=True)
 class Policy:
     """`netting`: partners pay each other, or each pays or is paid by the coalition. `approvals`: by 1 or 2 people.
 
-    `beyond_limit`: whether an issuer whose exposure exceeds its limit may go on issuing points.
+    `beyond_limit`: whether an issuer whose exposure exceeds its limit may go on issuing points. `dispute_days`: how
+    many days after the end of its cycle a line may be disputed.
     """
 
     netting: str = DIRECT
@@ -30,6 +32,7 @@ class Policy:
     iban: str | None = None
     bic: str | None = None
     beyond_limit: str = ALLOW
+    dispute_days: int = 30
 
 
 _COLUMNS = ", ".join(field.name for field in fields(Policy))
@@ -55,7 +58,7 @@ def put(session: Session, act: Act, wanted: Policy) -> Policy:
     session.execute(text(f"UPDATE settlement.policy SET {places}"), vars(wanted))  # noqa: S608 -- names of ours
     audit.append(
         session, act, "settlement.policy_changed", "settlement policy", netting=wanted.netting,
-        beyond_limit=wanted.beyond_limit, approvals=wanted.approvals,
+        beyond_limit=wanted.beyond_limit, approvals=wanted.approvals, dispute_days=wanted.dispute_days,
         changed=[name for name, value in vars(wanted).items() if value != getattr(before, name)],
     )  # fmt: skip
     return wanted

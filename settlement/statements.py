@@ -23,8 +23,18 @@ from kit.row_streams import rows_out
 from partners import accounts
 from partners.accounts import Partner
 from partners.codes import COALITION as COALITION
-from settlement import agreements, obligations, policies, run_parties, runs, set_aside, statement_form
+from settlement import (
+    agreements,
+    dispute_records,
+    obligations,
+    policies,
+    run_parties,
+    runs,
+    set_aside,
+    statement_form,
+)
 from settlement.agreements import Agreement
+from settlement.dispute_records import Move
 from settlement.obligations import Kept
 from settlement.runs import Payment, Position, Run
 from settlement.set_aside import SetAside
@@ -65,6 +75,7 @@ class Content(Common):
     positions: list[Position]
     payments: list[Payment]
     left_out: list[SetAside]
+    disputed: list[Move]
 
 
 @dataclass(frozen=True)
@@ -120,6 +131,7 @@ def gather(
         positions=list(found),
         payments=list(made),
         left_out=set_aside.of_day(session, run.first_day) if run.is_daily else [],
+        disputed=dispute_records.moves(session, run),
     )
 
 
@@ -181,7 +193,30 @@ def terms(content: Content, partner_id: UUID) -> dict[str, Any]:
             for one in content.left_out
             if partner_id in (one.payer_id, one.payee_id)
         ],
+        **_disputes(content, partner_id),
     }
+
+
+def _disputes(content: Content, partner_id: UUID) -> dict[str, Any]:
+    """What disputes moved; nothing where there are none, as in statements of before there were any."""
+    moved = [
+        {
+            "day": one.day.isoformat(),
+            "dispute_id": ids.show(ids.DISPUTE, one.dispute_id),
+            "step": one.step,
+            "payer": content.parties[one.payer_id].code,
+            "payee": content.parties[one.payee_id].code,
+            "currency": one.currency,
+            "amount_minor": one.amount_minor,
+            "settled_on": one.settled_on.isoformat(),
+            "kind": one.kind,
+            "transaction_id": ids.show(ids.TRANSACTION, one.transaction_id) if one.transaction_id else None,
+            "reference": one.reference,
+        }
+        for one in content.disputed
+        if partner_id in (one.payer_id, one.payee_id)
+    ]
+    return {"disputes": moved} if moved else {}
 
 
 def _obligation(content: Content, one: Kept) -> dict[str, Any]:

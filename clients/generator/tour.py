@@ -45,6 +45,8 @@ ALSO = {
     ("settlement_runs", "get"): (404, "nothing is settled yet"),
     **{("statements", name): (404, "nothing is settled yet") for name in ("get", "file", "obligations")},
     ("obligations", "lines"): (404, "nothing is settled yet"),
+    ("disputes", "create"): (404, "nothing is settled yet"),
+    **{("disputes", name): (404, "nobody has disputed a line") for name in ("get", "answer")},
 }
 # Nobody has it yet, so that every run has a member of its own; its last digit is the check digit (Luhn).
 NEW_CARD = """

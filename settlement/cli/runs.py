@@ -125,6 +125,10 @@ _step(
     "--beyond-limit", type=click.Choice(policies.BEYOND_LIMIT),
     help="Whether an issuer whose exposure exceeds its limit may go on issuing points.",
 )  # fmt: skip
+@click.option(
+    "--dispute-days", type=click.IntRange(1, policies.MOST_DISPUTE_DAYS),
+    help="How many days after the end of its cycle a line may be disputed.",
+)  # fmt: skip
 @click.option("--legal-name", help="The coalition's name on statements and payments.")
 @click.option("--legal-address", help="Its address.")
 @click.option("--tax-id", help="Its tax id.")

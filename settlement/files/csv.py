@@ -2,7 +2,8 @@
 
 `line`: what `payer` owes `payee`, by posting; their amounts add up to the obligations. `amount` is `amount_minor` in
 the currency's major units. `issuer` is whose agreement prices it; `price_minor` (minor units for a point), `percent`
-and `minimum_minor` are what the amount is computed by, as docs/how-to/recompute.md says.
+and `minimum_minor` are what the amount is computed by, as docs/how-to/recompute.md says. `dispute`: what a `line` of the kind `dispute` is made of; its own `kind`, `reference` and
+`concerns`, the business day, are those of the disputed line.
 """
 
 from __future__ import annotations
@@ -64,6 +65,13 @@ def _head(document: Document) -> Iterator[list[Cell]]:
         yield _row(
             "set_aside", name=left.code, day=left.day, payer=document.code(left.payer_id),
             payee=document.code(left.payee_id), issued_on=left.issued_on, points=left.points,
+        )  # fmt: skip
+    for moved in document.disputed:
+        yield _row(
+            "dispute", name=moved.step, value=ids.show(ids.DISPUTE, moved.dispute_id), day=moved.day,
+            payer=document.code(moved.payer_id), payee=document.code(moved.payee_id), kind=moved.kind,
+            transaction_id=ids.show(ids.TRANSACTION, moved.transaction_id) if moved.transaction_id else None,
+            concerns=moved.settled_on, reference=moved.reference, **_money(moved.currency, moved.amount_minor),
         )  # fmt: skip
     if run.content_hash is not None:
         yield _row("statement", name="run_content_hash", value=run.content_hash.hex())

@@ -20,6 +20,7 @@ from kit.db import Session
 from kit.errors import Conflict
 from settlement import obligations, run_parties, statement_form, statements
 from settlement.agreements import Agreement
+from settlement.dispute_records import Move
 from settlement.files import pricing
 from settlement.files.pricing import Pricing
 from settlement.kinds import KINDS
@@ -71,6 +72,7 @@ class Document:
     positions: list[Position]
     payments: list[Payment]
     left_out: list[SetAside]
+    disputed: list[Move]
 
     @property
     def run(self) -> Run:
@@ -96,6 +98,10 @@ class Document:
     def code(self, party_id: UUID) -> str:
         """A party's code."""
         return self.content.parties[party_id].code
+
+    def signed(self, one: Move) -> int:
+        """What a dispute's step is for the partner, in minor units: it receives more, or less."""
+        return one.amount_minor if one.payee_id == self.kept.partner_id else -one.amount_minor
 
     def version(self, one: Kept) -> int | None:
         """The version of the agreement that priced an obligation."""
@@ -171,6 +177,7 @@ def make(session: Session, kept: KeptStatement, run: Run, framed: Frame) -> Docu
         positions=[one for one in content.positions if one.party_id == mine],
         payments=[one for one in content.payments if mine in (one.payer_id, one.payee_id)],
         left_out=[one for one in content.left_out if mine in (one.payer_id, one.payee_id)],
+        disputed=[one for one in content.disputed if mine in (one.payer_id, one.payee_id)],
     )
 
 

@@ -21,6 +21,16 @@ def kinds() -> dict[str, str]:
     }
 
 
+def dispute_steps() -> dict[str, str]:
+    """What became of a disputed line."""
+    return {
+        "raised": _("Disputed"),
+        "upheld": _("Not owed"),
+        "rejected": _("Owed after all"),
+        "part": _("Owed in part"),
+    }
+
+
 def cycle(code: str) -> str:
     """How often it is settled."""
     return {DAILY: _("daily"), WEEKLY: _("weekly"), MONTHLY: _("monthly")}[code]
@@ -67,6 +77,14 @@ def texts() -> dict[str, str]:
         "set_aside": _("Set aside"),
         "set_aside_note": _("These points had no agreement to price them. A later run settles them."),
         "issued_on": _("Issued on"),
+        "disputes": _("Disputed lines"),
+        "disputes_note": _(
+            "A disputed line leaves the net with the day on which it is disputed. What is owed after all comes back."
+        ),
+        "disputes_cut": _("There are too many disputed lines to list. The attached file has all of them."),
+        "dispute": _("Dispute"),
+        "step": _("Outcome"),
+        "settled_on": _("Line of"),
         "seals": _("Proof"),
         "seal": _("Seal"),
         "content_hash": _("Content hash"),

@@ -122,11 +122,22 @@ def _said(document: Document, attachment_name: str, attachment_type: str) -> dic
             [short_day(one.day), *_both_names(document, one), short_day(one.issued_on), number(one.points)]
             for one in document.left_out
         ],
+        "disputes": _disputes(document, kinds),
+        "disputes_cut": len(document.disputed) > MOST_LINES,
         "content_hash": document.kept.content_hash.hex(),
         "seals": [[short_day(seal.day), seal.chain.hex()] for seal in document.content.seals],
         "attachment": attachment_name,
         "attachment_type": attachment_type,
     }  # fmt: skip
+
+
+def _disputes(document: Document, kinds: dict[str, str]) -> list[list[str]]:
+    steps = labels.dispute_steps()
+    return [
+        [short_day(one.day), steps[one.step], kinds[one.kind], short_day(one.settled_on), _soft(one.reference or ""),
+         one.currency, _money(document.signed(one), one.currency)]
+        for one in document.disputed[:MOST_LINES]
+    ]  # fmt: skip
 
 
 def _party(head: Head) -> dict[str, str]:

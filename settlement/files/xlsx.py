@@ -72,7 +72,7 @@ def _summary(book: _Book, document: Document) -> None:
     said = labels.texts()
     sheet: Worksheet = book.book.add_worksheet(said["summary"])
     sheet.set_column(0, 0, 30)
-    sheet.set_column(1, 6, 20)
+    sheet.set_column(1, 8, 20)
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
     places = chain(_facts(book, document, said), _sums(book, document, said), _rest(book, document, said))
@@ -143,9 +143,28 @@ def _rest(book: _Book, document: Document, said: dict[str, str]) -> Iterator[_Ce
             (left.day, book.day), (document.name(left.payer_id), None), (document.name(left.payee_id), None),
             (left.issued_on, book.day), (left.points, book.whole),
         ]  # fmt: skip
+    yield from _disputes(book, document, said)
     yield from _heading(book, said, "seals", "day", "seal")
     for seal in document.content.seals:
         yield [(seal.day, book.day), (seal.chain.hex(), None)]
+
+
+def _disputes(book: _Book, document: Document, said: dict[str, str]) -> Iterator[_Cells]:
+    if not document.disputed:
+        return
+    steps = labels.dispute_steps()
+    yield from _heading(
+        book, said, "disputes", "day", "step", "kind", "settled_on", "reference", "currency", "signed", "transaction",
+        "dispute",
+    )  # fmt: skip
+    for one in document.disputed:
+        amount = (major(document.signed(one), one.currency), book.money(one.currency))
+        transaction = ids.show(ids.TRANSACTION, one.transaction_id) if one.transaction_id else ""
+        yield [
+            (one.day, book.day), (steps[one.step], None), (book.kinds[one.kind], None), (one.settled_on, book.day),
+            (one.reference or "", None), (one.currency, None), amount, (transaction, None),
+            (ids.show(ids.DISPUTE, one.dispute_id), None),
+        ]  # fmt: skip
 
 
 def _lines(book: _Book, document: Document, rows: Iterable[Row]) -> None:

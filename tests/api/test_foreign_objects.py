@@ -82,7 +82,12 @@ def settled(world: World, grocer: Caller) -> dict[str, str]:
             "INSERT INTO settlement.line VALUES "
             "(%(owed)s, 1, %(run)s, 1, '2026-03-01', '2026-03-01', '2026-03-01', 'r', 1, 1)", facts,
         )  # fmt: skip
+        owner.execute(
+            "INSERT INTO settlement.dispute VALUES (%(owed)s, %(owed)s, 1, %(partner)s, %(run)s, 'GBP', 1, %(run)s, "
+            "'so', 'me', now(), '2026-03-02', %(owed)s)", facts,
+        )  # fmt: skip
     return {
+        "dispute_id": ids.show(ids.DISPUTE, obligation_id),
         "run_id": ids.show(ids.SETTLEMENT_RUN, run_id),
         "statement_id": ids.show(ids.STATEMENT, statement_id),
         "obligation_id": ids.show(ids.OBLIGATION, obligation_id),

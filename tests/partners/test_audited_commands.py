@@ -119,6 +119,18 @@ DECIDED: list[tuple[str, str]] = [
     ("settlement instruct {run_id}", "settlement.instructed"),
     ("settlement import-bank {statement}", "settlement.bank_file_imported"),
 ]
+# Of a line of an obligation.
+DISPUTED: list[tuple[str, str]] = [
+    (
+        f"settlement dispute raise {{obligation_id}} --line 1 --partner grocer {' '.join(SAID)}",
+        "settlement.dispute_raised",
+    ),
+    ("settlement dispute answer {dispute_id} so --partner fuel", "settlement.dispute_answered"),
+    (
+        f"settlement dispute resolve {{dispute_id}} --outcome upheld --approved-by ben {' '.join(SAID)}",
+        "settlement.dispute_resolved",
+    ),
+]
 # The same, once the bank's entry is there.
 MATCHED: list[tuple[str, str]] = [
     ("settlement match {bank_entry_id} {payment_id}", "settlement.matched"),
@@ -141,7 +153,7 @@ OTHERS = {
     "batch list", "member find", "member show", "member explain", "certify", "sandbox partner",
     "key list", "up", "db migrate", "db distribute", "replay", "demo", "listen", "webhooks check-receiver",
     "webhooks status", "seal new-key", "seal witness", "seal gather", "settlement proof", "settlement verify",
-    "settlement what-if", "settlement claims",
+    "settlement what-if", "settlement claims", "settlement disputes", "settlement dispute show",
 }  # fmt: skip
 
 
@@ -176,7 +188,10 @@ def run(world: World, monkeypatch) -> Callable[..., str]:
 
 def test_every_command_is_tried_here_or_known_to_change_nothing() -> None:
     known = {
-        name for name in commands(main) for line, _ in CHANGES + DECIDED + MATCHED if f"{line} ".startswith(f"{name} ")
+        name
+        for name in commands(main)
+        for line, _ in CHANGES + DECIDED + DISPUTED + MATCHED
+        if f"{line} ".startswith(f"{name} ")
     }
     assert commands(main).keys() - known == OTHERS
 
@@ -226,8 +241,11 @@ def test_what_is_decided_about_a_run_is_written_down(world: World, run, tmp_path
     member = world.member()
     world.earn(issuer, member, 5)
     world.burn(redeemer, member, 5)
-    run("settlement", "policy", "--netting", "coalition", "--iban", COALITION_IBAN)
+    run("settlement", "policy", "--netting", "coalition", "--iban", COALITION_IBAN, "--dispute-days", "3650")
     known = json.loads(run("settlement", "run", "2026-03-02", "--json"))
+    owed = json.loads(run("settlement", "obligations", known["run_id"], "--json"))["data"]
+    lined = next(one for one in owed if one["kind"] == "redemption")
+    carry_out(world, run, DISPUTED, {"obligation_id": lined["obligation_id"]})
     file = tmp_path / "statement.xml"
     file.write_bytes(statement(booking("0.05", "CRDT")).getvalue())
     found = carry_out(world, run, DECIDED, {"run_id": known["run_id"], "statement": file})

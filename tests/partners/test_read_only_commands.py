@@ -45,7 +45,7 @@ ASKED = {
 PREFIX = {"brand": ids.BRAND, "category": ids.CATEGORY, "placement": ids.PLACEMENT, "location": ids.LOCATION,
           "till": ids.TILL, "contact": ids.CONTACT, "staff": ids.STAFF, "signature": ids.SIGNATURE, "rate": ids.RATE,
           "agreement": ids.AGREEMENT, "settlement": ids.SETTLEMENT_RUN,
-          "award-permission": ids.AWARD_PERMISSION}  # fmt: skip
+          "award-permission": ids.AWARD_PERMISSION, "dispute": ids.DISPUTE}  # fmt: skip
 
 
 def words_of(name: str) -> list[str]:

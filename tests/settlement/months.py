@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from sqlalchemy import text
 
 from coalition import adjustments, ledger, programme
 from coalition.adjustments import Adjustment
@@ -20,7 +21,7 @@ from coalition.ledger import Award, Burn, Command, Earn, Part, Return, Reversal,
 from kit import ids
 from kit.errors import CoalitionError
 from partners import locations
-from settlement import entries, nightly
+from settlement import dispute_records, disputes, entries, nightly
 from tests.conftest import World, act, request
 
 ONE_DAY = timedelta(days=1)
@@ -130,8 +131,17 @@ class Month:
         """Something that can happen in a coalition."""
         chosen = self.chosen
         what = chosen.choices(
-            (self.earn, self.burn, self.give_back, self.return_purchase, self.by_hand, self.entry),
-            weights=(8, 8, 4, 2, 1, 1),
+            (
+                self.earn,
+                self.burn,
+                self.give_back,
+                self.return_purchase,
+                self.by_hand,
+                self.entry,
+                self.dispute,
+                self.resolve,
+            ),
+            weights=(8, 8, 4, 2, 1, 1, 5, 3),
         )[0]
         try:
             what()
@@ -199,6 +209,32 @@ class Month:
                 payer_id=payer, payee_id=payee, currency=chosen.choice(("GBP", "EUR")),
                 amount_minor=chosen.choice((-1, 1)) * chosen.randint(1, 500), reference=self.name(),
             )  # fmt: skip
+
+    def dispute(self) -> None:
+        """One of the two disputes a line, or what has none; some were disputed before, and it is refused."""
+        with self.world.transaction() as session:
+            some = session.execute(
+                text("""
+                    SELECT o.obligation_id, l.n, o.payer_id, o.payee_id FROM settlement.obligation o
+                    LEFT JOIN settlement.line l USING (obligation_id)
+                    ORDER BY o.day, o.kind, o.payer_id, o.payee_id, o.currency, o.agreement_id, l.n
+                """)
+            ).all()
+            if some:
+                obligation_id, line, *parties = self.chosen.choice(some)
+                disputes.add(
+                    session, act(self.world.keyring, now=self.noon(), reason="not ours"), line=line,
+                    obligation_id=obligation_id, party_id=self.chosen.choice(parties),
+                )  # fmt: skip
+
+    def resolve(self) -> None:
+        doing = act(self.world.keyring, now=self.noon(), reason="looked into", by="ann", approved_by="ben")
+        with self.world.transaction() as session:
+            found = dispute_records.newest(session, before=ids.new(), limit=100, statuses=(dispute_records.OPEN,))
+            if found:
+                one, outcome = self.chosen.choice(found), self.chosen.choice(disputes.OUTCOMES)
+                part = self.chosen.randint(*sorted((0, one.amount_minor))) if outcome == disputes.PART else None
+                disputes.resolve(session, doing, dispute_id=one.dispute_id, outcome=outcome, amount_minor=part)
 
     def name(self) -> str:
         return f"{self.chosen.getrandbits(64):x}"

@@ -5,6 +5,8 @@ It shares nothing with what it checks. Its rules beside those that settlement.ob
 - A posting is settled on its business day, or, where its lot's agreement was made later, on the day that was made.
 - Whoever has no agreement on a day settles daily.
 - What is owed is rounded once for each payer, payee, kind, agreement and currency, halves away from zero.
+- A disputed line is owed the other way on the day on which it is disputed, and once more, as far as it is owed after
+  all, on the day on which that is decided. Other terms change neither.
 """
 
 from __future__ import annotations
@@ -82,7 +84,14 @@ class Plain:
         (self.fund,) = [row["programme_id"] for row in rows(url, "SELECT programme_id FROM coalition.programme")]
         self.days = [row["day"] for row in rows(url, "SELECT day FROM coalition.sealed_day ORDER BY day")]
         self.agreements = rows(url, "SELECT *, lower(valid) AS since, upper(valid) AS until FROM settlement.agreement")
-        self.entries = rows(url, "SELECT * FROM settlement.entry")
+        self.disputes = rows(url, """
+            SELECT d.*, o.day AS settled_on, o.kind, o.agreement_id, r.outcome, r.back_minor, r.day AS resolved_on
+            FROM settlement.dispute d JOIN settlement.obligation o USING (obligation_id)
+            LEFT JOIN settlement.dispute_resolution r USING (dispute_id)
+        """)  # fmt: skip
+        self.entries = rows(url, """
+            SELECT * FROM settlement.entry WHERE reference !~ '^dsp_[0-9a-z]{26} (raised|resolved)$'
+        """)  # fmt: skip
         self.postings = rows(url, "SELECT * FROM coalition.posting")
 
     def agreement(self, partner: UUID, day: date, known_on: date) -> Row | None:
@@ -110,10 +119,30 @@ class Plain:
                 found[key].exact += entry["amount_minor"]
         for key, amount in found.items():
             amount.minor = rounded(amount.exact)
-            amount.cycle = max(self.cycle(key.payer, key.day), self.cycle(key.payee, key.day), key=RANK.__getitem__)
+            amount.cycle = self._longer(key)
             share(amount)
         kept = {key: amount for key, amount in found.items() if key.kind != "fee" or amount.minor}
-        return kept | self._cycle_ends(kept)
+        found = kept | self._cycle_ends(kept)
+        for one in self.disputes:
+            self._dispute(found, one)
+        return found
+
+    def _dispute(self, owed: dict[Owed, Amount], one: Row) -> None:
+        back = {None: 0, "upheld": 0, "rejected": one["amount_minor"], "part": one["back_minor"]}[one["outcome"]]
+        for day, minor in ((one["day"], -one["amount_minor"]), (one["resolved_on"], back)):
+            if minor and day in self.days:
+                key = Owed(day, one["payer_id"], one["payee_id"], "dispute", None, one["currency"])
+                owed.setdefault(key, Amount(cycle=self._longer(key))).minor += minor
+
+    def disputed(self, owed: dict[Owed, Amount], one: Row) -> int:
+        """What the line that a dispute is about comes to."""
+        key = Owed(
+            one["settled_on"], one["payer_id"], one["payee_id"], one["kind"], one["agreement_id"], one["currency"]
+        )
+        return owed[key].minor if one["n"] is None else owed[key].lines[one["n"] - 1][2]
+
+    def _longer(self, key: Owed) -> str:
+        return max(self.cycle(key.payer, key.day), self.cycle(key.payee, key.day), key=RANK.__getitem__)
 
     def _price(self, found: dict[Owed, Amount], posting: Row, kind: str, points: int) -> None:
         """What a posting of points leads to: an obligation, and a fee."""

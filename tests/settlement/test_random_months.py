@@ -74,6 +74,9 @@ def test_a_month_comes_out_as_the_plain_calculation_says(world: World, seed: int
     owed = plain.owed()
     assert len({key.kind for key in owed}) >= 7, "the month has to try something"
     assert shown(kept(world)) == shown(owed)
+    assert len(plain.disputes) >= 5, "the month has to try something"
+    for one in plain.disputes:
+        assert one["amount_minor"] == plain.disputed(owed, one)
     assert check_runs(world, plain, owed) == set(cycles.CYCLES)
     with world.transaction() as session:
         assert verify.first_broken(session) is None

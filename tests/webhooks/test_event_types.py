@@ -18,7 +18,7 @@ from coalition import adjustments, closing, erasure, ledger, members, merges, pr
 from coalition.event_types import EVENT_TYPES, PERSONAL, fields_of, patterns
 from kit import ids, outbox
 from partners import lifecycle
-from settlement import agreements, approvals, defaults, entries, exposure, nightly, runs
+from settlement import agreements, approvals, defaults, disputes, entries, exposure, nightly, obligations, runs
 from tests import pin_events
 from tests.conftest import APPROVED, NOW, World, act
 
@@ -75,6 +75,11 @@ def make_one_of_each(world: World) -> None:
     with world.transaction() as session:
         for by in ("ann", "ben"):
             approvals.approve(session, act(by=by), run_id=runs.of_day(session, NOW.date()).run_id)
+        (owed, *_) = [one for one in obligations.of_days(session, NOW.date(), NOW.date()) if one.kind == "promotion"]
+        disputed = disputes.add(
+            session, act(reason="a test"), party_id=partner, obligation_id=owed.obligation_id, line=None
+        )
+        disputes.resolve(session, replace(APPROVED, reason="a test"), dispute_id=disputed.dispute_id, outcome="upheld")
         defaults.declare(session, replace(APPROVED, reason="a test"), partner_id=partner)
 
 

@@ -19,6 +19,7 @@ from coalition_client.resources.admin_staff import AdminStaff
 from coalition_client.resources.admin_tills import AdminTills
 from coalition_client.resources.batches import Batches
 from coalition_client.resources.burns import Burns
+from coalition_client.resources.disputes import Disputes
 from coalition_client.resources.earns import Earns
 from coalition_client.resources.event_consumers import EventConsumers
 from coalition_client.resources.event_digests import EventDigests
@@ -84,6 +85,7 @@ class Api:
         self.settlement_runs = SettlementRuns(transport)
         self.statements = Statements(transport)
         self.obligations = Obligations(transport)
+        self.disputes = Disputes(transport)
         self.me = Me(transport)
         self.requests = Requests(transport)
         self.test_clock = TestClock(transport)

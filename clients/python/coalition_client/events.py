@@ -491,6 +491,54 @@ class PointsVested:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SettlementDisputeRaised:
+    """A line that was settled between you and another party is disputed. It leaves the net for now."""
+
+    # The dispute. Fetch it by this id.
+    dispute_id: str
+    # The partner that the event concerns: you.
+    partner_id: str
+    # Who disputes the line: a partner's code, or `coalition`.
+    raised_by: str
+    # Who pays: a partner's code, or `coalition`.
+    payer: str
+    # Who is paid: a partner's code, or `coalition`.
+    payee: str
+    # The currency of the amounts (ISO 4217).
+    currency: str
+    # What the payer owed the payee for the line, in minor units. Negative where the payee gave something back.
+    disputed_minor: int
+    # The business day that the line belongs to.
+    settled_on: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettlementDisputeResolved:
+    """The coalition decided a dispute of yours. What is owed after all comes back into the net."""
+
+    # The dispute. Fetch it by this id.
+    dispute_id: str
+    # The partner that the event concerns: you.
+    partner_id: str
+    # Who disputes the line: a partner's code, or `coalition`.
+    raised_by: str
+    # Who pays: a partner's code, or `coalition`.
+    payer: str
+    # Who is paid: a partner's code, or `coalition`.
+    payee: str
+    # The currency of the amounts (ISO 4217).
+    currency: str
+    # What the payer owed the payee for the line, in minor units. Negative where the payee gave something back.
+    disputed_minor: int
+    # The business day that the line belongs to.
+    settled_on: date
+    # `upheld`: the line is not owed. `rejected`: it is owed after all. `part`: a part of it is.
+    outcome: str
+    # What of the line is owed after all, in minor units: it is settled again.
+    back_minor: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class SettlementExposureExceeded:
     """What you owe and did not fund yet reached your limit. The coalition may refuse your earns until you pay."""
 
@@ -651,6 +699,8 @@ OF_TYPE: dict[tuple[str, int], type[Any]] = {
     ("points.released", 1): PointsReleased,
     ("points.reversed", 1): PointsReversed,
     ("points.vested", 1): PointsVested,
+    ("settlement.dispute_raised", 1): SettlementDisputeRaised,
+    ("settlement.dispute_resolved", 1): SettlementDisputeResolved,
     ("settlement.exposure_exceeded", 1): SettlementExposureExceeded,
     ("settlement.exposure_warning", 1): SettlementExposureWarning,
     ("settlement.payment_covered", 1): SettlementPaymentCovered,

@@ -168,6 +168,26 @@ class DigestNotFound(NotFound):
     """Digest not found."""
 
 
+class DisputeAnswered(Conflict):
+    """Dispute is answered."""
+
+
+class DisputeKeyReused(Invalid):
+    """Idempotency key reused for another dispute."""
+
+
+class DisputeNotFound(NotFound):
+    """Dispute not found."""
+
+
+class DisputeResolved(Conflict):
+    """Dispute is resolved."""
+
+
+class DisputeTooLate(Conflict):
+    """Too late to dispute."""
+
+
 class EffectiveInFuture(Invalid):
     """Time in the future."""
 
@@ -286,6 +306,14 @@ class LastIdentifier(Conflict):
 
 class LeavingOutOfOrder(Invalid):
     """Leaving times out of order."""
+
+
+class LineDisputed(Conflict):
+    """Disputed before."""
+
+
+class LineNotFound(NotFound):
+    """Line not found."""
 
 
 class LocationClosed(Conflict):
@@ -416,6 +444,10 @@ class NoEarningRate(Conflict):
     """No earning rate."""
 
 
+class NotDisputable(Conflict):
+    """Nothing to dispute."""
+
+
 class NotReversible(Conflict):
     """Not reversible."""
 
@@ -438,6 +470,10 @@ class OrderingInUse(Conflict):
 
 class OriginalNotFound(NotFound):
     """Original transaction not found."""
+
+
+class OwnDispute(Conflict):
+    """Your own dispute."""
 
 
 class PartnerCodeTaken(Conflict):
@@ -759,6 +795,11 @@ OF_CODE: dict[str, type[Problem]] = {
     "delivery_cancelled": DeliveryCancelled,
     "delivery_not_found": DeliveryNotFound,
     "digest_not_found": DigestNotFound,
+    "dispute_answered": DisputeAnswered,
+    "dispute_key_reused": DisputeKeyReused,
+    "dispute_not_found": DisputeNotFound,
+    "dispute_resolved": DisputeResolved,
+    "dispute_too_late": DisputeTooLate,
     "effective_in_future": EffectiveInFuture,
     "effective_too_old": EffectiveTooOld,
     "endpoint_disabled": EndpointDisabled,
@@ -789,6 +830,8 @@ OF_CODE: dict[str, type[Problem]] = {
     "invalid_request": InvalidRequest,
     "last_identifier": LastIdentifier,
     "leaving_out_of_order": LeavingOutOfOrder,
+    "line_disputed": LineDisputed,
+    "line_not_found": LineNotFound,
     "location_closed": LocationClosed,
     "location_code_taken": LocationCodeTaken,
     "location_not_found": LocationNotFound,
@@ -821,12 +864,14 @@ OF_CODE: dict[str, type[Problem]] = {
     "movements_differ": MovementsDiffer,
     "no_days": NoDays,
     "no_earning_rate": NoEarningRate,
+    "not_disputable": NotDisputable,
     "not_reversible": NotReversible,
     "not_verifiable": NotVerifiable,
     "obligation_not_found": ObligationNotFound,
     "onboarding_incomplete": OnboardingIncomplete,
     "ordering_in_use": OrderingInUse,
     "original_not_found": OriginalNotFound,
+    "own_dispute": OwnDispute,
     "partner_code_taken": PartnerCodeTaken,
     "partner_gone": PartnerGone,
     "partner_leaving": PartnerLeaving,

@@ -59,6 +59,7 @@ from coalition_client.models.admin_signatures import Signature
 from coalition_client.models.admin_staff import Person
 from coalition_client.models.admin_tills import Till
 from coalition_client.models.batches import BatchAnswer, BatchFile, ItemAnswer, ReturnShown
+from coalition_client.models.disputes import Dispute
 from coalition_client.models.earns import Amount, Award
 from coalition_client.models.event_consumers import Consumer, Poll
 from coalition_client.models.event_digests import Digest
@@ -122,6 +123,7 @@ __all__ = [
     "DeskIdentifier",
     "DeskTransaction",
     "Digest",
+    "Dispute",
     "Endpoint",
     "EndpointTest",
     "EndpointWithHealth",
