@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import secrets
+import shlex
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -65,6 +68,7 @@ from tests.settlement.months import agree
 from tests.settlement.test_files import file, table
 
 __all__ = ["terminal"]
+ROOT = Path(__file__).parents[2]
 DAY = NOW.date()
 ONE_DAY = timedelta(days=1)
 TWO = {"by": "ann", "approved_by": "ben"}
@@ -587,3 +591,31 @@ def test_the_terminal_lists_shows_raises_and_resolves(trade: Trade, terminal) ->
     assert all(each in shown for each in ("we paid", "upheld", "C-2"))
     assert terminal("settlement", "disputes").output.strip() == "there are none yet"
     assert made["dispute_id"] in terminal("settlement", "disputes", "--all").output
+
+
+def test_the_page_is_followed_word_by_word(trade: Trade, terminal) -> None:
+    run_id, obligation_id = "", ids.show(ids.OBLIGATION, trade.owed().obligation_id)
+    with trade.world.transaction() as session:
+        run_id = ids.show(ids.SETTLEMENT_RUN, runs.of_day(session, DAY).run_id)
+        policies.put(session, act(), policies.Policy(dispute_days=policies.MOST_DISPUTE_DAYS))
+    page = (ROOT / "docs/how-to/dispute-a-line.md").read_text("utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    said = "".join(blocks).replace("\\\n", " ").splitlines()
+    assert len(said) == 9
+    dispute_id, outputs = "", []
+    for line in said:
+        line = line.replace("RUN_ID", run_id).replace("OBLIGATION_ID", obligation_id).replace("DISPUTE_ID", dispute_id)
+        program, *words = shlex.split(line)
+        assert program == ".venv/bin/coalition"
+        done = terminal(*words)
+        assert done.exit_code == 0, f"{line}: {done.output}"
+        if found := re.search(r"dsp_[0-9a-z]{26}", done.output):
+            dispute_id = found[0]
+        outputs.append(done.output)
+    assert "3.15 GBP leave the net" in outputs[3]
+    assert "part: 1.15 GBP come back" in outputs[7]
+    codes = set(re.findall(r"^\| `([a-z_]+)` \|", page.partition("| refused with")[2], re.MULTILINE))
+    known = {one.code for module in (disputes, dispute_records) for one in vars(module).values()
+             if isinstance(one, type) and issubclass(one, CoalitionError) and "code" in vars(one)
+             and one.__module__ in ("settlement.disputes", "settlement.dispute_records")}  # fmt: skip
+    assert codes == known | {ObligationNotFound.code}
