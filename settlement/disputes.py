@@ -154,7 +154,8 @@ def add(
         raise DisputeTooLate(f"the line could be disputed until {until}", until=until)
     dispute_id = ids.new()
     entry = entries.write_down(
-        session, act, kind=KIND, payer_id=owed.payer_id, payee_id=owed.payee_id, currency=owed.currency,
+        session, reason=reason, by=act.decider, now=act.now,
+        kind=KIND, payer_id=owed.payer_id, payee_id=owed.payee_id, currency=owed.currency,
         amount_minor=-amount, reference=f"{ids.show(ids.DISPUTE, dispute_id)} raised",
     )  # fmt: skip
     session.execute(
@@ -229,7 +230,8 @@ def resolve(session: Session, act: Act, *, dispute_id: UUID, outcome: str, amoun
     day, entry_id = business_days.hold_open(session), None
     if back:
         entry_id = entries.write_down(
-            session, act, kind=KIND, payer_id=found.payer_id, payee_id=found.payee_id, currency=found.currency,
+            session, reason=reason, by=act.decider, now=act.now,
+            kind=KIND, payer_id=found.payer_id, payee_id=found.payee_id, currency=found.currency,
             amount_minor=back, reference=f"{ids.show(ids.DISPUTE, dispute_id)} resolved",
         ).entry_id  # fmt: skip
     session.execute(

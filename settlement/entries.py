@@ -83,7 +83,8 @@ def add(
     Raises EntryRefused, EntryExists, PartyNotFound, ReasonMissing, MalformedText.
     """
     made = write_down(
-        session, act, kind=kind, payer_id=payer_id, payee_id=payee_id, currency=currency, amount_minor=amount_minor,
+        session, reason=audit.require_reason(act), by=act.decider, now=act.now,
+        kind=kind, payer_id=payer_id, payee_id=payee_id, currency=currency, amount_minor=amount_minor,
         reference=reference,
     )  # fmt: skip
     audit.append(session, act, "settlement.entry_made", made, kind=kind, amount_minor=amount_minor, currency=currency)
@@ -92,8 +93,10 @@ def add(
 
 def write_down(
     session: Session,
-    act: Act,
     *,
+    reason: str,
+    by: str,
+    now: datetime,
     kind: str,
     payer_id: UUID,
     payee_id: UUID,
@@ -102,14 +105,13 @@ def write_down(
     reference: str,
 ) -> Entry:
     """The same as a part of what somebody does, who writes it in the audit."""
-    reason = audit.require_reason(act)
     _check(kind, payer_id, payee_id, currency, amount_minor)
     known = {one.partner_id for one in accounts.everybody(session)} | {programme.get(session).programme_id}
     if not {payer_id, payee_id} <= known:
         raise PartyNotFound("there is no such party")
     made = Entry(
         ids.new(), business_days.hold_open(session), kind, payer_id, payee_id, currency, amount_minor,
-        texts.text(reference, what="reference", longest=LONGEST_REFERENCE), reason, act.decider, act.now,
+        texts.text(reference, what="reference", longest=LONGEST_REFERENCE), reason, by, now,
     )  # fmt: skip
     row = session.execute(
         text("""
