@@ -14,7 +14,6 @@ from kit.terminal import desk, json_option, one_line_errors
 from partners.cli.records import MOST_LISTED, Decision, decided, noted, report, report_all, report_one
 from settlement import dispute_records, disputes, statements
 from settlement.cli.payments import settlement as settlement
-from settlement.cli.runs import party
 from settlement.dispute_records import OPEN, STATUSES, Dispute
 
 LAST = UUID(int=2**128 - 1)
@@ -29,7 +28,7 @@ _COLUMNS = ("dispute_id", "status", "settled_on", "kind", "payer", "payee", "amo
 def list_disputes(*, everything: bool, partner: str | None, as_json: bool) -> None:
     with desk() as ctx, ctx.database.reading() as session:
         found = dispute_records.newest(
-            session, before=LAST, limit=MOST_LISTED, party_id=party(session, partner) if partner else None,
+            session, before=LAST, limit=MOST_LISTED, party_id=statements.party_id(session, partner) if partner else None,
             statuses=STATUSES if everything else (OPEN,),
         )  # fmt: skip
         data = _shown(session, found)
@@ -65,7 +64,7 @@ def raise_dispute(
 ) -> None:  # fmt: skip
     with desk() as ctx, ctx.database.transaction() as session:
         made = disputes.add(
-            session, decision.act(ctx), party_id=party(session, partner), line=line,
+            session, decision.act(ctx), party_id=statements.party_id(session, partner), line=line,
             obligation_id=ids.parse(ids.OBLIGATION, obligation_id),
         )  # fmt: skip
         (data,) = _shown(session, [made])
@@ -85,7 +84,7 @@ def answer(*, dispute_id: str, comment: str, partner: str, decision: Decision, a
     with desk() as ctx, ctx.database.transaction() as session:
         made = disputes.answer(
             session, decision.act(ctx), dispute_id=ids.parse(ids.DISPUTE, dispute_id),
-            party_id=party(session, partner), comment=comment,
+            party_id=statements.party_id(session, partner), comment=comment,
         )  # fmt: skip
         (data,) = _shown(session, [made])
     report(data, "the dispute is answered", as_json=as_json)
