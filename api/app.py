@@ -36,6 +36,7 @@ from api.v1.identifiers import identifiers_api
 from api.v1.me import me_api
 from api.v1.members import members_api
 from api.v1.obligations import obligations_api
+from api.v1.reconciliations import reconciliation_breaks_api, reconciliations_api
 from api.v1.requests import requests_api
 from api.v1.returns import returns_api
 from api.v1.reversals import reversals_api
@@ -71,6 +72,8 @@ NOUNS = (
     statements_api,
     obligations_api,
     disputes_api,
+    reconciliations_api,
+    reconciliation_breaks_api,
     me_api,
     requests_api,
     test_clock_api,

@@ -92,11 +92,15 @@ def erase(session: Session, act: Act, *, member_id: UUID, forfeit: bool) -> Eras
 
 
 def _forget_events(session: Session, *, member_id: UUID, keyring: Keyring) -> None:
-    """Take what says who it is out of the events of the member, and of all who were merged into it."""
+    """Take what says who it is out of the events of the member, and of all who were merged into it.
+
+    And them out of what partners' files and the ledger disagree about.
+    """
     subjects = session.scalars(text("SELECT coalition.all_merged_into(:member_id)"), {"member_id": member_id}).all()
     told = outbox.forget(session, subject_ids=subjects, fields=event_types.PERSONAL, keyring=keyring)
-    # A function of the room that keeps the answers: there is no erasure without it, whoever asks for one.
+    # Functions of the rooms that keep the rest: there is no erasure without them, whoever asks for one.
     session.execute(text("SELECT webhooks.forget_answers(:event_ids)"), {"event_ids": told})
+    session.execute(text("SELECT settlement.forget_members(:member_ids)"), {"member_ids": list(subjects)})
 
 
 def _expire_all(session: Session, *, member_id: UUID, now: datetime) -> list[int]:

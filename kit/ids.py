@@ -50,6 +50,8 @@ OBLIGATION = "obl"
 PAYMENT = "pay"
 MONEY_ENTRY = "ent"
 BANK_ENTRY = "bke"
+RECONCILIATION = "rec"
+BREAK = "brk"
 AWARD_PERMISSION = "awp"
 REPLAY = "rpl"
 DISPUTE = "dsp"
@@ -89,6 +91,10 @@ PREFIX_OF_FIELD = {
     "payment_id": PAYMENT,
     "entry_id": MONEY_ENTRY,
     "bank_entry_id": BANK_ENTRY,
+    "reconciliation_id": RECONCILIATION,
+    "first_seen_in": RECONCILIATION,
+    "last_seen_in": RECONCILIATION,
+    "break_id": BREAK,
     "permission_id": AWARD_PERMISSION,
     "replay_id": REPLAY,
     "dispute_id": DISPUTE,

@@ -28,7 +28,8 @@ _COLUMNS = ("dispute_id", "status", "settled_on", "kind", "payer", "payee", "amo
 def list_disputes(*, everything: bool, partner: str | None, as_json: bool) -> None:
     with desk() as ctx, ctx.database.reading() as session:
         found = dispute_records.newest(
-            session, before=LAST, limit=MOST_LISTED, party_id=statements.party_id(session, partner) if partner else None,
+            session, before=LAST, limit=MOST_LISTED,
+            party_id=statements.party_id(session, partner) if partner else None,
             statuses=STATUSES if everything else (OPEN,),
         )  # fmt: skip
         data = _shown(session, found)

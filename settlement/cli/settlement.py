@@ -11,7 +11,7 @@ from kit import clock
 from kit.terminal import answer, desk, json_option, one_line_errors, say
 from partners.cli.records import DAY, Decision, data_of, noted
 from settlement import nightly, standing
-from settlement.cli import figures
+from settlement.cli import figures, reconciliation
 from settlement.cli.accounting import journal
 from settlement.cli.proofs import proof, verify
 from settlement.cli.what_if import what_if
@@ -83,6 +83,10 @@ for _command in (
     figures.liability,
     figures.matrix,
     figures.movements,
+    reconciliation.list_breaks,
+    reconciliation.mapping,
+    reconciliation.one_break,
+    reconciliation.reconcile,
 ):
     settlement.add_command(_command)
 settlement.add_command(journal)

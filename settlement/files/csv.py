@@ -2,8 +2,8 @@
 
 `line`: what `payer` owes `payee`, by posting; their amounts add up to the obligations. `amount` is `amount_minor` in
 the currency's major units. `issuer` is whose agreement prices it; `price_minor` (minor units for a point), `percent`
-and `minimum_minor` are what the amount is computed by, as docs/how-to/recompute.md says. `dispute`: what a `line` of the
-kind `dispute` is made of; its own `kind`, `reference` and `concerns`, the business day, are those of the disputed line.
+and `minimum_minor` are what the amount is computed by, as docs/how-to/recompute.md says. `dispute`: what a `line` of
+the kind `dispute` is made of; its own `kind`, `reference` and `concerns`, the business day, are the disputed line's.
 """
 
 from __future__ import annotations

@@ -138,6 +138,16 @@ MATCHED: list[tuple[str, str]] = [
     ("settlement write-off {bank_entry_id}", "settlement.written_off"),
     ("settlement settle {run_id}", "settlement.settled"),
 ]
+# Of a partner that has posted something else than its file says.
+RECONCILED: list[tuple[str, str]] = [
+    (f"settlement mapping set grocer {{mapping}} {' '.join(SAID)}", "settlement.mapping_set"),
+    ("settlement reconcile grocer {theirs} --first-day 2026-03-02 --last-day 2026-03-02", "settlement.reconciled"),
+]
+# The same, once its breaks are there.
+BROKEN: list[tuple[str, str]] = [
+    ("settlement break assign {break_id} --to Leo", "settlement.break_assigned"),
+    (f"settlement break resolve {{break_id}} {' '.join(SAID)}", "settlement.break_resolved"),
+]
 # They show or try, run or prepare the machine itself, or leave their entry in the sandbox's own audit.
 OTHERS = {
     "partner list", "partner show", "partner brand list", "partner category list", "partner placement list",
@@ -154,6 +164,7 @@ OTHERS = {
     "key list", "up", "db migrate", "db distribute", "replay", "demo", "listen", "webhooks check-receiver",
     "webhooks status", "seal new-key", "seal witness", "seal gather", "settlement proof", "settlement verify",
     "settlement what-if", "settlement claims", "settlement disputes", "settlement dispute show",
+    "settlement mapping show", "settlement breaks",
 }  # fmt: skip
 
 
@@ -193,6 +204,8 @@ def test_every_command_is_tried_here_or_known_to_change_nothing() -> None:
         for line, _ in CHANGES + DECIDED + DISPUTED + MATCHED
         if f"{line} ".startswith(f"{name} ")
     }
+    lines = CHANGES + DECIDED + MATCHED + RECONCILED + BROKEN
+    known = {name for name in commands(main) for line, _ in lines if f"{line} ".startswith(f"{name} ")}
     assert commands(main).keys() - known == OTHERS
 
 
@@ -209,7 +222,7 @@ def test_what_corrects_or_takes_back_master_data_needs_a_reason() -> None:
     """What adds something may do without, as at its route."""
     last = {"update", "correct", "set", "end", "withdraw", "revoke", "limit"}
     wanted = {name for name in commands(main) if name.rpartition(" ")[2] in last} - {"rate set"}
-    assert len(wanted) == 22
+    assert len(wanted) == 23
     reasons = {name: p.required for name in wanted for p in commands(main)[name].params if "--reason" in p.opts}
     assert reasons == dict.fromkeys(wanted, True)
 
@@ -257,6 +270,19 @@ def test_what_is_decided_about_a_run_is_written_down(world: World, run, tmp_path
     ]
     known = {"bank_entry_id": item["bank_entry_id"], "payment_id": payment["payment_id"]}
     carry_out(world, run, MATCHED, {**known, "run_id": run_of(found, "settlement.instructed")})
+
+
+def test_what_is_decided_about_a_partners_file_is_written_down(world: World, run, tmp_path: Path) -> None:
+    world.earn(world.partner("grocer").partner_id, world.member(), 5)
+    mapping, theirs = tmp_path / "mapping.json", tmp_path / "theirs.csv"
+    mapping.write_text(
+        '{"fields": {"reference": "R", "day": "D", "points": "P"}, "constants": {"kind": "earn"}}', "utf-8"
+    )
+    theirs.write_text("R,D,P\n", "utf-8")
+    carry_out(world, run, RECONCILED, {"mapping": mapping, "theirs": theirs})
+    (one,) = json.loads(run("settlement", "breaks", "--json"))["data"]
+    found = carry_out(world, run, BROKEN, {"break_id": one["break_id"]})
+    assert "Leo" not in json.dumps(found)
 
 
 def test_every_change_is_written_down(world: World, run, tmp_path: Path) -> None:

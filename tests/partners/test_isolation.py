@@ -58,6 +58,13 @@ ROWS = {
     "partners.partner": """(partner_id, code, name, is_issuer, is_redeemer, created_at)
         VALUES (%(p)s, 'p' || left(replace(%(u)s::text, '-', ''), 30), 'P', true, true, now())""",
     "settlement.partner_default": "VALUES (%(p)s, now(), 'ann', NULL, 'unpaid')",
+    "settlement.partner_mapping": "VALUES (%(p)s, 1, '{}', now(), 'ann')",
+    "settlement.reconciliation": """VALUES (%(u)s, %(p)s, %(h)s, 1, '2026-03-01', '2026-03-02', 0, 0, 1, 0, 1, 1, 0, 0,
+        0, now(), 'ann')""",
+    "settlement.reconciliation_break": """(break_id, partner_id, key, type, day, transaction_id, kind, first_seen_at,
+        first_seen_in, last_seen_in, load_id, state, is_gone)
+        VALUES (%(u)s, %(p)s, %(h)s, 'missing_there', '2026-03-02', %(u)s, 'earn', now(), %(u)s, %(u)s, %(u)s, 'open',
+        false)""",
     "partners.oauth_client": """(client_id, partner_id, scopes, created_at)
         VALUES ('co_client_' || left(replace(%(u)s::text, '-', ''), 22), %(p)s, '{}', now())""",
     "partners.oauth_grant": """(grant_id, client_id, subject_kind, subject_id, scopes, created_at)

@@ -39,6 +39,7 @@ ASKED = {
         *("--from", "2026-03-02", "--until", "2026-03-02"),
         *("--partner", "grocer", "--redemption-price", "0.8"),
     ],
+    "settlement mapping show": ["grocer"],
     "audit verify": [],
     "ledger seal": [],
 }

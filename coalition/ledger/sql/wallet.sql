@@ -7,6 +7,7 @@ CREATE OR REPLACE FUNCTION coalition.new_id() RETURNS uuid LANGUAGE sql VOLATILE
     FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us) now
 $$;
 REVOKE EXECUTE ON FUNCTION coalition.new_id FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION coalition.new_id TO coalition_service;
 
 -- A wallet for a member just enrolled.
 CREATE OR REPLACE FUNCTION coalition.ledger_open_wallet(p_member_id uuid)
