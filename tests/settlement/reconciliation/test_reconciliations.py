@@ -243,7 +243,7 @@ def test_formulas_of_a_file_are_text_in_what_we_print(world: World, grocer: Any,
     assert (refused.exit_code, refused.output.count("\n")) == (1, 1)
 
 
-def test_a_mapping_that_cannot_be_read_changes_nothing(world: World, grocer: Any, terminal: Any, tmp_path: Path) -> None:
+def test_a_mapping_that_is_no_json_changes_nothing(world: World, grocer: Any, terminal: Any, tmp_path: Path) -> None:
     file = tmp_path / "mapping.json"
     for content, said in ((b"{", "no JSON"), (b"\xff", "no JSON"), (b" " * 70_000, "more than 65536 bytes")):
         file.write_bytes(content)
