@@ -13,9 +13,7 @@ from kit.audit import Act
 from kit.db import Session
 from kit.errors import Conflict, NotFound
 
-MISSING_HERE, MISSING_THERE, POINTS_DIFFER, AMOUNT_DIFFERS, DUPLICATE, WRONG_DAY, UNKNOWN_MEMBER, MEMBER_DIFFERS = (
-    TYPES
-) = (
+TYPES = (
     "missing_here", "missing_there", "points_differ", "amount_differs", "duplicate", "wrong_day", "unknown_member",
     "member_differs",
 )  # fmt: skip

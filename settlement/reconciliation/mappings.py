@@ -19,9 +19,11 @@ from kit.db import Session, wait_for_lock
 from kit.errors import Invalid, NotFound
 from partners import accounts
 
-CSV, JSONL = FORMATS = ("csv", "jsonl")
+CSV = "csv"
+FORMATS = (CSV, "jsonl")
 ENCODINGS = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1251", "cp1252", "iso-8859-1", "iso-8859-5", "koi8-r")
-EARN, BURN, REVERSAL, CLAWBACK = KINDS = ("earn", "burn", "reversal", "clawback")
+EARN = "earn"
+KINDS = (EARN, "burn", "reversal", "clawback")
 MEMBER_ID = "member_id"
 MEMBER_BY = (MEMBER_ID, *KIND_OF_FIELD)
 MAJOR, MINOR = UNITS = ("major", "minor")
