@@ -7,7 +7,7 @@ like any other; end its processes before you dispute a line all the same: its st
 from migrations.steps import run_file
 
 revision = "0066"
-down_revision = "0064"
+down_revision = "0065"
 
 
 def upgrade() -> None:

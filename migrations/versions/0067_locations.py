@@ -7,7 +7,7 @@ and the lines that its nights write have no location, which this version's check
 from migrations.steps import run_file
 
 revision = "0067"
-down_revision = "0064"
+down_revision = "0066"
 
 
 def upgrade() -> None:

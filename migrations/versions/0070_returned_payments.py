@@ -8,7 +8,7 @@ files of a payer.
 from migrations.steps import run_file
 
 revision = "0070"
-down_revision = "0064"
+down_revision = "0067"
 
 
 def upgrade() -> None:

@@ -31,6 +31,8 @@ from coalition_client.resources.identifiers import Identifiers
 from coalition_client.resources.me import Me
 from coalition_client.resources.members import Members
 from coalition_client.resources.obligations import Obligations
+from coalition_client.resources.reconciliation_breaks import ReconciliationBreaks
+from coalition_client.resources.reconciliations import Reconciliations
 from coalition_client.resources.requests import Requests
 from coalition_client.resources.returns import Returns
 from coalition_client.resources.reversals import Reversals
@@ -86,6 +88,8 @@ class Api:
         self.statements = Statements(transport)
         self.obligations = Obligations(transport)
         self.disputes = Disputes(transport)
+        self.reconciliations = Reconciliations(transport)
+        self.reconciliation_breaks = ReconciliationBreaks(transport)
         self.me = Me(transport)
         self.requests = Requests(transport)
         self.test_clock = TestClock(transport)

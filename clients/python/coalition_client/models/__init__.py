@@ -71,6 +71,8 @@ from coalition_client.models.identifiers import KeptIdentifier
 from coalition_client.models.me import MyTransaction
 from coalition_client.models.members import AwardShown, Balance, Expiring, Member, Transaction
 from coalition_client.models.obligations import Line
+from coalition_client.models.reconciliation_breaks import Break
+from coalition_client.models.reconciliations import Reconciliation
 from coalition_client.models.requests import Request
 from coalition_client.models.returns import Returned
 from coalition_client.models.sandbox_faults import SandboxFault
@@ -105,6 +107,7 @@ __all__ = [
     "BatchAnswer",
     "BatchFile",
     "Brand",
+    "Break",
     "BreakageReport",
     "BreakageRow",
     "Bucket",
@@ -173,6 +176,7 @@ __all__ = [
     "Position",
     "Rate",
     "Readiness",
+    "Reconciliation",
     "Replay",
     "ReportOfDay",
     "ReportOfPeriod",
