@@ -38,42 +38,60 @@ def cycle(code: str) -> str:
 
 def texts() -> dict[str, str]:
     """The fixed texts of a statement, by their names in its forms."""
+    return (
+        _of_notes()
+        | _of_lines()
+        | {
+            "title": _("Settlement statement"),
+            "statement": _("Statement"),
+            "run": _("Settlement run"),
+            "period": _("Period"),
+            "cycle": _("Cycle"),
+            "attempt": _("Attempt"),
+            "made_on": _("Calculated"),
+            "issued_by": _("Issued by"),
+            "for": _("Issued to"),
+            "code": _("Code"),
+            "address": _("Address"),
+            "tax_id": _("Tax id"),
+            "positions": _("Position"),
+            "currency": _("Currency"),
+            "opening": _("Open before"),
+            "net": _("This statement"),
+            "closing": _("Open now"),
+            "positions_note": _("A positive amount is owed to you, a negative one you owe."),
+            "totals": _("Totals"),
+            "kind": _("What for"),
+            "points": _("Points"),
+            "receives": _("You receive"),
+            "owes": _("You owe"),
+            "sum": _("Total"),
+            "payments": _("Payments"),
+            "payer": _("Payer"),
+            "payee": _("Payee"),
+            "amount": _("Amount"),
+            "no_payments": _("There is nothing to pay."),
+            "days": _("By day and counterparty"),
+            "period_lines": _("By counterparty"),
+            "period_note": _("There are too many days and counterparties to list. The attached file has every line."),
+            "day": _("Day"),
+            "counterparty": _("Counterparty"),
+            "no_lines": _("Nothing was owed in this period."),
+            "seals": _("Proof"),
+            "seal": _("Seal"),
+            "content_hash": _("Content hash"),
+            "seals_note": _(
+                "The content hash covers the whole statement. Each seal covers its business day and all before."
+            ),
+            "attached": _("Every posting is in the attached file"),
+            "page": _("Page"),
+            "of": _("of"),
+        }
+    )
+
+
+def _of_notes() -> dict[str, str]:
     return {
-        "title": _("Settlement statement"),
-        "statement": _("Statement"),
-        "run": _("Settlement run"),
-        "period": _("Period"),
-        "cycle": _("Cycle"),
-        "attempt": _("Attempt"),
-        "made_on": _("Calculated"),
-        "issued_by": _("Issued by"),
-        "for": _("Issued to"),
-        "code": _("Code"),
-        "address": _("Address"),
-        "tax_id": _("Tax id"),
-        "positions": _("Position"),
-        "currency": _("Currency"),
-        "opening": _("Open before"),
-        "net": _("This statement"),
-        "closing": _("Open now"),
-        "positions_note": _("A positive amount is owed to you, a negative one you owe."),
-        "totals": _("Totals"),
-        "kind": _("What for"),
-        "points": _("Points"),
-        "receives": _("You receive"),
-        "owes": _("You owe"),
-        "sum": _("Total"),
-        "payments": _("Payments"),
-        "payer": _("Payer"),
-        "payee": _("Payee"),
-        "amount": _("Amount"),
-        "no_payments": _("There is nothing to pay."),
-        "days": _("By day and counterparty"),
-        "period_lines": _("By counterparty"),
-        "period_note": _("There are too many days and counterparties to list. The attached file has every line."),
-        "day": _("Day"),
-        "counterparty": _("Counterparty"),
-        "no_lines": _("Nothing was owed in this period."),
         "set_aside": _("Set aside"),
         "set_aside_note": _("These points had no agreement to price them. A later run settles them."),
         "issued_on": _("Issued on"),
@@ -85,15 +103,11 @@ def texts() -> dict[str, str]:
         "dispute": _("Dispute"),
         "step": _("Outcome"),
         "settled_on": _("Line of"),
-        "seals": _("Proof"),
-        "seal": _("Seal"),
-        "content_hash": _("Content hash"),
-        "seals_note": _(
-            "The content hash covers the whole statement. Each seal covers its business day and all before."
-        ),
-        "attached": _("Every posting is in the attached file"),
-        "page": _("Page"),
-        "of": _("of"),
+    }
+
+
+def _of_lines() -> dict[str, str]:
+    return {
         "summary": _("Summary"),
         "lines": _("Lines"),
         "agreement": _("Agreement version"),
