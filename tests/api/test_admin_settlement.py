@@ -79,6 +79,12 @@ def test_every_report_is_answered_as_data_and_as_files_with_the_same_figures(tra
 
 def test_a_period_may_be_named_and_be_of_two_parties(traded: World, boss: Caller) -> None:
     whole = boss.get(f"{ROOT}/period", **SPAN).json
+    assert "by_location" not in whole
+    by_store = boss.get(f"{ROOT}/period", by="store", **SPAN).json
+    sums = [sum(one["amount_minor"] for one in by_store[of]) for of in ("obligations", "by_location")]
+    assert sums[0] == sums[1] != 0
+    assert boss.get(f"{ROOT}/period/file", by="store", format="csv", **SPAN).text.count("obligation_at") > 0
+    assert boss.get(f"{ROOT}/period", by="moon", **SPAN).json["code"] == "invalid_request"
     between = boss.get(f"{ROOT}/period", partner="fuelway", counterparty="coalition", **SPAN).json
     assert 0 < len(between["obligations"]) < len(whole["obligations"])
     assert sum(one["amount_minor"] for one in between["net_positions"]) == 0

@@ -20,6 +20,7 @@ from kit.db import DatabaseUnavailable, Session
 from kit.errors import CoalitionError, Invalid, Unavailable
 from kit.http.api import Blueprint
 from kit.http.description import fails_with
+from kit.http.fields import OPTIONAL
 from kit.http.services import services
 from kit.statement_limits import limit_statements, took_too_long
 from partners import accounts
@@ -99,6 +100,10 @@ class PeriodQuery(SpanQuery):
 
     partner = line(_CODE, metadata=_ONLY)
     counterparty = line(_CODE, metadata={**PARTY, "description": "Of that, what is between it and this one"})
+    by = ma.fields.String(
+        validate=ma.validate.OneOf(("store",)),
+        metadata={"description": "`store`: also what fell to each store, and to none that was named"},
+    )
 
 
 class DayQuery(ma.Schema):
@@ -162,6 +167,22 @@ class ReportOfPeriodSchema(ma.Schema):
         "CellSchema",
         _sum(issuer=ma.fields.String(metadata=_NAME), redeemer=ma.fields.String(metadata=_NAME), **_POINTS),
     )
+    by_location = ma.fields.List(
+        ma.fields.Nested(
+            ma.Schema.from_dict(
+                _sum(
+                    **_ENDS, **_POINTS, **_KIND,
+                    location_of=ma.fields.String(allow_none=True, metadata=_NAME),
+                    location_code=ma.fields.String(allow_none=True, metadata={"example": "L-17"}),
+                    location=ma.fields.String(
+                        allow_none=True, metadata={"description": "The store's id; null: no store was named"}
+                    ),
+                ),
+                name="OwedAtLocationSchema",
+            )
+        ),
+        metadata={"description": "The obligations by store, where `by` asked for that", OPTIONAL: True},
+    )  # fmt: skip
 
 
 def _field(column: Column) -> ma.fields.Field[Any]:
@@ -206,7 +227,7 @@ def _asked(session: Session, query: dict[str, Any]) -> Asked:
     party, other = (
         statements.party_id(session, query[name]) if name in query else None for name in ("partner", "counterparty")
     )
-    return Asked(party, other)
+    return Asked(party, other, by_location="by" in query)
 
 
 def _issuer(session: Session, query: dict[str, Any]) -> UUID | None:

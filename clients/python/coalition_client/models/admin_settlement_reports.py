@@ -32,6 +32,25 @@ class NetOfPeriod:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwedAtLocation:
+    """"""
+
+    currency: str
+    amount_minor: int
+    # The party's name
+    payer: str
+    # The party's name
+    payee: str
+    points: int
+    kind: str
+    # The party's name
+    location_of: str | None
+    location_code: str | None
+    # The store's id; null: no store was named
+    location: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class OwedOfPeriod:
     """"""
 
@@ -67,6 +86,8 @@ class ReportOfPeriod(Answer):
     net_positions: tuple[NetOfPeriod, ...]
     payments: tuple[PaidOfPeriod, ...]
     matrix: tuple[Cell, ...]
+    # The obligations by store, where `by` asked for that
+    by_location: tuple[OwedAtLocation, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

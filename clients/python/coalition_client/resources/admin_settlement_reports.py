@@ -35,6 +35,7 @@ class AdminSettlementReports:
         quarter: str | None = None,
         partner: str | None = None,
         counterparty: str | None = None,
+        by: Literal["store"] | None = None,
     ) -> ReportOfPeriod:
         """Get who owes whom for a span of settled days.
 
@@ -46,6 +47,7 @@ class AdminSettlementReports:
         quarter: Or a quarter
         partner: Only what this party owes and is owed: a partner's code, or `coalition`
         counterparty: Of that, what is between it and this one
+        by: `store`: also what fell to each store, and to none that was named
         """
         return self._transport.one(
             ReportOfPeriod,
@@ -60,6 +62,7 @@ class AdminSettlementReports:
                     quarter=quarter,
                     partner=partner,
                     counterparty=counterparty,
+                    by=by,
                 ),
             ),
         )
@@ -74,6 +77,7 @@ class AdminSettlementReports:
         quarter: str | None = None,
         partner: str | None = None,
         counterparty: str | None = None,
+        by: Literal["store"] | None = None,
         format: Literal["csv", "xlsx", "svg"] | None = None,
     ) -> Iterator[bytes]:
         """Get who owes whom for a span of settled days, as a file: CSV, XLSX or a picture (SVG).
@@ -86,6 +90,7 @@ class AdminSettlementReports:
         quarter: Or a quarter
         partner: Only what this party owes and is owed: a partner's code, or `coalition`
         counterparty: Of that, what is between it and this one
+        by: `store`: also what fell to each store, and to none that was named
         """
         return self._transport.file(
             Call(
@@ -99,6 +104,7 @@ class AdminSettlementReports:
                     quarter=quarter,
                     partner=partner,
                     counterparty=counterparty,
+                    by=by,
                     format=format,
                 ),
             )
