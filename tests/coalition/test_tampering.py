@@ -86,7 +86,7 @@ def trade(world: World) -> World:
             since=NOW.date(),
         )
     member, other = world.member(), world.member("7001000000130470")
-    bought = ledger.Earn(member_id=member, reference="e", amount_minor=10_000, currency="GBP")
+    bought = ledger.Earn(member_id=member, reference="e", amount_minor=10_000, currency="GBP", location_id=ids.new())
     earned = post(world, A, bought)
     world.earn(B, member, 50)
     world.earn(B, member, 25, due_at=NOW + timedelta(days=9))

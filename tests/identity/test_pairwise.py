@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from dataclasses import dataclass, field
@@ -14,10 +15,13 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from api import admission
-from coalition import merges
+from coalition import merges, programme
 from identity import access_tokens, clients
 from identity.oauth import grants
 from kit import clock, ids
+from settlement.cycles import Span
+from settlement.reconciliation import mappings, reconciliations
+from settlement.reconciliation.passes import Tolerance
 from tests.api.test_batch_files import hand_in, results, work
 from tests.api.test_members_api import coalition
 from tests.api.test_openapi import DOCUMENT
@@ -122,11 +126,25 @@ def walk(world: World, caller: Caller, member_id: UUID) -> dict[str, str]:
     at.get("/v1/batches/{batch_id}/results", f"/v1/batches/{stored.json['batch_id']}/results")
     told = caller.post("/v1/burns", {"member_id": own, "points": 10**6, "reference": f"N-{name}"})
     at.get("/v1/requests/{request_id}", f"/v1/requests/{told.headers['Request-Id']}")
+    reconcile(world, caller)
+    at.get("/v1/reconciliation-breaks", "/v1/reconciliation-breaks")
     app = Walk(app_of(world, caller, member_id), at.told)
     app.get("/v1/me/balance", "/v1/me/balance")
     app.get("/v1/me/transactions", "/v1/me/transactions")
     app.get("/oauth/userinfo", "/oauth/userinfo")
     return at.told
+
+
+def reconcile(world: World, caller: Caller) -> None:
+    """Compare a file with what the caller posted today, none of which is in it."""
+    said = {"fields": {"reference": "R", "day": "D", "points": "P"}, "constants": {"kind": "earn"}}
+    with world.transaction() as session:
+        day = programme.get(session).open_day
+        mappings.put(session, act(world.keyring, reason="so"), partner_id=caller.partner_id, said=said)
+        reconciliations.reconcile(
+            session, act(world.keyring), io.BytesIO(f"R,D,P\nother,{day},1\n".encode()), partner_id=caller.partner_id,
+            span=Span(day, day), tolerance=Tolerance(),
+        )  # fmt: skip
 
 
 def answers_with_members() -> set[str]:
