@@ -53,19 +53,6 @@ class PartnerLeaving(Forbidden):
     )
 
 
-class ExposureExceeded(Forbidden):
-    code = "exposure_exceeded"
-    title = "Exposure limit exceeded"
-    description = (
-        "What the partner owes for its points and did not fund yet exceeds its limit. It cannot start earns. It can "
-        "still do everything else."
-    )
-    remedy = (
-        "Stop starting earns, and pay what is due or ask the coalition for a higher limit or deposit. Send the same "
-        "request again a few minutes later."
-    )
-
-
 class RoleMissing(Forbidden):
     code = "role_missing"
     title = "Partner lacks the role"
@@ -111,7 +98,7 @@ class Operation:
                 )
             raise PartnerSuspended(f"your partner account is not active ({principal.standing.status})")
         if self.role == "issuer" and principal.is_over_limit:
-            raise ExposureExceeded("what your partner owes and did not fund yet exceeds its limit")
+            raise refusal_of("exposure_exceeded", {"issuer_id": f"{principal.partner_id}"})
 
     def targets(self, body: dict[str, Any]) -> list[UUID]:
         """The hold or the transactions that `body` is about; none where it names a member instead."""

@@ -298,6 +298,9 @@ class TransactionSchema(ma.Schema):
     original_business_date = ma.fields.Date()
     member_seq = ma.fields.Integer()
     location = location_shown()
+    unfunded = ma.fields.Integer(
+        metadata={"description": "For an earn: points pending until their issuer is below its exposure limit"}
+    )
     awards = ma.fields.List(
         ma.fields.Nested(AwardShownSchema),
         metadata={"description": "The awards that the earn named, if any", OPTIONAL: True},
@@ -334,6 +337,7 @@ def show_transaction(transaction: ledger.Transaction) -> dict[str, Any]:
         "original_business_date": t.original_business_date.isoformat(),
         "member_seq": t.member_seq,
         "location": t.location_id and ids.show(ids.LOCATION, t.location_id),
+        "unfunded": t.unfunded,
         "awards": [show_award(award) for award in t.awards],
     }
 

@@ -23,8 +23,8 @@ _PARTS = {
     """,
     "lots": """
         SELECT l.lot_id, l.txn_id AS transaction_id, l.issuer_id AS partner_id, l.issued, l.remaining, l.held,
-               l.issued_on, l.expires_on, l.vests_at, l.origin_id AS origin_lot_id, l.is_grace, l.campaign, l.rule,
-               l.is_open
+               l.issued_on, l.expires_on, l.vests_at, l.is_unfunded, l.origin_id AS origin_lot_id, l.is_grace,
+               l.campaign, l.rule, l.is_open
         FROM coalition.lot l WHERE l.member_id = :member_id ORDER BY l.expires_on, l.lot_id
     """,
     "postings": """

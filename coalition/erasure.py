@@ -34,7 +34,7 @@ class WalletNotEmpty(Conflict):
 
 @dataclass(frozen=True)
 class Erased:
-    """What was left in the wallet: `forfeited` went to breakage.
+    """What was left in the wallet: `forfeited` went to breakage, with what was unfunded.
 
     `pending` vests and expires on its dates without anybody to spend it; `debt` stays in the books and is never repaid.
     """
@@ -68,6 +68,7 @@ def erase(session: Session, act: Act, *, member_id: UUID, forfeit: bool) -> Eras
             available=left.available, pending=left.pending, debt=left.debt,
         )  # fmt: skip
     forfeited = sum(_expire_all(session, member_id=member_id, now=act.now))
+    pending = left.pending - (forfeited - left.available)
     session.execute(
         text("DELETE FROM coalition.member_identifier WHERE member_id = :member_id"), {"member_id": member_id}
     )
@@ -88,7 +89,7 @@ def erase(session: Session, act: Act, *, member_id: UUID, forfeit: bool) -> Eras
         ),
     )
     audit.append(session, act, "member.erased", ids.show_our_own(member_id), forfeited=forfeited)
-    return Erased(forfeited, left.pending, left.debt)
+    return Erased(forfeited, pending, left.debt)
 
 
 def _forget_events(session: Session, *, member_id: UUID, keyring: Keyring) -> None:

@@ -110,6 +110,12 @@ CONTENT_HASH = Field(
     "0" * 64,
 )
 LOCATION = _id("location", "loc", "Your location where it was made, if it is known.")
+UNFUNDED = Field(
+    "unfunded",
+    "How many of the points are pending until they are funded, for their issuer is beyond its exposure limit.",
+    _POINTS,
+    100,
+)
 AWARDS = Field(
     "awards",
     "The awards that make up the points, where the earn names them.",

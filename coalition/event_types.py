@@ -94,7 +94,7 @@ EVENT_TYPES = {
             "points.earned",
             "You issued points.",
             (*_POSTED, of.EXPIRES_ON, of.VESTS_AT, of.DEBT_REPAID),
-            may_have=(of.AWARDS, of.LOCATION),
+            may_have=(of.AWARDS, of.UNFUNDED, of.LOCATION),
         ),
         EventType("points.burned", "A member spent points with you.", _POSTED, may_have=_AT),
         EventType("points.held", "You set points aside for a purchase.", _HELD, may_have=_AT),
@@ -105,6 +105,10 @@ EVENT_TYPES = {
             "points.reversed", "You reversed an earn, a burn or a capture, or clawed back points.", _HELD, may_have=_AT
         ),
         EventType("points.vested", "Points you issued have vested and can be spent.", _HELD),
+        EventType(
+            "points.funded", "Points you issued beyond your exposure limit are funded and were released.", _HELD,
+            may_have=_AT,
+        ),
         EventType("points.expiring", "Points you issued will expire soon.", (*_MEMBER, of.POINTS, of.EXPIRES_ON)),
         EventType("points.expired", "Points you issued expired unspent.", _HELD),
         EventType("points.adjusted", "The coalition adjusted a wallet in your name.", _HELD),

@@ -14,9 +14,9 @@ STATEMENTS: dict[str, str] = {
                CASE WHEN t.due_at IS NULL AND t.kind = 'hold' OR t.due_at IS NOT NULL AND t.kind NOT IN ('earn', 'hold')
                     THEN 'when it is due' END,
                CASE WHEN t.shortfall <> 0 AND t.kind NOT IN ('reversal', 'clawback') THEN 'a shortfall' END,
-               CASE WHEN t.debt_repaid <> 0 AND t.kind NOT IN ('earn', 'vest', 'reversal', 'clawback')
+               CASE WHEN t.debt_repaid <> 0 AND t.kind NOT IN ('earn', 'vest', 'fund', 'reversal', 'clawback')
                     THEN 'what it debt_repaid' END,
-               CASE WHEN t.expires_on IS NULL AND t.kind IN ('earn', 'vest') THEN 'its expiry' END) AS said
+               CASE WHEN t.expires_on IS NULL AND t.kind IN ('earn', 'vest', 'fund') THEN 'its expiry' END) AS said
         FROM coalition.txn t CROSS JOIN coalition.programme g
         WHERE t.original_business_date <> (t.effective_at AT TIME ZONE g.time_zone)::date
            OR (t.reverses_txn_id IS NULL) = (t.kind = 'reversal')
@@ -24,8 +24,8 @@ STATEMENTS: dict[str, str] = {
            OR (t.kind = 'hold' AND t.hold_id <> t.txn_id)
            OR (t.due_at IS NULL AND t.kind = 'hold') OR (t.due_at IS NOT NULL AND t.kind NOT IN ('earn', 'hold'))
            OR (t.shortfall <> 0 AND t.kind NOT IN ('reversal', 'clawback'))
-           OR (t.debt_repaid <> 0 AND t.kind NOT IN ('earn', 'vest', 'reversal', 'clawback'))
-           OR (t.expires_on IS NULL AND t.kind IN ('earn', 'vest'))
+           OR (t.debt_repaid <> 0 AND t.kind NOT IN ('earn', 'vest', 'fund', 'reversal', 'clawback'))
+           OR (t.expires_on IS NULL AND t.kind IN ('earn', 'vest', 'fund'))
         ORDER BY t.txn_id
     """,
     "an amount earned what its rate says": """
@@ -69,7 +69,8 @@ STATEMENTS: dict[str, str] = {
                      coalesce(lag(t.debt_after) OVER (PARTITION BY t.member_id ORDER BY t.member_seq), 0) AS before
               FROM coalition.txn t
               LEFT JOIN d USING (txn_id)) s
-        WHERE CASE WHEN kind <> 'merge' THEN debt_after <> before + debt - debt_repaid * (kind IN ('earn', 'vest'))::int
+        WHERE CASE WHEN kind <> 'merge'
+                   THEN debt_after <> before + debt - debt_repaid * (kind IN ('earn', 'vest', 'fund'))::int
                    WHEN meta ? 'merged_into' THEN debt_after <> 0
                    ELSE debt_after < before END
         ORDER BY txn_id
@@ -80,12 +81,21 @@ STATEMENTS: dict[str, str] = {
         FROM (SELECT partner_id, sum(debt_repaid) AS debt_repaid FROM coalition.debt GROUP BY 1) d
         FULL JOIN (SELECT p.partner_id, sum(p.points) AS debt_repaid
                    FROM coalition.posting p JOIN coalition.txn t ON t.member_id = p.member_id AND t.txn_id = p.txn_id
-                   WHERE p.credit = 'debt' AND t.kind IN ('earn', 'vest') GROUP BY 1) p USING (partner_id)
+                   WHERE p.credit = 'debt' AND t.kind IN ('earn', 'vest', 'fund') GROUP BY 1) p USING (partner_id)
         WHERE coalesce(d.debt_repaid, 0) <> coalesce(p.debt_repaid, 0) ORDER BY 1
     """,
     "points are pending only until their earn says": """
         SELECT 'lot ' || lot_id || ': pending until ' || vests_at
         FROM coalition.lot WHERE vests_at IS NOT NULL AND remaining = 0 ORDER BY lot_id
+    """,
+    "an earn notes what of it was not funded": """
+        SELECT 'transaction ' || t.txn_id || ': notes ' || coalesce(t.meta ->> 'unfunded', '0')
+               || ' points as unfunded, postings say ' || coalesce(p.points, 0)
+        FROM coalition.txn t
+        LEFT JOIN (SELECT p.member_id, p.txn_id, sum(p.points) AS points FROM coalition.posting p
+                   WHERE p.debit = 'issuance' AND p.credit = 'unfunded' GROUP BY 1, 2) p USING (member_id, txn_id)
+        WHERE t.kind = 'earn' AND coalesce((t.meta ->> 'unfunded')::bigint, 0) <> coalesce(p.points, 0)
+        ORDER BY t.txn_id
     """,
     # Returns once numbered what they repaid from 1,001 on, and what they took from 2. Two numbers that are swapped, and
     # an adjustment's reason and people, only the seal tells.
@@ -115,8 +125,9 @@ STATEMENTS: dict[str, str] = {
                   AND (t.meta ? 'merged_into' OR EXISTS (
                       SELECT 1 FROM merged m
                       WHERE m.member_id = (t.meta ->> 'merged_from')::uuid AND m.merged_into = t.member_id))
-              WHEN t.kind = 'earn' THEN t.meta - 'awards' = '{}'
-                  AND t.points = (SELECT sum((a ->> 'points')::bigint) FROM jsonb_array_elements(t.meta -> 'awards') a)
+              WHEN t.kind = 'earn' THEN t.meta - '{awards,unfunded}'::text[] = '{}'
+                  AND (NOT t.meta ? 'awards' OR t.points = (
+                      SELECT sum((a ->> 'points')::bigint) FROM jsonb_array_elements(t.meta -> 'awards') a))
               WHEN t.kind = 'capture' THEN t.meta = '{"whole": true}'
               WHEN t.kind = 'reversal' THEN t.meta - 'awards' IN ('{}', '{"whole": true}') END IS NOT TRUE
         ORDER BY t.txn_id

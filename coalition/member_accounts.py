@@ -54,7 +54,8 @@ _EXPLAINED = {
         WHERE h.member_id = :member_id AND h.status = 'open' ORDER BY h.expires_at, h.hold_id
     """,
     "pending": """
-        SELECT l.issuer_id AS partner_id, l.vests_at, l.expires_on, l.campaign, l.remaining AS points
+        SELECT l.issuer_id AS partner_id, l.vests_at, l.is_unfunded, l.expires_on, l.campaign,
+               l.remaining AS points
         FROM coalition.lot l
         WHERE l.member_id = :member_id AND l.vests_at IS NOT NULL AND l.remaining > 0 ORDER BY l.vests_at, l.lot_id
     """,

@@ -1,7 +1,8 @@
 """How outstanding points moved: issued, redeemed and expired, by issuer and day of issue, tied to the seals.
 
 What moves is as coalition.flows_on says. Points outstanding are what was issued and neither redeemed nor expired;
-holds, pending points and merges of members change nothing of that.
+holds, pending points and merges of members change nothing of that. Unfunded points are issued when they are funded, and
+count as of the day they were earned on.
 """
 
 from __future__ import annotations
@@ -60,13 +61,14 @@ class LotDay:
 
 
 _ISSUED = """
-    CASE WHEN p.debit IN ('issuance', 'adjustment') THEN p.points
-         WHEN p.credit IN ('issuance', 'adjustment') THEN -p.points ELSE 0 END
+    CASE WHEN p.debit IN ('issuance', 'adjustment') AND p.credit <> 'unfunded'
+           OR p.debit = 'unfunded' AND p.credit IN ('wallet', 'pending') THEN p.points
+         WHEN p.credit IN ('issuance', 'adjustment') AND p.debit <> 'unfunded' THEN -p.points ELSE 0 END
 """
 _REDEEMED = """
     CASE WHEN p.debit = 'redemption' THEN -p.points WHEN p.credit IN ('redemption', 'debt') THEN p.points ELSE 0 END
 """
-_EXPIRED = "CASE WHEN p.credit = 'breakage' THEN p.points ELSE 0 END"
+_EXPIRED = "CASE WHEN p.credit = 'breakage' AND p.debit <> 'unfunded' THEN p.points ELSE 0 END"
 _SUMS = f"sum({_ISSUED})::bigint AS issued, sum({_REDEEMED})::bigint AS redeemed, sum({_EXPIRED})::bigint AS expired"
 
 
@@ -168,6 +170,8 @@ def _of_total(account: str, points: int) -> tuple[UUID, Moved]:
     accounts, _, issuer = account.partition(":")
     debit, _, credit = accounts.partition(">")
     issuance = ("issuance", "adjustment")
+    if "unfunded" in (debit, credit):
+        return UUID(issuer), Moved(issued=points if credit in ("wallet", "pending") else 0)
     return UUID(issuer), Moved(
         issued=points if debit in issuance else -points if credit in issuance else 0,
         redeemed=-points if debit == "redemption" else points if credit in ("redemption", "debt") else 0,

@@ -137,6 +137,20 @@ class LocationRefused(Invalid):
     )
 
 
+class ExposureExceeded(Forbidden):
+    code = "exposure_exceeded"
+    title = "Exposure limit exceeded"
+    description = (
+        "What the partner `issuer_id` owes for its points and did not fund yet exceeds its limit. Nobody can issue "
+        "points of this partner. Everything else still works."
+    )
+    remedy = (
+        "Stop issuing points of this partner. The partner pays what is due, or asks the coalition for a higher limit "
+        "or deposit. Send the same request again a few minutes later."
+    )
+    facts = ("issuer_id",)
+
+
 class HoldOutOfRange(Invalid):
     code = "hold_out_of_range"
     title = "Hold time out of range"
@@ -322,6 +336,7 @@ _SENTENCES: dict[type[CoalitionError], str] = {
         "{issuer_id} permits you to award up to {most_per_award} of its points at once, and you asked for {requested}"
     ),
     LocationRefused: "you have no open location with this id or code, or it is not where the till stands",
+    ExposureExceeded: "what {issuer_id} owes and did not fund yet exceeds its limit",
     HoldOutOfRange: "a hold ends in the future, within 31 days",
     HoldNotFound: "you have no hold with this id",
     HoldFinished: "the hold is already {hold_status}",

@@ -1,4 +1,4 @@
-"""What time does to wallets: holds lapse, pending points vest, points are warned of and expire.
+"""What time does to wallets: holds lapse, pending points vest, are funded, are warned of and expire.
 
 All of it is found by the database, posted in sets through the ledger like anybody's postings, and done once however
 often it is tried: a hold ends once, a lot vests once, an emptied lot has nothing left to expire.
@@ -7,7 +7,7 @@ often it is tried: a hold ends once, a lot vests once, an emptied lot has nothin
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
@@ -45,6 +45,15 @@ class Vest(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fund(Command):
+    """Take the unfunded lot `original_id` for issued from now on: available, or pending until it vests."""
+
+    kind = "fund"
+    member_id: UUID
+    original_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class Expire(Command):
     """Expire the member's points of one issuer that can't be spent on the day of `due_at` any more."""
 
@@ -74,12 +83,36 @@ def vest(database: Database, *, now: datetime, partner_id: UUID | None = None) -
         database,
         f"""
         SELECT l.issuer_id AS partner_id, l.member_id, l.lot_id FROM coalition.lot l
-        WHERE l.vests_at <= :at {_only(partner_id, "l.issuer_id")} ORDER BY l.member_id, l.lot_id
+        WHERE l.vests_at <= :at AND NOT l.is_unfunded {_only(partner_id, "l.issuer_id")}
+        ORDER BY l.member_id, l.lot_id
         """,  # noqa: S608
         lambda row: Vest(member_id=row.member_id, original_id=row.lot_id, reference=f"vest:{row.lot_id}"),
         now=now,
         partner_id=partner_id,
     )
+
+
+class Waiting(NamedTuple):
+    """A lot that is unfunded."""
+
+    partner_id: UUID  # its issuer
+    member_id: UUID
+    lot_id: UUID
+    issued_on: date
+    points: int
+
+
+def fund(database: Database, lots: Sequence[Waiting], *, now: datetime) -> int:
+    """Fund up to MOST_AT_ONCE lots in one transaction; returns how many of them were still unfunded."""
+    wanted = [
+        _Due(
+            lot.member_id,
+            Request(partner_id=lot.partner_id, key=None, request_hash=None, now=now),
+            Fund(member_id=lot.member_id, original_id=lot.lot_id, reference=f"fund:{lot.lot_id}"),
+        )
+        for lot in sorted(lots, key=lambda lot: lot.member_id)
+    ]
+    return sum(outcome.refusal is None for outcome in _post(database, wanted))
 
 
 def expire(database: Database, *, day: date, now: datetime, partner_id: UUID | None = None) -> int:
@@ -91,8 +124,13 @@ def expire(database: Database, *, day: date, now: datetime, partner_id: UUID | N
     return _post_all(
         database,
         f"""
-        SELECT DISTINCT l.member_id, l.issuer_id AS partner_id FROM coalition.lot l
-        WHERE l.is_open AND l.expires_on <= :next_day {_only(partner_id, "l.issuer_id")} ORDER BY 1, 2
+        SELECT l.member_id, l.issuer_id AS partner_id FROM coalition.lot l
+        WHERE l.is_open AND l.expires_on <= :next_day {_only(partner_id, "l.issuer_id")}
+        UNION
+        SELECT l.member_id, l.issuer_id FROM coalition.lot l
+        WHERE l.vests_at IS NOT NULL AND l.is_unfunded AND l.expires_on <= :next_day
+            {_only(partner_id, "l.issuer_id")}
+        ORDER BY 1, 2
         """,  # noqa: S608
         # Points can come back to an expired lot, when a hold ends, and expire again on the same day: a name each.
         lambda row: Expire(member_id=row.member_id, due_at=first_day_without, reference=f"expiry:{day}:{ids.new()}"),

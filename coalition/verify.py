@@ -48,12 +48,14 @@ _INVARIANTS: dict[str, str] = {
                || ', postings say ' || concat_ws('/', p.issued, coalesce(p.points, 0), coalesce(p.held, 0))
         FROM coalition.lot l
         LEFT JOIN (SELECT member_id, lot_id,
-                          sum(points * ((credit IN ('wallet', 'hold', 'pending'))::int
-                                        - (debit IN ('wallet', 'hold', 'pending'))::int)) AS points,
+                          sum(points * ((credit IN ('wallet', 'hold', 'pending', 'unfunded'))::int
+                                        - (debit IN ('wallet', 'hold', 'pending', 'unfunded'))::int)) AS points,
                           sum(points * ((credit = 'hold')::int - (debit = 'hold')::int)) AS held,
+                          sum(points * ((credit = 'unfunded')::int - (debit = 'unfunded')::int)) AS unfunded,
                           sum(points) FILTER (WHERE debit IN ('issuance', 'adjustment', 'merge')) AS issued
                    FROM coalition.posting GROUP BY 1, 2) p USING (member_id, lot_id)
         WHERE l.remaining <> coalesce(p.points, 0) OR l.held <> coalesce(p.held, 0)
+           OR coalesce(p.unfunded, 0) <> CASE WHEN l.is_unfunded THEN l.remaining ELSE 0 END
            OR l.issued <> coalesce(p.issued, l.issued)  -- none: given back to whom the member was merged into
         ORDER BY l.lot_id
     """,
@@ -71,7 +73,7 @@ _INVARIANTS: dict[str, str] = {
                    coalesce((a ->> 'points')::bigint, t.points) AS awarded,
                    coalesce((a ->> 'issuer_id')::uuid, t.partner_id) AS issuer_id,
                    coalesce((a ->> 'expires_on')::date, t.expires_on) AS expires_on,
-                   coalesce((a ->> 'vests_at')::timestamptz, t.due_at) AS vests_at,
+                   coalesce((a ->> 'vests_at')::timestamptz, t.due_at) AS vests_at, t.booked_at,
                    a ->> 'campaign' AS campaign, a ->> 'rule' AS rule
             FROM coalition.posting p JOIN coalition.txn t ON t.member_id = p.member_id AND t.txn_id = p.txn_id
             CROSS JOIN LATERAL (SELECT CASE WHEN t.kind = 'earn' THEN t.meta -> 'awards' -> (p.seq - 1) END AS a) s
@@ -86,7 +88,9 @@ _INVARIANTS: dict[str, str] = {
            OR l.is_open <> (l.remaining > l.held AND l.vests_at IS NULL)
            OR (l.txn_id, l.issuer_id, l.issued_on, l.campaign, l.rule)
               IS DISTINCT FROM (i.txn_id, i.issuer_id, i.business_date, i.campaign, i.rule)
-           OR i.points <> i.awarded OR l.vests_at IS NOT NULL AND l.vests_at IS DISTINCT FROM i.vests_at
+           OR i.points <> i.awarded OR l.is_unfunded AND l.vests_at IS NULL
+           OR l.vests_at IS NOT NULL AND l.vests_at IS DISTINCT FROM
+              coalesce(i.vests_at, i.booked_at)
            OR (l.origin_id IS NULL AND l.member_id <> i.member_id)
            OR l.is_grace AND l.expires_on = i.expires_on
            -- Before, what came back after its expiry kept the whole lot alive, for at most ten years from that day.
@@ -120,7 +124,8 @@ _INVARIANTS: dict[str, str] = {
               LEFT JOIN (SELECT member_id, txn_id,
                                 sum(points * ((credit = 'wallet')::int - (debit = 'wallet')::int)) AS available,
                                 sum(points * ((credit = 'hold')::int - (debit = 'hold')::int)) AS held,
-                                sum(points * ((credit = 'pending')::int - (debit = 'pending')::int)) AS pending
+                                sum(points * ((credit IN ('pending', 'unfunded'))::int
+                                              - (debit IN ('pending', 'unfunded'))::int)) AS pending
                          FROM coalition.posting GROUP BY 1, 2) p USING (member_id, txn_id)
               WINDOW w AS (PARTITION BY t.member_id ORDER BY t.member_seq)) s
         WHERE member_seq <> n OR (available_after, held_after, pending_after) <> (available, held, pending)
@@ -157,8 +162,8 @@ _INVARIANTS: dict[str, str] = {
                || coalesce(p.points, 0) || ', merges lost ' || coalesce(p.lost, 0)
         FROM (SELECT issuer_id, sum(remaining) AS remaining FROM coalition.lot GROUP BY 1) l
         FULL JOIN (SELECT issuer_id,
-                          sum(points * ((credit IN ('wallet', 'hold', 'pending'))::int
-                                        - (debit IN ('wallet', 'hold', 'pending'))::int)) AS points,
+                          sum(points * ((credit IN ('wallet', 'hold', 'pending', 'unfunded'))::int
+                                        - (debit IN ('wallet', 'hold', 'pending', 'unfunded'))::int)) AS points,
                           sum(points * ((credit = 'merge')::int - (debit = 'merge')::int)) AS lost
                    FROM coalition.posting GROUP BY 1) p USING (issuer_id)
         WHERE coalesce(l.remaining, 0) <> coalesce(p.points, 0) OR p.lost <> 0 ORDER BY issuer_id
@@ -276,6 +281,7 @@ _INVARIANTS: dict[str, str] = {
                 WHEN t.kind = 'hold' THEN 'held' WHEN t.kind = 'capture' THEN 'captured'
                 WHEN t.kind = 'void' THEN 'released' WHEN t.kind = 'lapse' THEN 'lapsed'
                 WHEN t.kind = 'vest' THEN 'vested' WHEN t.kind = 'expiry' THEN 'expired'
+                WHEN t.kind = 'fund' THEN 'funded'
                 WHEN t.kind = 'adjustment' THEN 'adjusted' WHEN t.kind = 'merge' THEN 'merged' ELSE 'reversed' END
            OR ((e.data ->> 'points')::bigint, (e.data ->> 'available_after')::bigint, (e.data ->> 'member_seq')::bigint,
                (e.data ->> 'member_id')::uuid, (e.data ->> 'partner_id')::uuid, e.data ->> 'reference',

@@ -91,6 +91,7 @@ def _rule(t: Transaction) -> str:
         "void": "all of the hold returned to its lots",
         "lapse": "the hold lapsed; all of it returned to its lots",
         "vest": "the lot vested",
+        "fund": "the lot was funded: its issuer was below its exposure limit again",
         "expiry": "the lots expired before the next business day",
         "adjustment": "adjusted by hand",
         "merge": "the other member's lots, with their issuers and dates",

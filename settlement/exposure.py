@@ -11,7 +11,7 @@
   prices on burn, issue prices on earn.
 
 The limit, deposit and currency are those of its agreement in force. The limit is reached at 80 per cent (a warning) and
-exceeded at 100.
+exceeded at 100. Points that are unfunded count as nothing until they are funded (settlement.funding).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from coalition import programme
+from coalition import programme, unfunded
 from kit import outbox
 from kit.audit import Act
 from kit.db import Session, try_lock
@@ -58,6 +58,7 @@ class Exposure:
     accrued_minor: int
     deposit_minor: int
     limit_minor: int | None
+    unfunded_points: int = 0
 
     @property
     def exposure_minor(self) -> int:
@@ -79,6 +80,11 @@ class Exposure:
         return max((level for level in LEVELS if (self.percent or 0) >= level), default=0)
 
 
+def is_exceeded(exposure_minor: Fraction | int, limit_minor: int | None) -> bool:
+    """Whether it is at 100 per cent of its limit, or more."""
+    return limit_minor is not None and 0 < exposure_minor >= limit_minor
+
+
 def read(session: Session) -> list[Exposure]:
     """The exposure of every partner that has some, a deposit or a limit, by partner and currency."""
     made = agreements.everything(session)
@@ -90,6 +96,7 @@ def read(session: Session) -> list[Exposure]:
     keys |= {(one.partner_id, one.currency) for one in in_force.values()
              if one.deposit_minor or one.exposure_limit_minor is not None}  # fmt: skip
     fund = programme.get(session).programme_id
+    unfunded_points = unfunded.waiting(session) if unfunded.are_any(session) else {}
     found = []
     for partner_id, currency in sorted(keys):
         if partner_id == fund:
@@ -101,6 +108,7 @@ def read(session: Session) -> list[Exposure]:
                 partner_id, currency, points.get(key, 0), _whole(value, key), unpaid.get(key, 0),
                 _whole(accrued, key), own.deposit_minor if own and is_current else 0,
                 own.exposure_limit_minor if own and is_current else None,
+                unfunded_points.get(partner_id, 0) if is_current else 0,
             )
         )  # fmt: skip
     return found
@@ -180,11 +188,11 @@ _WATCHED = """
 def watch(session: Session, act: Act) -> list[Exposure]:
     """Look at the levels, at most once a minute, and tell each partner that reached one; returns those told of.
 
-    What fell below a level is told of again when it reaches it again. Earns beyond the limit are refused from now on if
-    that is the policy. A second watch at the same time does nothing.
+    What fell below a level is told of again when it reaches it again. Earns beyond the limit are refused or unfunded
+    from now on if that is the policy. A second watch at the same time does nothing.
     """
     now = act.now
-    if not session.scalar(text(_WATCHED)) and not earn_stops.are_any(session):
+    if not session.scalar(text(_WATCHED)) and not earn_stops.are_any(session) and not unfunded.are_any(session):
         return []
     looked_at = session.scalar(text("SELECT looked_at FROM settlement.outstanding_until"))
     was_just_now = looked_at is not None and looked_at <= now < looked_at + LOOK_EVERY
@@ -203,9 +211,10 @@ def watch(session: Session, act: Act) -> list[Exposure]:
         if level > before.get(partner_id, 0):
             _tell(session, there[partner_id], level, now)
             told.append(there[partner_id])
-    refuses = policies.get(session).beyond_limit == policies.REFUSE
+    beyond_limit = policies.get(session).beyond_limit
     over = {one.partner_id for one in there.values() if one.level == EXCEEDED}
-    earn_stops.put(session, act, over if refuses else ())
+    earn_stops.put(session, act, over if beyond_limit == policies.REFUSE else ())
+    unfunded.put(session, act, over if beyond_limit == policies.PENDING else ())
     return told
 
 
@@ -245,7 +254,7 @@ COLUMNS = (
     Column("outstanding_minor", "their value", MONEY), Column("unpaid_minor", "not paid", MONEY),
     Column("accrued_minor", "since", MONEY), Column("deposit_minor", "deposit", MONEY),
     Column("exposure_minor", "exposure", MONEY), Column("limit_minor", "limit", MONEY),
-    Column("percent", "per cent", NUMBER),
+    Column("percent", "per cent", NUMBER), Column("unfunded_points", "unfunded", NUMBER),
 )  # fmt: skip
 
 _PICTURE = Bars(
@@ -259,6 +268,7 @@ def table(found: Sequence[Exposure], parties: Mapping[UUID, Party]) -> Table:
         (
             parties[one.partner_id].code, one.currency, one.outstanding_points, one.outstanding_minor, one.unpaid_minor,
             one.accrued_minor, one.deposit_minor, one.exposure_minor, one.limit_minor, one.percent,
+            one.unfunded_points,
         )
         for one in found
     ]  # fmt: skip

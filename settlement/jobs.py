@@ -1,4 +1,4 @@
-"""The job that settles every day that is over, and watches exposure. It starts every few seconds.
+"""The job that settles every day that is over, watches exposure, and funds what waits. It starts every few seconds.
 
 What is due stands in the database.
 """
@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from kit import audit, clock, ids, logins, logs, root_key, settings
 from kit.errors import Conflict
-from settlement import exposure, nightly, outstanding
+from settlement import exposure, funding, nightly, outstanding
 from settlement.nightly import SettledDay
 
 TRY_AGAIN_AFTER = timedelta(minutes=5)  # a run that failed, which takes a person more often than time
@@ -58,6 +58,8 @@ def settle_due() -> int:
                 log, "exposure limit", level=logging.WARNING, partner=ids.show(ids.PARTNER, one.partner_id),
                 percent=one.level,
             )  # fmt: skip
+        if funded := funding.release(database, act.now):
+            logs.event(log, "points funded", lots=funded)
         if failed:
             raise RunsFailed(", ".join(f"{failure.day} ({failure.code})" for failure in failed))
         return settled

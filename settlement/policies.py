@@ -12,7 +12,7 @@ from kit.db import Session
 from settlement.iso20022 import accounts
 
 DIRECT, THROUGH_COALITION = NETTINGS = ("direct", "coalition")
-ALLOW, REFUSE = BEYOND_LIMIT = ("allow", "refuse")
+ALLOW, REFUSE, PENDING = BEYOND_LIMIT = ("allow", "refuse", "pending")
 MOST_DISPUTE_DAYS = 3_650  # ten years: longer than claims live in most laws
 
 
@@ -20,8 +20,8 @@ MOST_DISPUTE_DAYS = 3_650  # ten years: longer than claims live in most laws
 class Policy:
     """`netting`: partners pay each other, or each pays or is paid by the coalition. `approvals`: by 1 or 2 people.
 
-    `beyond_limit`: whether an issuer whose exposure exceeds its limit may go on issuing points. `dispute_days`: how
-    many days after the end of its cycle a line may be disputed.
+    `beyond_limit`: whether an issuer whose exposure exceeds its limit may go on issuing points, and whether they are
+    pending until it is below again. `dispute_days`: how many days after the end of its cycle a line may be disputed.
     """
 
     netting: str = DIRECT

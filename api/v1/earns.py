@@ -7,7 +7,6 @@ from typing import Any
 from flask import Response
 
 from api.auth import requires
-from api.commands import ExposureExceeded
 from api.postings import PARAMETERS, POSTING, post
 from api.schemas import EarnSchema, TransactionSchema
 from coalition import refusals
@@ -21,7 +20,7 @@ earns_api = Blueprint("earns", __name__, url_prefix="/v1/earns", description="Po
 @requires(earns_api, "earn:write")
 @fails_with(
     *POSTING,
-    ExposureExceeded,
+    refusals.ExposureExceeded,
     refusals.NoEarningRate,
     refusals.VestsOutOfRange,
     refusals.ExpiresOutOfRange,

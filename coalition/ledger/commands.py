@@ -26,6 +26,7 @@ KINDS = [
     "expiry",
     "adjustment",
     "merge",
+    "fund",
 ]  # of transactions
 
 
@@ -87,7 +88,8 @@ class Award:
 class Earn(Command):
     """Issue `points`, or what `amount_minor` of `currency` earns at the partner's rate, or `awards`; one of the three.
 
-    The first two are one award of the partner's. With `due_at` the points are pending until then. Beside awards, 1 to
+    The first two are one award of the partner's. With `due_at` the points are pending until then. Points of an issuer
+    beyond its exposure limit may be pending until they are funded (coalition.unfunded). Beside awards, 1 to
     MOST_AWARDS, an amount only says how much of them a return of a part of the purchase takes back. Debts of the wallet
     are repaid first. Event `points.earned`. Refusals: no_earning_rate, vests_out_of_range, expires_out_of_range.
     """
@@ -253,7 +255,7 @@ class Transaction:
     @property
     def awards(self) -> tuple[Award, ...]:
         """Of an earn that named its awards: these, each with its issuer and expiry; of another none."""
-        if self.kind != "earn" or self.meta is None:
+        if self.kind != "earn" or self.meta is None or "awards" not in self.meta:
             return ()
         return tuple(
             Award(
@@ -266,6 +268,11 @@ class Transaction:
             )
             for said in self.meta["awards"]
         )
+
+    @property
+    def unfunded(self) -> int:
+        """Of an earn: how many of its points were pending when it was posted, for their issuer was beyond its limit."""
+        return int(self.meta.get("unfunded", 0)) if self.kind == "earn" and self.meta is not None else 0
 
 
 _COLUMNS = {"transaction_id": "txn_id", "reverses_transaction_id": "reverses_txn_id"}  # of those named otherwise

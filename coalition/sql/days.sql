@@ -98,7 +98,8 @@ GRANT EXECUTE ON FUNCTION coalition.set_test_clock TO coalition_service;
 
 -- What moved on a day where money may follow, added up: points of an issuer's lots, by the partner that posted and the
 -- business day they were issued on. `redemption`: burned, captured, or taken to repay a debt there, less given back;
--- `issue`: issued, by hand too, less taken back; `breakage`: expired.
+-- `issue`: issued, by hand too, less taken back; `breakage`: expired. What is unfunded counts as issued once it is
+-- funded, and as nothing before.
 CREATE OR REPLACE FUNCTION coalition.flows_on(p_day date)
 RETURNS TABLE (kind text, issuer_id uuid, partner_id uuid, issued_on date, points bigint)
 LANGUAGE plpgsql STABLE AS $$
@@ -112,9 +113,10 @@ BEGIN
     CROSS JOIN LATERAL (VALUES
         ('redemption', CASE WHEN g.debit = 'redemption' THEN -g.points
                             WHEN g.credit IN ('redemption', 'debt') THEN g.points END),
-        ('issue', CASE WHEN g.debit IN ('issuance', 'adjustment') THEN g.points
-                       WHEN g.credit IN ('issuance', 'adjustment') THEN -g.points END),
-        ('breakage', CASE WHEN g.credit = 'breakage' THEN g.points END)
+        ('issue', CASE WHEN g.debit IN ('issuance', 'adjustment') AND g.credit <> 'unfunded'
+                         OR g.debit = 'unfunded' AND g.credit IN ('wallet', 'pending') THEN g.points
+                       WHEN g.credit IN ('issuance', 'adjustment') AND g.debit <> 'unfunded' THEN -g.points END),
+        ('breakage', CASE WHEN g.credit = 'breakage' AND g.debit <> 'unfunded' THEN g.points END)
     ) k (kind, points)
     WHERE k.points IS NOT NULL GROUP BY 1, 2, 3, 4;
 END $$;
@@ -137,9 +139,10 @@ BEGIN
     CROSS JOIN LATERAL (VALUES
         ('redemption', CASE WHEN p.debit = 'redemption' THEN -p.points
                             WHEN p.credit IN ('redemption', 'debt') THEN p.points END),
-        ('issue', CASE WHEN p.debit IN ('issuance', 'adjustment') THEN p.points
-                       WHEN p.credit IN ('issuance', 'adjustment') THEN -p.points END),
-        ('breakage', CASE WHEN p.credit = 'breakage' THEN p.points END)
+        ('issue', CASE WHEN p.debit IN ('issuance', 'adjustment') AND p.credit <> 'unfunded'
+                         OR p.debit = 'unfunded' AND p.credit IN ('wallet', 'pending') THEN p.points
+                       WHEN p.credit IN ('issuance', 'adjustment') AND p.debit <> 'unfunded' THEN -p.points END),
+        ('breakage', CASE WHEN p.credit = 'breakage' AND p.debit <> 'unfunded' THEN p.points END)
     ) k (kind, points)
     WHERE p.business_date = p_day AND k.points IS NOT NULL;
 END $$;

@@ -13,19 +13,23 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION partners.consent_covers FROM PUBLIC;
 
--- The refusal of the first award of r whose issuer doesn't let the asking partner award so many of its points; NULL
--- where all may be awarded.
+-- The refusal of the first award of r whose issuer doesn't let the asking partner award so many of its points, or whose
+-- earns are refused; NULL where all may be awarded.
 CREATE OR REPLACE FUNCTION partners.refused_award(r coalition.request) RETURNS coalition.outcome
 LANGUAGE sql STABLE AS $$
-    SELECT (false, 'award_not_permitted', jsonb_build_object(
-                'issuer_id', a.issuer_id, 'requested', a.points, 'most_per_award', coalesce(p.most_per_award, 0)),
-            NULL)::coalition.outcome
+    SELECT CASE WHEN a.points <= p.most_per_award
+                THEN (false, 'exposure_exceeded', jsonb_build_object('issuer_id', a.issuer_id), NULL)::coalition.outcome
+                ELSE (false, 'award_not_permitted', jsonb_build_object(
+                          'issuer_id', a.issuer_id, 'requested', a.points,
+                          'most_per_award', coalesce(p.most_per_award, 0)), NULL)::coalition.outcome END
     FROM jsonb_to_recordset(r.meta -> 'awards') AS a (points bigint, issuer_id uuid)
     LEFT JOIN (SELECT x.issuer_id, x.most_per_award
                FROM partners.award_permission x JOIN partners.partner i ON i.partner_id = x.issuer_id
                WHERE x.partner_id = r.partner_id AND x.withdrawn_at IS NULL AND i.status = 'active' AND i.is_issuer) p
         ON p.issuer_id = a.issuer_id
-    WHERE a.issuer_id <> r.partner_id AND (a.points <= p.most_per_award) IS NOT TRUE LIMIT 1
+    LEFT JOIN partners.earn_stop s ON s.partner_id = a.issuer_id
+    WHERE a.issuer_id <> r.partner_id AND ((a.points <= p.most_per_award) IS NOT TRUE OR s.partner_id IS NOT NULL)
+    LIMIT 1
 $$;
 REVOKE EXECUTE ON FUNCTION partners.refused_award FROM PUBLIC;
 
@@ -52,8 +56,8 @@ REVOKE EXECUTE ON FUNCTION partners.open_location FROM PUBLIC;
 -- counts the first. The day's gate comes before the wallet, as everywhere in the ledger. Where the partner itself is
 -- all that stands behind the member's credentials, they prove nothing for points of others. A location is one of the
 -- partner's that are open; what was answered before is answered again, whatever became of its location. Refusals:
--- step_up_required, claim_required, award_not_permitted and location_refused, which are not stored (what is missing may
--- follow under the same key), and the ledger's.
+-- step_up_required, claim_required, award_not_permitted, exposure_exceeded and location_refused, which are not stored
+-- (what is missing may follow under the same key), and the ledger's.
 CREATE OR REPLACE FUNCTION partners.post(r coalition.request, p_proved boolean DEFAULT false) RETURNS coalition.outcome
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

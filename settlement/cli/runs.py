@@ -123,7 +123,7 @@ _step(
 @click.option("--approvals", type=click.IntRange(1, 2), help="How many people approve a run.")
 @click.option(
     "--beyond-limit", type=click.Choice(policies.BEYOND_LIMIT),
-    help="Whether an issuer whose exposure exceeds its limit may go on issuing points.",
+    help="Whether earns of an issuer whose exposure exceeds its limit go on, are refused, or are pending.",
 )  # fmt: skip
 @click.option(
     "--dispute-days", type=click.IntRange(1, policies.MOST_DISPUTE_DAYS),

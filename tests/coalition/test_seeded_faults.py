@@ -383,7 +383,7 @@ FAULTS = [
     Fault("a hold that is overdue keeps its points from a burn", "ledger_lapse_overdue", "h.status = 'open'", "false", {
         "test": the_test(Burns().test_frees_what_holds_keep_beyond_their_time_where_it_needs_it),
     }),
-    Fault("vested points stay pending", "ledger_vest", "vests_at = NULL", "vests_at = x.vests_at", {
+    Fault("vested points stay pending", "ledger_vest", "CASE WHEN vested = 0 THEN x.vests_at END", "x.vests_at", {
         "verify": verify_finds(WALLETS, vest),
     }),
 ]  # fmt: skip

@@ -45,7 +45,7 @@ def columns() -> list[tuple[str, str, str]]:
         "state coalition.wallet_state,merged_into uuid",
         "lot": "member_id uuid,lot_id uuid,issuer_id uuid,issued_on date,expires_on date,issued bigint,"
         "remaining bigint,is_open boolean,held bigint,vests_at timestamp with time zone,origin_id uuid,txn_id uuid,"
-        "is_grace boolean,campaign text,rule text",
+        "is_grace boolean,campaign text,rule text,is_unfunded boolean",
         "txn": "member_id uuid,member_seq bigint,txn_id uuid,kind coalition.txn_kind,partner_id uuid,points bigint,"
         "shortfall bigint,available_after bigint,reference text,reverses_txn_id uuid,amount_minor bigint,"
         "currency text,points_per_unit numeric,minor_per_unit bigint,expires_on date,"

@@ -32,6 +32,7 @@ SHARED = {
     "coalition.member_secret": "a member's, whoever was shown its code",
     "coalition.receipt": "nobody's to read: nothing of it is granted",
     "partners.earn_stop": "nobody's to read: nothing of it is granted",
+    "coalition.unfunded_issuer": "nobody's to read: nothing of it is granted",
     "settlement.outstanding": "nobody's to read: nothing of it is granted",
     "settlement.agreement": "an explanation prices the points of other issuers; no more of it is granted",
 }

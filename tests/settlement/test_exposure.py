@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from kit import ids
-from settlement import exposure, outstanding
+from settlement import exposure, outstanding, policies
 from settlement.exposure import Exposure
 from tests.conftest import NOW, World, act
 from tests.service import terminal
@@ -144,7 +144,16 @@ def test_the_command_shows_it_with_its_limit(world: World, terminal) -> None:
     assert row == {
         "partner": "greengrocer", "currency": "GBP", "outstanding_points": 101, "outstanding_minor": 152,
         "unpaid_minor": 0, "accrued_minor": 0, "deposit_minor": 7, "exposure_minor": 145, "limit_minor": 1000,
-        "percent": 14,
+        "percent": 14, "unfunded_points": 0,
     }  # fmt: skip
     assert "1.45" in terminal("settlement", "exposure").output
     assert terminal("settlement", "exposure", "nobody").exit_code == 1
+
+
+def test_the_command_sets_what_is_done_beyond_the_limit_and_shows_it(world: World, terminal) -> None:
+    for choice in policies.BEYOND_LIMIT:
+        made = terminal("settlement", "policy", "--beyond-limit", choice, "--json", "--by", "ann", "--reason", "so")
+        assert (made.exit_code, json.loads(made.output)["beyond_limit"]) == (0, choice), made.output
+        with world.transaction() as session:
+            assert policies.get(session).beyond_limit == choice
+    assert terminal("settlement", "policy", "--beyond-limit", "later").exit_code == 2

@@ -6,10 +6,13 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
-from coalition import programme
+from coalition import programme, verify
+from settlement import policies
 from settlement.jobs import RunsFailed, settle_due
-from tests.conftest import NOW, World
+from tests.conftest import NOW, World, act
+from tests.settlement.small_coalition import agree
 
 DAY = NOW.date()
 
@@ -39,3 +42,35 @@ def test_a_job_in_which_a_run_failed_fails_itself_and_the_other_days_are_settled
         owner.execute("ALTER TABLE settlement.settled_day DROP CONSTRAINT but_this")  # databases are used again
         assert owner.execute("SELECT day FROM settlement.settled_day").fetchall() == [(DAY + timedelta(days=1),)]
     assert settle_due() == 0, "it is passed over for five minutes"
+
+
+def test_the_job_marks_who_is_beyond_its_limit_and_funds_what_waits_once_it_may(two_days_are_over: World) -> None:
+    world = two_days_are_over
+    grocer, member = world.partner("greengrocer").partner_id, world.member()
+    settle_due()
+    agree(world, grocer, since=DAY + timedelta(days=2), redemption_price_minor="1", exposure_limit_minor=100)
+    with world.transaction() as session:
+        policies.put(session, act(), policies.Policy(beyond_limit=policies.PENDING))
+    world.earn(grocer, member, 100)
+    look_again(world)
+    assert world.earn(grocer, member, 30).unfunded == 30
+    look_again(world)
+    assert world.available(member) == 100
+    with psycopg.connect(str(world.settings.database_url)) as owner:
+        owner.execute("UPDATE settlement.agreement SET deposit_minor = 50 WHERE partner_id = %s", [grocer])
+    look_again(world)
+    assert world.available(member) == 130
+    look_again(world)
+    assert world.earn(grocer, member, 1).unfunded == 0
+    with world.transaction() as session:
+        programme.set_test_clock(session, to=NOW + timedelta(days=3))
+    assert settle_due() == 1
+    with world.transaction() as session:
+        assert [found for found in verify.run(session) if found.broken] == []
+
+
+def look_again(world: World) -> None:
+    """The job, a minute after it looked at limits last."""
+    with world.transaction() as session:
+        session.execute(text("UPDATE settlement.outstanding_until SET looked_at = NULL"))
+    settle_due()

@@ -18,7 +18,19 @@ from coalition import adjustments, closing, erasure, ledger, members, merges, pr
 from coalition.event_types import EVENT_TYPES, PERSONAL, fields_of, patterns
 from kit import ids, outbox
 from partners import lifecycle
-from settlement import agreements, approvals, defaults, disputes, entries, exposure, nightly, obligations, runs
+from settlement import (
+    agreements,
+    approvals,
+    defaults,
+    disputes,
+    entries,
+    exposure,
+    funding,
+    nightly,
+    obligations,
+    policies,
+    runs,
+)
 from tests import pin_events
 from tests.conftest import APPROVED, NOW, World, act
 
@@ -94,7 +106,12 @@ def reach_a_limit(world: World) -> None:
     for n, points in enumerate((80, 20)):
         world.earn(station, member, points)
         with world.transaction() as session:
+            policies.put(session, act(), policies.Policy(beyond_limit=policies.PENDING))
             exposure.watch(session, act(world.keyring, now=NOW + timedelta(minutes=n)))
+    world.earn(station, member, 1)
+    with world.transaction() as session:
+        policies.put(session, act(), policies.Policy(beyond_limit=policies.ALLOW))
+    funding.release(world.database, NOW)
 
 
 def fits(type_: str, data: dict[str, Any]) -> None:

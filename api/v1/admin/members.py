@@ -115,9 +115,7 @@ class ShownMemberSchema(FoundMemberSchema):
 
 
 class BalancePartSchema(ma.Schema):
-    schema_description = (
-        "Part of a balance: lots with one issuer and one expiry, a hold, points that vest later, or a debt."
-    )
+    schema_description = "Part of a balance: lots with one issuer and one expiry, a hold, pending points, or a debt."
 
     points = ma.fields.Integer()
     partner_id = shown("The partner that issued the points, holds them, or is owed them")
@@ -125,6 +123,9 @@ class BalancePartSchema(ma.Schema):
     lots = ma.fields.Integer(allow_none=True)
     expires_on = ma.fields.Date(allow_none=True)
     vests_at = ma.fields.AwareDateTime(allow_none=True)
+    is_unfunded = ma.fields.Boolean(
+        allow_none=True, metadata={"description": "Whether they wait until their issuer is below its exposure limit"}
+    )
     expires_at = ma.fields.AwareDateTime(allow_none=True)
     campaign = ma.fields.String(allow_none=True)
     hold_id = shown()
@@ -159,7 +160,7 @@ class ExplainedMemberSchema(ma.Schema):
 
 
 _OPTIONAL_OF_PART = dict.fromkeys(
-    ("lots", "expires_on", "vests_at", "expires_at", "campaign", "hold_id", "transaction_id")
+    ("lots", "expires_on", "vests_at", "is_unfunded", "expires_at", "campaign", "hold_id", "transaction_id")
 )
 
 

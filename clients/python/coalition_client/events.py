@@ -198,6 +198,8 @@ class PointsEarned:
     debt_repaid: int
     # The awards that make up the points, where the earn names them.
     awards: tuple[Mapping[str, Any], ...] | None = None
+    # How many of the points are pending until they are funded, for their issuer is beyond its exposure limit.
+    unfunded: int | None = None
     # Your location where it was made, if it is known.
     location: str | None = None
 
@@ -252,6 +254,46 @@ class PointsExpiring:
     points: int
     # The day from which the points can no longer be spent.
     expires_on: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointsFunded:
+    """Points you issued beyond your exposure limit are funded and were released."""
+
+    # The transaction that the event tells of.
+    transaction_id: str
+    # The member, by the id that only you know it by. Once the member is erased, the id belongs to nobody.
+    member_id: str
+    # The partner that the event concerns: you.
+    partner_id: str
+    # How many points the event is about.
+    points: int
+    # How many points the member can spend right after the transaction.
+    available_after: int
+    # Your own name for the transaction, such as a receipt number. Ours, where we post it.
+    reference: str
+    # When the purchase or return happened.
+    effective_at: datetime
+    # The business day that the transaction is booked on.
+    business_date: date
+    # The number of the transaction among all of the member's, from 1. Use it to put events into order.
+    member_seq: int
+    # The kind of transaction, such as `capture`.
+    kind: str
+    # How many of the member's points are on hold right after the transaction.
+    held_after: int
+    # The hold that the transaction belongs to. Null if it belongs to none.
+    hold_id: str | None
+    # When the hold lapses. Null if the transaction is no hold.
+    expires_at: datetime | None
+    # The transaction that this one reverses, in whole or in part. Null if none.
+    reverses_transaction_id: str | None
+    # How many points the transaction could not take back because the member had spent them.
+    shortfall: int
+    # How many of the points repay a debt of the member.
+    debt_repaid: int
+    # Your location where it was made, if it is known.
+    location: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -693,6 +735,7 @@ OF_TYPE: dict[tuple[str, int], type[Any]] = {
     ("points.earned", 1): PointsEarned,
     ("points.expired", 1): PointsExpired,
     ("points.expiring", 1): PointsExpiring,
+    ("points.funded", 1): PointsFunded,
     ("points.held", 1): PointsHeld,
     ("points.lapsed", 1): PointsLapsed,
     ("points.merged", 1): PointsMerged,

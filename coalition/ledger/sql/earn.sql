@@ -47,8 +47,31 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION coalition.ledger_check_awards FROM PUBLIC;
 
--- Issue points, plainly one award of the partner's: each is a lot of its issuer's, pending until it vests. Debts are
--- repaid first. An amount beside awards says what of them a return of a part of the purchase takes back.
+-- Of the awards' issuers those whose points are unfunded now, and stay so until this has committed; their awards are
+-- pending, from their earn on if they don't vest later, and their points are noted (docs/decisions/0036).
+CREATE OR REPLACE FUNCTION coalition.ledger_unfunded(
+    t coalition.txn, INOUT p_awards coalition.award[], OUT issuers uuid[], OUT noted jsonb
+) LANGUAGE plpgsql AS $$
+BEGIN
+    issuers := ARRAY(
+        SELECT u.issuer_id FROM coalition.unfunded_issuer u
+        WHERE u.issuer_id = ANY (ARRAY(SELECT x.issuer_id FROM unnest(p_awards) x)) ORDER BY 1 FOR KEY SHARE);
+    IF issuers <> '{}' THEN
+        p_awards := ARRAY(
+            SELECT (x.points, x.issuer_id, x.expires_on,
+                    CASE WHEN x.issuer_id = ANY (issuers) THEN coalesce(x.vests_at, t.booked_at) ELSE x.vests_at END,
+                    x.campaign, x.rule)::coalition.award
+            FROM unnest(p_awards) WITH ORDINALITY AS x (points, issuer_id, expires_on, vests_at, campaign, rule, n)
+            ORDER BY x.n);
+    END IF;
+    SELECT jsonb_strip_nulls(jsonb_build_object('unfunded', nullif(sum(x.points), 0))) INTO noted
+    FROM unnest(p_awards) x WHERE x.issuer_id = ANY (issuers);
+END $$;
+REVOKE EXECUTE ON FUNCTION coalition.ledger_unfunded FROM PUBLIC;
+
+-- Issue points, plainly one award of the partner's: each is a lot of its issuer's, pending until it vests, and until it
+-- is funded. Debts are repaid first. An amount beside awards says what of them a return of a part of the purchase takes
+-- back.
 -- Refusals: no_earning_rate, and those of check_awards and lock.
 CREATE OR REPLACE FUNCTION coalition.ledger_earn(r coalition.request) RETURNS coalition.outcome
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -61,6 +84,8 @@ DECLARE
     new_lot   uuid;
     part      bigint;
     spendable bigint;
+    unfunded  uuid[] := '{}';  -- of the awards' issuers
+    noted     jsonb;
 BEGIN
     IF NOT coalition.ledger_claim(r) THEN
         RETURN coalition.ledger_answered(r);
@@ -84,12 +109,14 @@ BEGIN
         t.points := coalition.points_for(r.amount_minor, rate.points_per_unit, rate.minor_per_unit);
     END IF;
     spendable := t.points;
-    IF r.meta IS NOT NULL OR r.due_at IS NOT NULL THEN
+    IF r.meta IS NOT NULL OR r.due_at IS NOT NULL OR EXISTS (SELECT FROM coalition.unfunded_issuer) THEN
         awards := coalition.ledger_awards(r, t);
         o := coalition.ledger_check_awards(t, awards);
         IF o.refusal IS NOT NULL THEN
             RETURN coalition.ledger_refuse(r, o.refusal, o.detail);
         END IF;
+        SELECT u.p_awards, u.issuers, u.noted INTO awards, unfunded, noted FROM coalition.ledger_unfunded(t, awards) u;
+        t.meta := nullif(coalesce(t.meta, '{}') || noted, '{}');
         SELECT sum(x.points), coalesce(sum(x.points) FILTER (WHERE x.vests_at IS NULL), 0)
         INTO t.points, spendable FROM unnest(awards) x;
         t.pending_after := t.pending_after + t.points - spendable;
@@ -107,22 +134,22 @@ BEGIN
     spendable := t.debt_repaid;
     a := (t.points, t.partner_id, t.expires_on, NULL, NULL, NULL);
     FOR n IN 1..coalesce(cardinality(awards), 1) LOOP
-        IF awards IS NOT NULL THEN
-            a := awards[n];
-        END IF;
+        a := coalesce(awards[n], a);
         EXIT WHEN a.points = 0;  -- an amount too small to earn any
         new_lot := CASE n WHEN 1 THEN t.txn_id ELSE coalition.new_id() END;
         part := CASE WHEN a.vests_at IS NULL THEN least(spendable, a.points) ELSE 0 END;
         spendable := spendable - part;
         INSERT INTO coalition.lot
             (member_id, lot_id, issuer_id, issued_on, expires_on, issued, remaining, is_open, held, vests_at, txn_id,
-             campaign, rule)
+             campaign, rule, is_unfunded)
         VALUES (t.member_id, new_lot, a.issuer_id, t.business_date, a.expires_on, a.points, a.points - part,
-                a.vests_at IS NULL AND a.points > part, 0, a.vests_at, t.txn_id, a.campaign, a.rule);
+                a.vests_at IS NULL AND a.points > part, 0, a.vests_at, t.txn_id, a.campaign, a.rule,
+                a.issuer_id = ANY (unfunded));
         INSERT INTO coalition.posting
             (member_id, txn_id, seq, debit, credit, points, lot_id, issuer_id, partner_id, business_date, issued_on)
         VALUES (t.member_id, t.txn_id, n, 'issuance',
-                CASE WHEN a.vests_at IS NULL THEN 'wallet' ELSE 'pending' END::coalition.account, a.points, new_lot,
+                CASE WHEN a.issuer_id = ANY (unfunded) THEN 'unfunded' WHEN a.vests_at IS NULL THEN 'wallet'
+                     ELSE 'pending' END::coalition.account, a.points, new_lot,
                 a.issuer_id, t.partner_id, t.business_date, t.business_date);
     END LOOP;
     IF t.debt_repaid > 0 THEN

@@ -79,13 +79,15 @@ BEGIN
         ELSE
             UPDATE coalition.lot l
             SET remaining = l.remaining - part, is_open = l.is_open AND l.remaining - part > l.held,
-                vests_at = CASE WHEN l.remaining > part THEN l.vests_at END
+                vests_at = CASE WHEN l.remaining > part THEN l.vests_at END,
+                is_unfunded = l.is_unfunded AND l.remaining > part
             WHERE l.member_id = t.member_id AND l.lot_id = lot.lot_id;
         END IF;
         INSERT INTO coalition.posting
             (member_id, txn_id, seq, debit, credit, points, lot_id, issuer_id, partner_id, business_date, issued_on)
         VALUES (t.member_id, t.txn_id, n,
-                CASE WHEN lot.vests_at IS NULL THEN 'wallet' ELSE 'pending' END::coalition.account, p_credit, part,
+                CASE WHEN lot.is_unfunded THEN 'unfunded' WHEN lot.vests_at IS NULL THEN 'wallet'
+                     ELSE 'pending' END::coalition.account, p_credit, part,
                 lot.lot_id, lot.issuer_id, t.partner_id, t.business_date, lot.issued_on);
     END LOOP;
     CLOSE lots;

@@ -56,21 +56,23 @@ BEGIN
         INSERT INTO coalition.posting
             (member_id, txn_id, seq, debit, credit, points, lot_id, issuer_id, partner_id, business_date, issued_on)
         VALUES (away.member_id, away.txn_id, n,
-                CASE WHEN l.vests_at IS NULL THEN 'wallet' ELSE 'pending' END::coalition.account, 'merge', l.remaining,
+                CASE WHEN l.is_unfunded THEN 'unfunded' WHEN l.vests_at IS NULL THEN 'wallet'
+                     ELSE 'pending' END::coalition.account, 'merge', l.remaining,
                 l.lot_id, l.issuer_id, r.partner_id, away.business_date, l.issued_on);
         INSERT INTO coalition.lot
             (member_id, lot_id, issuer_id, issued_on, expires_on, issued, remaining, is_open, held, vests_at, txn_id,
-             origin_id, is_grace, campaign, rule)
+             origin_id, is_grace, campaign, rule, is_unfunded)
         VALUES (here.member_id, lot_id, l.issuer_id, l.issued_on, l.expires_on, l.remaining, l.remaining,
                 l.vests_at IS NULL, 0, l.vests_at, l.txn_id, coalesce(l.origin_id, l.lot_id), l.is_grace, l.campaign,
-                l.rule);
+                l.rule, l.is_unfunded);
         INSERT INTO coalition.posting
             (member_id, txn_id, seq, debit, credit, points, lot_id, issuer_id, partner_id, business_date, issued_on)
         VALUES (here.member_id, here.txn_id, n, 'merge',
-                CASE WHEN l.vests_at IS NULL THEN 'wallet' ELSE 'pending' END::coalition.account,
+                CASE WHEN l.is_unfunded THEN 'unfunded' WHEN l.vests_at IS NULL THEN 'wallet'
+                     ELSE 'pending' END::coalition.account,
                 l.remaining, lot_id, l.issuer_id, r.partner_id, here.business_date, l.issued_on);
     END LOOP;
-    UPDATE coalition.lot x SET remaining = 0, is_open = false, vests_at = NULL
+    UPDATE coalition.lot x SET remaining = 0, is_open = false, vests_at = NULL, is_unfunded = false
     WHERE x.member_id = from_id AND x.remaining > 0;
     FOR debt IN SELECT * FROM coalition.debt d WHERE d.member_id = from_id LOOP
         INSERT INTO coalition.debt

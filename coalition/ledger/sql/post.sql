@@ -10,7 +10,7 @@ BEGIN
         WHEN 'clawback' THEN RETURN coalition.ledger_claw_back(r);
         WHEN 'adjustment' THEN RETURN coalition.ledger_adjust(r);
         WHEN 'merge' THEN RETURN coalition.ledger_merge(r);
-        WHEN 'vest' THEN RETURN coalition.ledger_vest(r);
+        WHEN 'vest', 'fund' THEN RETURN coalition.ledger_vest(r);
         -- A day is carried by its midnight in UTC, whatever zone the session shows times in.
         WHEN 'expiry' THEN RETURN coalition.ledger_expire(r, (r.due_at AT TIME ZONE 'UTC')::date);
     END CASE;

@@ -143,7 +143,7 @@ BEGIN
         END IF;
     END LOOP;
     SELECT coalesce(sum(p.points), 0) INTO pending FROM coalition.posting p
-    WHERE p.member_id = t.member_id AND p.txn_id = t.txn_id AND p.debit = 'pending';
+    WHERE p.member_id = t.member_id AND p.txn_id = t.txn_id AND p.debit IN ('pending', 'unfunded');
     t.points := asked - t.shortfall;
     t.pending_after := t.pending_after - pending;
     t.available_after := t.available_after - (t.points - pending);

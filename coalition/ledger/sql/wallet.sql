@@ -71,7 +71,7 @@ BEGIN
         -- Points of that day would be gone with this night, so nothing that old can be meant.
         RETURN (false, 'effective_too_old', '{}', NULL)::coalition.outcome;
     END IF;
-    IF w.held > 0 AND r.kind NOT IN ('capture', 'void', 'lapse', 'vest', 'expiry')
+    IF w.held > 0 AND r.kind NOT IN ('capture', 'void', 'lapse', 'vest', 'fund', 'expiry')
        AND coalition.ledger_lapse_overdue(r.member_id, r.partner_id, p.booked_at, p.true_now) THEN
         RETURN coalition.ledger_lock(r, p_even_blocked);  -- the wallet as it stands now
     END IF;
@@ -174,7 +174,7 @@ BEGIN
     VALUES (t.member_id, p_event_id, t.partner_id,
         CASE t.kind WHEN 'earn' THEN 'points.earned' WHEN 'burn' THEN 'points.burned' WHEN 'hold' THEN 'points.held'
             WHEN 'capture' THEN 'points.captured' WHEN 'void' THEN 'points.released' WHEN 'lapse' THEN 'points.lapsed'
-            WHEN 'vest' THEN 'points.vested' WHEN 'expiry' THEN 'points.expired'
+            WHEN 'vest' THEN 'points.vested' WHEN 'fund' THEN 'points.funded' WHEN 'expiry' THEN 'points.expired'
             WHEN 'adjustment' THEN 'points.adjusted' WHEN 'merge' THEN 'points.merged' ELSE 'points.reversed' END,
         t.booked_at, said);
     RETURN (false, NULL, NULL, t)::coalition.outcome;
@@ -209,11 +209,12 @@ END $$;
 REVOKE EXECUTE ON FUNCTION coalition.wallet_of FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION coalition.wallet_of TO coalition_service, coalition_tenant;
 
--- Whose points the member can spend, for a transaction that may have posted to its wallet.
+-- Whose points the member can spend, or wait to be funded, for a transaction that may have posted to its wallet.
 CREATE OR REPLACE FUNCTION coalition.issuers_of(p_member_id uuid) RETURNS SETOF uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN QUERY SELECT DISTINCT l.issuer_id FROM coalition.lot l WHERE l.member_id = p_member_id AND l.is_open;
+    RETURN QUERY SELECT DISTINCT l.issuer_id FROM coalition.lot l
+        WHERE l.member_id = p_member_id AND (l.is_open OR l.is_unfunded);
 END $$;
 REVOKE EXECUTE ON FUNCTION coalition.issuers_of FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION coalition.issuers_of TO coalition_service;

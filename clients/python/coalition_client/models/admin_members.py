@@ -104,7 +104,7 @@ class ShownMember(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class BalancePart:
-    """Part of a balance: lots with one issuer and one expiry, a hold, points that vest later, or a debt."""
+    """Part of a balance: lots with one issuer and one expiry, a hold, pending points, or a debt."""
 
     points: int
     # The partner that issued the points, holds them, or is owed them
@@ -113,6 +113,8 @@ class BalancePart:
     lots: int | None
     expires_on: date | None
     vests_at: datetime | None
+    # Whether they wait until their issuer is below its exposure limit
+    is_unfunded: bool | None
     expires_at: datetime | None
     campaign: str | None
     hold_id: str | None

@@ -46,6 +46,8 @@ class MyTransaction:
     member_seq: int
     # Where it was made, if the partner that posted it said so
     location: str | None
+    # For an earn: points pending until their issuer is below its exposure limit
+    unfunded: int
     # The awards that the earn named, if any
     awards: tuple[AwardShown, ...] | None = None
     # The partner's name for members
