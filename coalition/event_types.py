@@ -106,7 +106,9 @@ EVENT_TYPES = {
         ),
         EventType("points.vested", "Points you issued have vested and can be spent.", _HELD),
         EventType(
-            "points.funded", "Points you issued beyond your exposure limit are funded and were released.", _HELD,
+            "points.funded",
+            "Points you issued beyond your exposure limit are funded and were released.",
+            _HELD,
             may_have=_AT,
         ),
         EventType("points.expiring", "Points you issued will expire soon.", (*_MEMBER, of.POINTS, of.EXPIRES_ON)),
