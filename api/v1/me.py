@@ -54,4 +54,4 @@ def history(query: dict[str, Any]) -> Page:
         names = brands.shown_names(session, (one.partner_id for one in page))
     more = len(found) > len(page)
     cursor = paging.seal(svc.keyring, bound_to=bound_to, position=page[-1].member_seq) if more else None
-    return Page([{**vars(one), "brand": names[one.partner_id]} for one in page], cursor)
+    return Page([{**vars(one), "unfunded": one.unfunded, "brand": names[one.partner_id]} for one in page], cursor)
