@@ -57,6 +57,7 @@ AGAINST_THEIR_OWN: dict[str, Callable[[Harness], Figure]] = {
     "webhook_backlog": webhook_latency.backlog,
     "webhook_replay": webhook_latency.replay,
     "settlement": settlement_run.run,
+    "settlement_million": settlement_run.million,
     "netting_20": settlement_netting.few,
     "netting_1000": settlement_netting.many,
     "bank_statement": bank_files.statement,

@@ -15,12 +15,11 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from coalition import programme, seals
+from coalition import programme, seal_rows, seals
 from coalition.programme import Programme
 from kit import logs
 from kit.db import Database, Session
 from kit.errors import Conflict, Unavailable
-from kit.row_streams import lines_out
 from kit.secrets import Keyring
 
 log = logging.getLogger("ledger")
@@ -28,29 +27,12 @@ log = logging.getLogger("ledger")
 GENESIS = bytes(32)
 NEVER = datetime.max.replace(tzinfo=UTC)
 
-# The same rows in the same order, whatever the server's settings: this is what the digest is over.
-_POSTINGS = """
-    SELECT concat_ws('|', p.member_id, p.txn_id, p.seq, p.debit, p.credit, p.points, p.lot_id, p.issuer_id,
-                     p.partner_id, p.business_date, p.issued_on)
-    FROM coalition.posting p WHERE p.business_date = %(day)s ORDER BY p.member_id, p.txn_id, p.seq
-"""
-_TRANSACTIONS = """
-    SELECT concat_ws('|', t.member_id, t.member_seq, t.txn_id, t.kind, t.partner_id, t.points, t.shortfall,
-                     t.debt_repaid, t.available_after, t.held_after, t.pending_after, t.debt_after, t.reference,
-                     coalesce(t.reverses_txn_id::text, ''), coalesce(t.hold_id::text, ''),
-                     coalesce(t.amount_minor::text, ''), coalesce(t.currency, ''),
-                     coalesce(t.points_per_unit::text, ''), coalesce(t.minor_per_unit::text, ''),
-                     coalesce(t.expires_on::text, ''),
-                     extract(epoch FROM t.effective_at), extract(epoch FROM t.booked_at),
-                     coalesce(extract(epoch FROM t.due_at)::text, ''), t.business_date, t.original_business_date,
-                     coalesce(t.meta::text, ''))
-    FROM coalition.txn t WHERE t.business_date = %(day)s ORDER BY t.member_id, t.member_seq
-"""
 _TOTALS = """
     SELECT concat(p.debit, '>', p.credit, ':', p.issuer_id), sum(p.points)::bigint, count(*)
     FROM coalition.posting p WHERE p.business_date = :day GROUP BY p.debit, p.credit, p.issuer_id
 """
-SEAL_VERSION = 3  # 1: postings only; 2: neither when the day was closed, nor signed
+# 1: postings only; 2: neither when the day was closed, nor signed; 3: rows as text
+SEAL_VERSION = 4
 
 
 class DayNotOver(Conflict):
@@ -84,7 +66,8 @@ class Seal:
     """What a closed day adds up to: `totals` are points by debit, credit and issuer; `chain` covers all days before.
 
     `digest` is over the day's postings, and since version 2 over its transactions too, in a fixed order. Since version
-    3 the chain covers when the day was closed, and each seal is signed as it is made (coalition.seals).
+    3 the chain covers when the day was closed, and each seal is signed as it is made (coalition.seals). Since version 4
+    the rows are bytes (coalition.seal_rows).
     """
 
     day: date
@@ -225,20 +208,16 @@ def closed_at(session: Session, day: date) -> datetime:
 
 
 def compute_seal(session: Session, day: date, *, previous: bytes, version: int = SEAL_VERSION) -> Seal:
-    """What the seal of `day` has to be, from its rows, read as a stream: memory doesn't grow with the day."""
-    digest = hashlib.sha256()
-    for statement in (_POSTINGS, _TRANSACTIONS)[: 1 if version == 1 else 2]:
-        with lines_out(session, statement, {"day": day}) as lines:
-            for some in lines:
-                digest.update(some)
+    """What the seal of `day` has to be, from its rows."""
+    digest = seal_rows.digest(session, day, version=version)
     sums = session.execute(text(_TOTALS), {"day": day}).all()
     totals = {account: points for account, points, _ in sorted(sums)}
     postings = sum(count for _, _, count in sums)
-    content: list[object] = [day.isoformat(), postings, totals, digest.hexdigest()]
+    content: list[object] = [day.isoformat(), postings, totals, digest.hex()]
     if version > 2:
         content = [version, closed_at(session, day).astimezone(UTC).isoformat(timespec="microseconds"), *content]
     chain = hashlib.sha256(previous + json.dumps(content, separators=(",", ":")).encode()).digest()
-    return Seal(day, version, postings, totals, digest.digest(), chain)
+    return Seal(day, version, postings, totals, digest, chain)
 
 
 def _chain_before(session: Session, day: date) -> bytes:

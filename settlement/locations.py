@@ -26,6 +26,11 @@ _ODD = """
     GROUP BY obligation_id, location_id HAVING sum(points) <> 0 OR sum(amount_minor) <> 0
     ORDER BY obligation_id, location_id LIMIT 1
 """
+_KEEP = """
+    INSERT INTO settlement.location_share (obligation_id, location_id, points, amount_minor)
+    SELECT obligation_id, location_id, sum(points), sum(amount_minor) FROM settlement.line
+    WHERE obligation_id = ANY(:ids) AND location_id IS NOT NULL GROUP BY obligation_id, location_id
+"""
 _BETWEEN = """
     SELECT o.payer_id, o.payee_id, o.kind, o.currency, s.location_id, sum(s.points)::bigint AS points,
            sum(s.amount_minor)::bigint AS amount_minor
@@ -45,6 +50,11 @@ class Share(NamedTuple):
     location_id: UUID
     points: int
     amount_minor: int
+
+
+def keep(session: Session, obligation_ids: Sequence[UUID]) -> None:
+    """Add up the lines of obligations, once they are kept, by location."""
+    session.execute(text(_KEEP), {"ids": list(obligation_ids)})
 
 
 def between(session: Session, first: date, last: date) -> list[Share]:

@@ -26,8 +26,6 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from fractions import Fraction
 from hashlib import sha256
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -35,13 +33,11 @@ from sqlalchemy import Result, text
 
 from coalition import business_days, programme
 from kit import ids
-from kit.db import Session, allow_long_statements, raw
-from kit.row_streams import lines_out, rows_out
-from settlement import cycles, locations, netting
+from kit.db import Session
+from settlement import cycles, line_hashes, locations, netting
 from settlement.supposed import AGREED, SUPPOSED, Supposed
 
 WITH_LINES = ("redemption", "issue", "breakage")
-NO_LINES = sha256().digest()
 ONE_DAY = timedelta(days=1)
 
 
@@ -242,60 +238,73 @@ def _cycle_ends(
     return found
 
 
-# Each posting's share of what is owed for it: rounded down, and what is missing goes to the largest remainders.
+# Each posting's share of what is owed for it: rounded down, and what is missing goes to the largest remainders. That is
+# decided by flow and size, for such postings have the same price and so the same remainder: `more` is how many postings
+# of a remainder get one more, in their order; `given` whether all (1) or none (0) of them do.
 _SHARES = _sql(
     """
-    WITH moved AS MATERIALIZED ({moved}),
-    priced AS (
-        SELECT o.obligation_id, o.amount_minor, m.posted_on, m.issued_on, m.txn_id, m.seq, m.concerns, m.reference,
-               m.location_id, m.points, m.points * ({price}) AS exact
-        FROM moved m {agreement}
+    WITH priced AS (
+        SELECT o.obligation_id, o.amount_minor, m.posted_on, m.kind, m.issuer_id, m.partner_id, m.issued_on, m.points,
+               m.postings, m.points * ({price}) AS exact
+        FROM ({moved}) m {agreement}
         JOIN unnest({ids}, {kinds}, {agreements}, {payers}, {payees}, {amounts})
             AS o (obligation_id, kind, agreement_id, payer_id, payee_id, amount_minor)
             ON (o.kind, o.agreement_id) = (m.kind, a.agreement_id) AND o.payer_id = {payer} AND o.payee_id = {payee}
+        WHERE m.kind = ANY({wanted})
+    ),
+    ranked AS (
+        SELECT obligation_id, posted_on, kind, issuer_id, partner_id, issued_on, points, floor(exact) AS whole,
+               sum(postings) OVER (PARTITION BY obligation_id, exact - floor(exact)) AS equal,
+               amount_minor - sum(postings * floor(exact)) OVER (PARTITION BY obligation_id)
+               + sum(postings) OVER (PARTITION BY obligation_id, exact - floor(exact))
+               - sum(postings) OVER (PARTITION BY obligation_id ORDER BY exact - floor(exact) DESC) AS more
+        FROM priced
+    ),
+    share AS MATERIALIZED (
+        SELECT obligation_id, posted_on, kind, issuer_id, partner_id, issued_on, points, whole::bigint AS whole, more,
+               CASE WHEN more >= equal THEN 1 WHEN more <= 0 THEN 0 END AS given FROM ranked
+    ),
+    line AS (
+        SELECT s.obligation_id, s.posted_on, s.whole, s.more, s.given, m.*
+        FROM share s JOIN coalition.flow_lines_on({day}) m USING (kind, issuer_id, partner_id, issued_on, points)
+        WHERE s.posted_on = {day} AND m.kind = ANY({wanted})
+        UNION ALL
+        SELECT s.obligation_id, s.posted_on, s.whole, s.more, s.given, m.*
+        FROM (SELECT DISTINCT posted_on FROM share WHERE posted_on < {day}) earlier
+        CROSS JOIN LATERAL (
+            SELECT kind, issuer_id, partner_id, issued_on, points, txn_id, seq, reference, concerns,
+                   location_id
+            FROM coalition.flow_lines_on(earlier.posted_on) OFFSET 0  -- of one day after the other
+        ) m
+        JOIN share s USING (posted_on, kind, issuer_id, partner_id, issued_on, points)
     )
-    SELECT obligation_id, (row_number() OVER (PARTITION BY obligation_id ORDER BY {order}))::int AS n,
-           txn_id, seq, posted_on, issued_on, concerns, reference, location_id, points,
-           (floor(exact) + (row_number() OVER (
-                PARTITION BY obligation_id ORDER BY exact - floor(exact) DESC, {order}
-            ) <= amount_minor - sum(floor(exact)) OVER (PARTITION BY obligation_id))::int)::bigint AS amount_minor
-    FROM priced
+    SELECT obligation_id, (row_number() OVER in_order)::int AS n, txn_id, seq, posted_on, issued_on, concerns,
+           reference, location_id, points,
+           whole + coalesce(given, (count(*) FILTER (WHERE given IS NULL) OVER in_order <= more)::int) AS amount_minor
+    FROM line
+    WINDOW in_order AS (PARTITION BY obligation_id ORDER BY issued_on, posted_on, txn_id, seq ROWS UNBOUNDED PRECEDING)
     """,
     moved=_MOVED, left_out=_LEFT_OUT, agreement=_AGREEMENT, terms=AGREED, payer=_PAYER, payee=_PAYEE, price=_PRICE,
-    source="flow_lines_on", order="issued_on, posted_on, txn_id, seq",
-    day="CAST(%(day)s AS date)", fund="CAST(%(fund)s AS uuid)", late="CAST(%(late)s AS date[])",
-    ids="%(ids)s::uuid[]", kinds="%(kinds)s::text[]", agreements="%(agreements)s::uuid[]",
+    source="flow_sizes_on", day="CAST(%(day)s AS date)", fund="CAST(%(fund)s AS uuid)", late="CAST(%(late)s AS date[])",
+    ids="%(ids)s::uuid[]", kinds="%(kinds)s::text[]", wanted="%(wanted)s::text[]", agreements="%(agreements)s::uuid[]",
     payers="%(payers)s::uuid[]", payees="%(payees)s::uuid[]", amounts="%(amounts)s::bigint[]",
 )  # fmt: skip
-# With the lines go their sums by location, where they have one.
 _KEEP_LINES = f"""
-    WITH kept AS (
-        INSERT INTO settlement.line (obligation_id, n, txn_id, seq, posted_on, issued_on, concerns, reference,
-                                     location_id, points, amount_minor) {_SHARES}
-        RETURNING obligation_id, location_id, points, amount_minor
-    )
-    INSERT INTO settlement.location_share (obligation_id, location_id, points, amount_minor)
-    SELECT obligation_id, location_id, sum(points), sum(amount_minor) FROM kept WHERE location_id IS NOT NULL
-    GROUP BY obligation_id, location_id
-"""  # noqa: S608 -- made of constants
-# A line as it is hashed, its location behind the amount; its reference, which may hold anything, comes last.
-_HASHED = """concat_ws('|', txn_id, seq, posted_on, issued_on, concerns, points,
-                       concat_ws('@', amount_minor, location_id), reference)"""
-_HASHED_BEFORE = "concat_ws('|', txn_id, seq, posted_on, issued_on, concerns, points, amount_minor, reference)"
-_KEPT_LINES = f"SELECT {_HASHED} FROM settlement.line WHERE obligation_id = %(obligation_id)s ORDER BY n"  # noqa: S608
+    INSERT INTO settlement.line (obligation_id, n, txn_id, seq, posted_on, issued_on, concerns, reference, location_id,
+                                 points, amount_minor) {_SHARES} RETURNING {line_hashes.HASHED}
+"""
 _LINES_AGAIN, _LINES_AGAIN_BEFORE = (
-    f"SELECT obligation_id, {hashed} FROM ({_SHARES}) again ORDER BY obligation_id, n"  # noqa: S608
-    for hashed in (_HASHED, _HASHED_BEFORE)
+    f"SELECT {hashed} FROM ({_SHARES}) again"  # noqa: S608
+    for hashed in (line_hashes.HASHED, line_hashes.HASHED_BEFORE)
 )
 
 
 def keep(session: Session, day: date, owed: Sequence[Obligation]) -> list[Kept]:
     """Write the obligations of a day down, with their lines."""
     made = [Kept(**vars(one), obligation_id=ids.new(), lines_digest=None) for one in owed]
-    allow_long_statements(session)
-    with raw(session) as driver:
-        driver.execute(_KEEP_LINES, _of(session, day, made))
-    kept = [replace(one, lines_digest=_digest_of_kept(session, one)) for one in made]
+    digests = line_hashes.of(session, _KEEP_LINES, _of(session, day, made))
+    locations.keep(session, [one.obligation_id for one in made])
+    kept = [replace(one, lines_digest=digests.get(one.obligation_id, line_hashes.NO_LINES)) for one in made]
     if kept:
         session.execute(
             text("""
@@ -341,16 +350,17 @@ def first_difference(session: Session, day: date) -> str | None:
         shown = f"{odd.kind} of {odd.amount_minor} {odd.currency} from {odd.payer_id} to {odd.payee_id}"
         return f"obligation: {shown} is kept {there[odd]} times and comes out {due[odd]} times"
     with_lines = [one for one in kept if one.lines_digest is not None]
-    again = _digests_again(session, day, with_lines)
-    if wrong := [one for one in with_lines if again.get(one.obligation_id, NO_LINES) != one.lines_digest]:
+    there_now = line_hashes.of_kept(session, [one.obligation_id for one in with_lines])
+    again = line_hashes.of(session, _LINES_AGAIN, _of(session, day, with_lines))
+    if wrong := [one for one in with_lines if again.get(one.obligation_id, line_hashes.NO_LINES) != one.lines_digest]:
         # A night of the version before, beside tills of this one, kept lines without their locations.
-        again |= _digests_again(session, day, wrong, _LINES_AGAIN_BEFORE)
+        again |= line_hashes.of(session, _LINES_AGAIN_BEFORE, _of(session, day, wrong))
     if (odd_share := locations.first_difference(session, [one.obligation_id for one in kept])) is not None:
         return odd_share
     for one in with_lines:
-        if _digest_of_kept(session, one) != one.lines_digest:
+        if there_now.get(one.obligation_id, line_hashes.NO_LINES) != one.lines_digest:
             return f"lines of {one.kind} from {one.payer_id} to {one.payee_id}: not those that were kept"
-        if again.get(one.obligation_id, NO_LINES) != one.lines_digest:
+        if again.get(one.obligation_id, line_hashes.NO_LINES) != one.lines_digest:
             return f"lines of {one.kind} from {one.payer_id} to {one.payee_id}: other lines come out"
     return None
 
@@ -368,32 +378,9 @@ def _of(session: Session, day: date, owed: Sequence[Kept]) -> dict[str, Any]:
         "late": _late_days(session, day),
         "ids": [one.obligation_id for one in lined],
         "kinds": [one.kind for one in lined],
+        "wanted": sorted({one.kind for one in lined}),
         "agreements": [one.agreement_id for one in lined],
         "payers": [one.payer_id for one in lined],
         "payees": [one.payee_id for one in lined],
         "amounts": [one.amount_minor for one in lined],
     }
-
-
-def _digest_of_kept(session: Session, one: Kept) -> bytes:
-    if one.kind not in WITH_LINES:
-        return NO_LINES
-    digest = sha256()
-    with lines_out(session, _KEPT_LINES, {"obligation_id": one.obligation_id}) as lines:
-        for some in lines:
-            digest.update(some)
-    return digest.digest()
-
-
-def _digests_again(
-    session: Session, day: date, kept: Sequence[Kept], statement: str = _LINES_AGAIN
-) -> dict[UUID, bytes]:
-    found: dict[UUID, bytes] = {}
-    session.execute(text("SELECT set_config('datestyle', 'ISO', true)"))  # dates as lines_out has them
-    with rows_out(session, statement, _of(session, day, kept), as_bytes=("uuid", "text")) as rows:
-        for obligation_id, lines in groupby(rows, itemgetter(0)):
-            digest = sha256()
-            for _, line in lines:
-                digest.update(line + b"\n")
-            found[UUID(bytes=bytes(obligation_id))] = digest.digest()
-    return found

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import event, text
 
-from coalition import business_days, scheduled_postings
+from coalition import scheduled_postings, seal_rows
 from kit import ids
 from kit.db import Session
 from migrations import sources
@@ -71,8 +71,8 @@ def _flows(session: Session, day: date) -> object:
 
 
 def _flow_lines(session: Session, day: date) -> Iterator[object]:
-    rows = session.execute(text(_body_of("coalition.flow_lines_on")), {"day": day})
-    return (row.reference for row in rows if row[0] == "redemption")
+    rows = session.execute(text("SELECT kind, reference FROM coalition.flow_lines_on(:day)"), {"day": day})
+    return (row.reference for row in rows if row.kind == "redemption")
 
 
 def _warn_issuer(world: World) -> None:
@@ -83,9 +83,8 @@ def _warn_issuer(world: World) -> None:
 
 
 READS: dict[str, Read] = {
-    "a day is sealed": _day_of(
-        lambda session, day: business_days.compute_seal(session, day, previous=bytes(32), version=2)
-    ),
+    "a day is sealed": _day_of(lambda session, day: seal_rows.digest(session, day, version=4)),
+    "a day's old seal is verified": _day_of(lambda session, day: seal_rows.digest(session, day, version=3)),
     "a day is settled": _day_of(_flow_lines),
     "a day's flows are added up": _day_of(_flows),
     "holds lapse": lambda world: scheduled_postings.lapse_holds(world.database, now=NOW - timedelta(days=9)),
@@ -105,10 +104,10 @@ READS: dict[str, Read] = {
 }
 # Who reads streams, and how often: a new one needs a line in READS.
 STREAMING = {
-    ("coalition/business_days.py", 1),
     ("coalition/scheduled_postings.py", 3),
+    ("coalition/seal_rows.py", 2),
     ("kit/row_streams.py", 1),
-    ("settlement/obligations.py", 2),
+    ("settlement/line_hashes.py", 1),
     ("settlement/statements.py", 1),
 }
 
@@ -133,7 +132,7 @@ def plans(world: World) -> Iterator[list[dict[str, Any]]]:
 
     def explain(_: Any, cursor: Any, statement: str, parameters: Any, *__: Any) -> None:
         opened = "DECLARE explained CURSOR FOR" if isinstance(cursor, psycopg.ServerCursor) else ""
-        if opened or "FROM coalition.posting" in statement:
+        if opened or "FROM coalition.posting" in statement or "coalition.flow_lines_on" in statement:
             asked = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {opened} {statement}"
             ((answer,),) = cursor.connection.execute(asked, parameters, prepare=False).fetchall()
             found.append(answer[0]["Plan"])
@@ -196,3 +195,16 @@ def test_every_stream_goes_through_the_one_helper_and_is_explained_here() -> Non
             )
             streaming |= {(name, n)} if n else set()
     assert streaming == STREAMING
+
+
+def test_a_days_lines_are_taken_up_into_the_query_that_asks_for_them_and_only_the_kinds_it_wants_are_read(
+    books: World,
+) -> None:
+    with books.transaction() as session:
+        asked = "SELECT reference FROM coalition.flow_lines_on(:day) WHERE kind = ANY(CAST(:kinds AS text[]))"
+        ((plan,),) = session.execute(
+            text(f"EXPLAIN (FORMAT JSON) {asked}"), {"day": FIRST, "kinds": ["redemption", "breakage"]}
+        )
+    assert "Function Scan" not in json.dumps(plan)
+    read = [scan["Relation Name"] for scan in _scans(plan[0]["Plan"])]
+    assert sorted(read) == ["posting", "posting", "txn"]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,13 +20,19 @@ from coalition.business_days import GENESIS
 from coalition.seals import Published, UnreadableSeal
 from kit import ids
 from kit.secrets import Keyring
+from tests.coalition import seal_recipe
 from tests.conftest import NOW, World, act
 
 A, B = ids.new(), ids.new()
 DAYS = [NOW.date() + timedelta(days=n) for n in range(3)]
 
 
-# As anybody would write them down; what the seal is computed from is worded for speed.
+# As anybody would write down the rows of seals before version 4.
+POSTING_LINES = text("""
+    SELECT p.member_id, p.txn_id, p.seq, p.debit::text, p.credit::text, p.points, p.lot_id, p.issuer_id,
+           p.partner_id, p.business_date, p.issued_on
+    FROM coalition.posting p WHERE p.business_date = :day ORDER BY p.member_id, p.txn_id, p.seq
+""")
 TRANSACTION_LINES = text("""
     SELECT concat(t.member_id, '|', t.member_seq, '|', t.txn_id, '|', t.kind, '|', t.partner_id, '|', t.points, '|',
                   t.shortfall, '|', t.debt_repaid, '|', t.available_after, '|', t.held_after, '|', t.pending_after, '|',
@@ -104,7 +113,7 @@ def test_a_day_rewritten_with_its_whole_chain_is_found_by_its_signature(books: W
     assert broken(books) == {verify.SIGNATURES: f"{DAYS[2]}: sealed with another chain than was signed"}
 
 
-@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("version", [2, 3, 4])
 def test_taking_the_signatures_away_helps_nobody(books: World, version: int) -> None:
     as_owner(books, *REWRITE, "DELETE FROM coalition.seal_signature")
     reseal(books, version=version)
@@ -154,16 +163,17 @@ def test_an_open_day_that_was_closed_before_is_found(books: World) -> None:
     assert list(broken(books)) == [verify.SEALS]
 
 
-def test_seals_of_older_versions_stay_verifiable_and_are_adopted_once(books: World) -> None:
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_seals_of_older_versions_stay_verifiable_and_are_adopted_once(books: World, version: int) -> None:
     as_owner(books, "DELETE FROM coalition.seal_signature")
-    reseal(books, version=2)
+    reseal(books, version=version)
     assert list(broken(books)) == [verify.SIGNATURES]
     adopt(books, books.keyring)
     assert broken(books) == {}
     close(books, DAYS[2] + timedelta(days=1))
     assert broken(books) == {}
     as_owner(books, *REWRITE)
-    reseal(books, version=2)
+    reseal(books, version=version)
     assert verify.SIGNATURES in broken(books)
 
 
@@ -224,33 +234,104 @@ def test_what_is_no_seal_is_refused_in_one_line(tmp_path, given: str) -> None:
 
 
 def test_a_stranger_computes_the_chain_from_the_rows_and_checks_the_signature(books: World) -> None:
-    """The recipe of docs/how-to/verify-the-books.md, from plain rows."""
+    """The recipe of docs/seals.md, from plain values."""
     previous = bytes(32)
     for day in DAYS:
         with books.transaction() as session:
-            rows = session.execute(
-                text("""
-                    SELECT p.member_id, p.txn_id, p.seq, p.debit::text, p.credit::text, p.points, p.lot_id, p.issuer_id,
-                           p.partner_id, p.business_date, p.issued_on
-                    FROM coalition.posting p WHERE p.business_date = :day ORDER BY p.member_id, p.txn_id, p.seq
-                """),
-                {"day": day},
-            ).all()
+            postings = session.execute(seal_recipe.POSTINGS, {"day": day}).all()
+            digest = seal_recipe.digest(session, day)
             found = business_days.find_seal(session, day)
             (signature,) = seals.of_day(session, day)
             programme_id = programme.get(session).programme_id
             closed_at = business_days.closed_at(session, day)
-            transactions = list(session.scalars(TRANSACTION_LINES, {"day": day}))
-        lines = ["|".join(map(str, row)) for row in rows] + transactions
-        digest = hashlib.sha256("".join(f"{line}\n" for line in lines).encode())
-        totals: dict[str, int] = {}
-        for row in rows:
-            account = f"{row.debit}>{row.credit}:{row.issuer_id}"
-            totals[account] = totals.get(account, 0) + row.points
-        head = [3, closed_at.isoformat(timespec="microseconds")]
-        content = [*head, str(day), len(rows), dict(sorted(totals.items())), digest.hexdigest()]
+        head = [4, closed_at.isoformat(timespec="microseconds")]
+        content = [*head, str(day), len(postings), totals_of(postings), digest.hex()]
         previous = hashlib.sha256(previous + json.dumps(content, separators=(",", ":")).encode()).digest()
         assert found.chain == previous
         signed = seals.signed_text(programme_id, day, previous, signature.signed_at, adopts=False)
         key = Ed25519PublicKey.from_public_bytes(bytes(signature.public_key))
         key.verify(bytes(signature.signature), signed.encode())
+
+
+def totals_of(postings: Sequence[Any]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for row in postings:
+        account = f"{row.debit}>{row.credit}:{row.issuer_id}"
+        totals[account] = totals.get(account, 0) + row.points
+    return dict(sorted(totals.items()))
+
+
+def test_a_stranger_computes_a_seal_of_version_3_from_lines(books: World) -> None:
+    """As docs/seals.md says of earlier versions."""
+    day = DAYS[0]
+    with books.transaction() as session:
+        postings = session.execute(POSTING_LINES, {"day": day}).all()
+        transactions = list(session.scalars(TRANSACTION_LINES, {"day": day}))
+        closed_at = business_days.closed_at(session, day)
+        found = business_days.compute_seal(session, day, previous=GENESIS, version=3)
+    lines = ["|".join(map(str, row)) for row in postings] + transactions
+    digest = hashlib.sha256("".join(f"{line}\n" for line in lines).encode())
+    head = [3, closed_at.isoformat(timespec="microseconds")]
+    content = [*head, str(day), len(postings), totals_of(postings), digest.hexdigest()]
+    assert found.chain == hashlib.sha256(GENESIS + json.dumps(content, separators=(",", ":")).encode()).digest()
+
+
+EVERY_FIELD = """
+    UPDATE coalition.txn SET reference = 'Кофе|1', currency = 'GBP', points_per_unit = 1.50, minor_per_unit = 100,
+           due_at = '2026-03-09 11:22:33.123456+03', hold_id = gen_random_uuid(), reverses_txn_id = gen_random_uuid(),
+           meta = '{"reason": "день", "by": null}', expires_on = '1999-12-31', amount_minor = -5
+"""
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "timezone = 'Asia/Kathmandu'", "datestyle = 'German, DMY'", "client_encoding = 'KOI8R'",
+        "bytea_output = 'escape'", "extra_float_digits = -3",
+    ],
+)  # fmt: skip
+def test_the_digest_is_the_same_whatever_the_settings_of_the_database(books: World, settings: str) -> None:
+    as_owner(books, EVERY_FIELD)
+    with books.transaction() as session:
+        written = seal_recipe.digest(session, DAYS[0])
+        session.execute(text(f"SET LOCAL {settings}"))
+        assert business_days.compute_seal(session, DAYS[0], previous=GENESIS).digest == written
+
+
+EACH_CHANGE = [
+    *(f"posting SET {change}" for change in (
+        "txn_id = gen_random_uuid()", "seq = seq + 1", "member_id = gen_random_uuid()", "debit = 'merge'",
+        "credit = 'pending'", "points = points + 1", "lot_id = gen_random_uuid()", "issuer_id = gen_random_uuid()",
+        "partner_id = gen_random_uuid()", "business_date = business_date + 1", "issued_on = issued_on + 1",
+    )),
+    *(f"txn SET {change}" for change in (
+        "txn_id = gen_random_uuid()", "member_id = gen_random_uuid()", "member_seq = member_seq + 9", "kind = 'vest'",
+        "partner_id = gen_random_uuid()", "points = points + 1", "shortfall = 1", "debt_repaid = 1",
+        "available_after = 1", "held_after = 1", "pending_after = 1", "debt_after = 1", "reference = reference || 'x'",
+        "reverses_txn_id = gen_random_uuid()", "hold_id = gen_random_uuid()", "amount_minor = 77",
+        "currency = ''", "points_per_unit = 7", "minor_per_unit = 7", "expires_on = '2031-01-01'",
+        "effective_at = effective_at + interval '1 microsecond'", "booked_at = booked_at + interval '1 microsecond'",
+        "due_at = now()", "business_date = business_date + 1", "original_business_date = original_business_date - 1",
+        "meta = '{}'",
+    )),
+]  # fmt: skip
+
+
+def test_a_change_of_any_column_of_a_sealed_row_gives_another_digest(books: World) -> None:
+    with psycopg.connect(str(books.settings.database_url)) as owner:
+        columns = owner.execute(
+            "SELECT table_name, column_name FROM information_schema.columns "
+            "WHERE table_schema = 'coalition' AND table_name IN ('posting', 'txn')"
+        ).fetchall()
+    sealed = set(columns) - {("txn", "location_id")}  # that is in the statements' lines
+    assert {tuple(change.split(" ")[:3:2]) for change in EACH_CHANGE} == sealed
+    with books.transaction() as session:
+        kept = business_days.find_seal(session, DAYS[0]).digest
+    for change in EACH_CHANGE:
+        with suppress(ZeroDivisionError), books.transaction() as session:
+            session.execute(text("SET LOCAL ROLE NONE"))
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            session.execute(text(f"UPDATE coalition.{change} WHERE business_date = '{DAYS[0]}'"))
+            found = business_days.compute_seal(session, DAYS[0], previous=GENESIS).digest
+            assert found != kept, change
+            raise ZeroDivisionError  # leave the books as they were

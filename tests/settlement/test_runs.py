@@ -25,16 +25,11 @@ from settlement.approvals import MoneyBooked
 from settlement.nightly import RunDiffers
 from settlement.reports import DayNotSettled
 from settlement.run_failures import RunFailure
-from tests.coalition.test_seals import TRANSACTION_LINES
+from tests.coalition import seal_recipe
 from tests.conftest import NOW, World, act, audited, request
 
 DAY = NOW.date()
 MIDNIGHT = NOW + timedelta(days=1)
-POSTING_LINES = text("""
-    SELECT concat_ws('|', p.member_id, p.txn_id, p.seq, p.debit, p.credit, p.points, p.lot_id, p.issuer_id,
-                     p.partner_id, p.business_date, p.issued_on)
-    FROM coalition.posting p ORDER BY p.member_id, p.txn_id, p.seq
-""")
 _ONE_MORE_PAYMENT = (
     "INSERT INTO settlement.run_payment "
     "SELECT coalition.new_id(), run_id, 9, payer_id, payee_id, currency, 1 FROM settlement.run_payment"
@@ -120,12 +115,7 @@ def test_a_line_of_a_statement_is_plain_json_whatever_its_reference(traded, refe
     with world.transaction() as session:
         seal = business_days.find_seal(session, DAY)
         assert business_days.compute_seal(session, DAY, previous=bytes(32)) == seal
-        digest = hashlib.sha256()
-        for posting in session.scalars(POSTING_LINES):
-            digest.update(f"{posting}\n".encode())
-        for transaction in session.scalars(TRANSACTION_LINES, {"day": DAY}):
-            digest.update(f"{transaction}\n".encode())
-    assert seal.digest == digest.digest()
+        assert seal.digest == seal_recipe.digest(session, DAY)
     for code in ("fuelway", "pagebound"):
         said = statement(world, DAY, code)
         (line,) = [line for line in said["lines"] if line["reference"] == reference]

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -31,8 +33,62 @@ def fields(leaf: str) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in leaf.splitlines() if " " in line)
 
 
-def test_the_digest_is_over_the_lines_and_the_chain_over_the_digest() -> None:
-    assert sha(SAID["lines"].encode()).hex() == SAID["digest"].strip()
+class Reader:
+    """Reads the bytes of a row as the page says, with nothing of ours."""
+
+    def __init__(self, row: bytes) -> None:
+        self.left = row
+
+    def take(self, n: int) -> bytes:
+        taken, self.left = self.left[:n], self.left[n:]
+        assert len(taken) == n
+        return taken
+
+    def id(self) -> str:
+        return str(UUID(bytes=self.take(16)))
+
+    def number(self, size: int = 8) -> str:
+        return str(int.from_bytes(self.take(size), "big", signed=True))
+
+    def day(self) -> str:
+        return str(date(2000, 1, 1) + timedelta(days=int(self.number(4))))
+
+    def instant(self) -> str:
+        seconds, micros = divmod(int(self.number()), 1_000_000)
+        return f"{seconds + 946_684_800}.{micros:06d}"
+
+    def text(self) -> str:
+        end = self.left.index(b"\0")
+        return self.take(end + 1)[:-1].decode()
+
+    def maybe(self, read: Callable[[], str]) -> str:
+        return read() if self.take(1) == b"\1" else ""
+
+
+def line_of(row: bytes, day: str) -> str:
+    """The line that stood for a row in seals before version 4."""
+    it, kind = Reader(row[1:]), row[0]
+    txn_id = it.id()
+    if kind == 1:
+        seq, member_id = it.number(4), it.id()
+        parts = [member_id, txn_id, seq, it.text(), it.text(), it.number(), it.id(), it.id(), it.id(), day, it.day()]
+    else:
+        parts = [it.id(), it.number(), txn_id, it.text(), it.id(), *(it.number() for _ in range(7)), it.text()]
+        for read in (it.id, it.id, it.number, it.text, it.text, it.number, it.day):
+            parts.append(it.maybe(read))
+        parts += [it.instant(), it.instant(), it.maybe(it.instant), day, it.day(), it.maybe(it.text)]
+    assert it.left == b""
+    return "|".join(parts) + "\n"
+
+
+def test_the_rows_say_what_the_lines_of_earlier_versions_said() -> None:
+    day = json.loads(SAID["json"])[2]
+    assert "".join(line_of(bytes.fromhex(row), day) for row in SAID["rows"].split()) == SAID["lines"]
+    assert sha(SAID["lines"].encode()).hex() == SAID["digest-of-lines"].strip()
+
+
+def test_the_digest_is_over_the_rows_and_the_chain_over_the_digest() -> None:
+    assert sha(bytes.fromhex("".join(SAID["rows"].split()))).hex() == SAID["digest"].strip()
     content = json.loads(SAID["json"])
     assert content[5] == SAID["digest"].strip()
     postings = [line.split("|") for line in SAID["lines"].splitlines() if line.count("|") == 10]
@@ -46,7 +102,7 @@ def test_the_digest_is_over_the_lines_and_the_chain_over_the_digest() -> None:
     assert (leaf["digest"], leaf["chain"], leaf["before"]) == (content[5], SAID["chain"].strip(), "00" * 32)
     assert (leaf["seal"], leaf["day"], leaf["postings"]) == (str(content[0]), content[2], str(content[3]))
     empty = json.dumps(
-        [3, "2026-03-04T00:00:01.000000+00:00", "2026-03-03", 0, {}, sha(b"").hex()], separators=(",", ":")
+        [4, "2026-03-04T00:00:01.000000+00:00", "2026-03-03", 0, {}, sha(b"").hex()], separators=(",", ":")
     )
     after = fields(SAID["next-leaf"])
     assert after["before"] == leaf["chain"]
