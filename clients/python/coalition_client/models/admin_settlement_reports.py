@@ -214,6 +214,7 @@ class ExposureRow:
     exposure_minor: int | None
     limit_minor: int | None
     percent: int | None
+    unfunded_points: int
 
 
 @dataclass(frozen=True, kw_only=True)
