@@ -55,7 +55,9 @@ def summed(lines: list[Any]) -> dict[tuple[str, ...], tuple[int, int]]:
 @pytest.mark.parametrize("seed", range(11, 14))
 def test_stores_and_no_store_add_up_to_every_total(world: World, seed: int) -> None:
     month = Month(world, seed)
-    month.trade(LAST, late_agreement=DAY + timedelta(days=5), changes={DAY + timedelta(days=3): 2})  # on_earn throughout
+    month.trade(
+        LAST, late_agreement=DAY + timedelta(days=5), changes={DAY + timedelta(days=3): 2}
+    )  # on_earn throughout
     url = str(world.settings.database_url)
     lines = rows(url, LINES)
     shown = {place: ids.show(ids.LOCATION, place) for of in month.places.values() for place in of}
