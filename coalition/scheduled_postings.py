@@ -128,8 +128,7 @@ def expire(database: Database, *, day: date, now: datetime, partner_id: UUID | N
         WHERE l.is_open AND l.expires_on <= :next_day {_only(partner_id, "l.issuer_id")}
         UNION
         SELECT l.member_id, l.issuer_id FROM coalition.lot l
-        WHERE l.vests_at IS NOT NULL AND l.is_unfunded AND l.expires_on <= :next_day
-            {_only(partner_id, "l.issuer_id")}
+        WHERE l.is_unfunded AND l.expires_on <= :next_day {_only(partner_id, "l.issuer_id")}
         ORDER BY 1, 2
         """,  # noqa: S608
         # Points can come back to an expired lot, when a hold ends, and expire again on the same day: a name each.

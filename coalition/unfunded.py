@@ -59,23 +59,23 @@ def issuers(session: Session) -> set[UUID]:
 
 
 def waiting(session: Session) -> dict[UUID, int]:
-    """How many points wait to be funded, by issuer; none that are 0. Reads all pending lots."""
+    """How many points wait to be funded, by issuer; none that are 0."""
     rows = session.execute(
         text("""
             SELECT l.issuer_id, sum(l.remaining)::bigint AS points FROM coalition.lot l
-            WHERE l.vests_at IS NOT NULL AND l.is_unfunded GROUP BY 1
+            WHERE l.is_unfunded GROUP BY 1
         """)
     )
     return {row.issuer_id: row.points for row in rows}
 
 
 def lots(session: Session, of: Collection[UUID]) -> Iterator[Waiting]:
-    """The lots that wait, of these issuers, each issuer's in the order they were earned. Reads all pending lots."""
+    """The lots that wait, of these issuers, each issuer's in the order they were earned."""
     rows = stream(
         session,
         """
         SELECT l.issuer_id, l.member_id, l.lot_id, l.issued_on, l.remaining FROM coalition.lot l
-        WHERE l.vests_at IS NOT NULL AND l.is_unfunded AND l.issuer_id = ANY(:of)
+        WHERE l.is_unfunded AND l.issuer_id = ANY(:of)
         ORDER BY l.issuer_id, l.issued_on, coalesce(l.origin_id, l.lot_id), l.lot_id
         """,
         {"of": sorted(of)},

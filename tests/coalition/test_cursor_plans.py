@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import event, text
 
-from coalition import scheduled_postings, seal_rows
+from coalition import scheduled_postings, seal_rows, unfunded
 from kit import ids
 from kit.db import Session
 from migrations import sources
@@ -82,6 +82,11 @@ def _warn_issuer(world: World) -> None:
         )
 
 
+def _waiting(world: World) -> None:
+    with world.transaction() as session:
+        assert not list(unfunded.lots(session, [A]))
+
+
 READS: dict[str, Read] = {
     "a day is sealed": _day_of(lambda session, day: seal_rows.digest(session, day, version=4)),
     "a day's old seal is verified": _day_of(lambda session, day: seal_rows.digest(session, day, version=3)),
@@ -97,6 +102,7 @@ READS: dict[str, Read] = {
     "a partner's points expire": lambda world: scheduled_postings.expire(
         world.database, day=FIRST + timedelta(364), now=NOW, partner_id=A
     ),
+    "points wait to be funded": _waiting,
     "issuers are warned": lambda world: scheduled_postings.warn_of_expiry(
         world.database, day=FIRST + timedelta(336), now=NOW
     ),
@@ -106,6 +112,7 @@ READS: dict[str, Read] = {
 STREAMING = {
     ("coalition/scheduled_postings.py", 3),
     ("coalition/seal_rows.py", 2),
+    ("coalition/unfunded.py", 1),
     ("kit/row_streams.py", 1),
     ("settlement/line_hashes.py", 1),
     ("settlement/statements.py", 1),
