@@ -25,7 +25,7 @@ TRANSACTION = json.loads(
     ' "amount_minor": null, "currency": null,'
     ' "points_per_unit": null, "minor_per_unit": null, "expires_on": null, "effective_at": "2026-03-02T12:00:00Z",'
     ' "booked_at": "2026-03-02T12:00:00Z", "business_date": "2026-03-02", "original_business_date": "2026-03-02",'
-    ' "member_seq": 1, "location": null}'
+    ' "member_seq": 1, "location": null, "unfunded": 0}'
 )
 
 
