@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -19,7 +20,7 @@ from settlement.tables import CURRENCY, MONEY, NUMBER, Column, Squares, Table
 def between(session: Session, first: date, last: date, asked: Asked = EVERYTHING) -> list[Flow]:
     """What each party owed each other, of every kind, more than 0, by name. Raises SpanRefused, DayNotSettled."""
     spans.settled(session, first, last)
-    names = {party_id: party.name for party_id, party in statements.parties(session).items()}
+    names = _unique({party_id: party.name for party_id, party in statements.parties(session).items()})
     rows = session.execute(
         text("""
             SELECT payer_id, payee_id, currency, sum(amount_minor)::bigint AS amount_minor FROM settlement.obligation
@@ -33,17 +34,17 @@ def between(session: Session, first: date, last: date, asked: Asked = EVERYTHING
             continue
         # Below zero it is owed the other way round.
         ends = (row.payer_id, row.payee_id) if row.amount_minor > 0 else (row.payee_id, row.payer_id)
-        key = (row.currency, _unique(names, ends[0]), _unique(names, ends[1]))
+        key = (row.currency, names[ends[0]], names[ends[1]])
         amounts[key] = amounts.get(key, 0) + abs(row.amount_minor)
     return [
         Flow(payer, payee, amount, currency) for (currency, payer, payee), amount in sorted(amounts.items()) if amount
     ]
 
 
-def _unique(names: dict[UUID, str], party_id: UUID) -> str:
-    """The party's name; with the end of its id where another one has the same."""
-    name = names[party_id]
-    return name if list(names.values()).count(name) == 1 else f"{name} ({party_id.hex[-4:]})"
+def _unique(names: dict[UUID, str]) -> dict[UUID, str]:
+    """The parties' names, with the end of the id where another one has the same."""
+    times = Counter(names.values())
+    return {party_id: name if times[name] == 1 else f"{name} ({party_id.hex[-4:]})" for party_id, name in names.items()}
 
 
 @dataclass(frozen=True)

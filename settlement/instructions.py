@@ -16,7 +16,7 @@ from coalition import programme
 from kit import audit, ids
 from kit.audit import Act
 from kit.db import Session, wait_for_lock
-from kit.errors import Conflict, Invalid
+from kit.errors import Conflict, Invalid, NotFound
 from settlement import agreements, approvals, payment_files, payments, policies, runs, statements
 from settlement.iso20022 import accounts, pain001
 from settlement.iso20022.accounts import MalformedBankAccount
@@ -60,6 +60,13 @@ class InAnotherFile(Conflict):
     facts = ("message_id",)
 
 
+class PaymentFileNotFound(NotFound):
+    code = "payment_file_not_found"
+    title = "Payment file not found"
+    description = "The settlement run has no payment file with this message id."
+    remedy = "`coalition settlement show` lists the run's payment files with their message ids."
+
+
 class TooManyFiles(Conflict):
     code = "too_many_payment_files"
     title = "Too many payment files"
@@ -92,28 +99,30 @@ def instruct(
     run_id: UUID,
     payer_id: UUID | None,
     execute_on: date | None = None,
-    returned: bool = False,
+    another: bool = False,
+    message_id: str | None = None,
     deliver: Callable[[bytes], None],
 ) -> Instruction:
     """Bring an approved run to `instructed` with the file of a payer's payments, or of all payers' (None).
 
-    With `returned` it is another file, of those payments that came back or were rejected since they stood in one.
-    `deliver` takes the file's bytes before anything is committed. A file that there is comes out again, and changes
-    nothing; with `returned` the newest, if nothing came back since. Raises RunNotFound, WrongState, PersonMissing,
-    AccountsMissing, NothingToPay, InAnotherFile, TooManyFiles, ExecutionDateRefused, MalformedPayment.
+    With `another` it is a further file, of those payments that came back or were rejected since they stood in one, and
+    of those that no file has. `deliver` takes the file's bytes before anything is committed. A file that there is comes
+    out again, and changes nothing: the payer's first, with `another` its last if nothing is to be paid anew, or the one
+    with `message_id`. Raises RunNotFound, WrongState, PersonMissing, AccountsMissing, NothingToPay, InAnotherFile,
+    PaymentFileNotFound, TooManyFiles, ExecutionDateRefused, MalformedPayment.
     """
     approvals.by_a_person(act.actor, act.by)
     wait_for_lock(session, payments.LOCK)
     run = approvals.in_state(session, run_id, runs.APPROVED, runs.INSTRUCTED, runs.SETTLED)
     files = payment_files.of_payer(session, run, payer_id)
-    wanted = _came_back(session, run, payer_id, files) if returned else []
-    if (kept := _last(files, returned=returned)) is not None and not wanted:
+    anew = _anew(session, run, payer_id, files) if files and another else []
+    if (kept := _kept(session, run, files, another=another, message_id=message_id)) is not None and not anew:
         return _written_again(session, run, kept, execute_on, deliver)
     states = [runs.APPROVED, runs.INSTRUCTED] if payment_files.is_there(session, run) else [runs.APPROVED]
     approvals.in_state(session, run_id, *states)
-    if returned and not wanted:
+    if files and not anew:
         raise _nothing_to_pay(session, [one for one in payments.of_run(session, run_id) if one.came_back])
-    wanted = wanted or _due(session, run, payer_id)
+    wanted = anew or _due(session, run, payer_id)
     made = _new_file(session, run, payer_id, execute_on, act.now, number=len(files) + 1)
     payment_files.keep(session, run, made)
     _keep_parties(session, run, made, {one.payer_id for one in wanted} | {one.payee_id for one in wanted})
@@ -129,9 +138,15 @@ def instruct(
     return Instruction(made.message_id, run, len(wanted), made.execution_date, is_new=True)
 
 
-def _last(files: list[PaymentFile], *, returned: bool) -> PaymentFile | None:
-    """The file that is to be written again: the first, or with `returned` the last one of what came back."""
-    if returned:
+def _kept(
+    session: Session, run: Run, files: list[PaymentFile], *, another: bool, message_id: str | None
+) -> PaymentFile | None:
+    """The file that is to be written again, if nothing is to be paid anew; raises PaymentFileNotFound."""
+    if message_id is not None:
+        if (found := payment_files.of_message(session, run, message_id)) is None:
+            raise PaymentFileNotFound("the run has no payment file with this message id")
+        return found
+    if another:
         return files[-1] if len(files) > 1 else None
     return files[0] if files else None
 
@@ -146,19 +161,17 @@ def _written_again(
     return Instruction(kept.message_id, run, len(wanted), kept.execution_date, is_new=False)
 
 
-def _came_back(session: Session, run: Run, payer_id: UUID | None, files: list[PaymentFile]) -> list[Wanted]:
-    """What came back of the payer's files and stands in no later one; what the coalition covers it pays by hand."""
-    in_file, own = payment_files.last_files(session, run), {one.message_id for one in files}
-    back = {
-        one.payment.payment_id: one
-        for one in payments.of_run(session, run.run_id)
-        if one.came_back and not one.is_covered
-    }
-    return [
-        _asked(one, one.payment.payer_id, times=in_file[payment_id].times)
-        for payment_id, one in back.items()
-        if payment_id in in_file and in_file[payment_id].message_id in own
-    ]
+def _anew(session: Session, run: Run, payer_id: UUID | None, files: list[PaymentFile]) -> list[Wanted]:
+    """What came back of the payer's files, or stands in no file; what is covered by hand needs none."""
+    fund, own = programme.get(session).programme_id, {one.message_id for one in files}
+    in_file, wanted = payment_files.last_files(session, run), []
+    for one in payments.of_run(session, run.run_id):
+        last = in_file.get(one.payment.payment_id)
+        if one.is_covered_by_hand or not one.open_minor or payer_id not in (None, one.paid_by(fund)):
+            continue
+        if last is None or (one.came_back and last.message_id in own):
+            wanted.append(_asked(one, one.paid_by(fund), times=0 if last is None else last.times))
+    return wanted
 
 
 def _due(session: Session, run: Run, payer_id: UUID | None) -> list[Wanted]:
@@ -166,8 +179,7 @@ def _due(session: Session, run: Run, payer_id: UUID | None) -> list[Wanted]:
     fund, in_file = programme.get(session).programme_id, payment_files.last_files(session, run)
     unpaid = [one for one in payments.of_run(session, run.run_id) if one.status != PAID]
     due = [one for one in unpaid if payer_id in (None, one.paid_by(fund))]
-    # What the coalition covers of another's file it pays by hand.
-    due = [one for one in due if not (one.is_covered and one.payment.payment_id in in_file)]
+    due = [one for one in due if not one.is_covered_by_hand]
     if not due:
         raise _nothing_to_pay(session, unpaid)
     if other := next((in_file[one.payment.payment_id] for one in due if one.payment.payment_id in in_file), None):

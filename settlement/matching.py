@@ -1,7 +1,8 @@
 """Which payments a bank's entry is for: by end-to-end id, by reference, as a whole group, by amount; or none is found.
 
 A payment is looked for on one account only, so that it never counts twice: the coalition's where the coalition pays or
-is paid, or covers for a partner in default, otherwise its payer's.
+is paid, or covers for a partner in default, otherwise its payer's. An entry with the end-to-end id of a file says
+something of that file: what another file paid does not come back by it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from uuid import UUID
 
 from kit import ids
 from kit.db import Session
-from settlement import bank_entries, payments, runs
+from settlement import bank_entries, payment_files, payments, runs
 from settlement.bank_entries import BankEntry
 from settlement.payments import Change, Standing
 
@@ -24,10 +25,27 @@ _REFERENCE = re.compile(r"PAY[-_]?([0-7][0-9A-HJKMNP-TV-Z]{25})", re.IGNORECASE)
 
 def find(session: Session, entry: BankEntry, *, fund: UUID) -> list[Change]:
     """What becomes of payments by a new entry; nothing where no payment is found, or no single one."""
+    if (file := payment_files.of_end_to_end_id(session, entry.end_to_end_id)) is not None:
+        return _of_file(session, entry, *file, fund=fund)
     for found_by, look_up in _WAYS:
         if changes := list(_shared(entry, look_up(session, entry), found_by, fund)):
             return changes
     return []
+
+
+def _of_file(session: Session, entry: BankEntry, payment_id: UUID, message_id: str, *, fund: UUID) -> list[Change]:
+    """What becomes of the payment whose end-to-end id in the file `message_id` the entry has."""
+    standing = payments.get(session, payment_id)
+    most = entry.open_minor
+    if entry.is_return:
+        most = min(most, standing.paid_minor - payments.paid_by_other_files(session, payment_id, message_id))
+    forward = is_forward(entry, standing, fund=fund)
+    if forward is None or forward == entry.is_return:
+        return []
+    made = change(
+        entry, standing, forward=forward, most_minor=most, found_by="end_to_end_id", message_id=message_id
+    )  # fmt: skip
+    return [] if made is None else [made]
 
 
 def is_forward(entry: BankEntry, standing: Standing, *, fund: UUID) -> bool | None:
@@ -35,23 +53,35 @@ def is_forward(entry: BankEntry, standing: Standing, *, fund: UUID) -> bool | No
     one = standing.payment
     payer_id = standing.paid_by(fund)
     where = fund if fund in (payer_id, one.payee_id) else payer_id
+    if standing.is_covered and entry.owner_id == one.payer_id:
+        where = one.payer_id  # its bank had the payment before it was covered, and made it or sent it back
     if entry.owner_id != where or entry.currency != one.currency or standing.run_state not in _PAID_IN:
         return None
     return entry.is_credit == (one.payee_id == where)
 
 
 def change(
-    entry: BankEntry, standing: Standing, *, forward: bool, most_minor: int, found_by: str, reason: str | None = None
+    entry: BankEntry,
+    standing: Standing,
+    *,
+    forward: bool,
+    most_minor: int,
+    found_by: str,
+    reason: str | None = None,
+    message_id: str | None = None,
 ) -> Change | None:
-    """What becomes of a payment by an entry of which `most_minor` is left; None: nothing can."""
+    """What becomes of a payment by an entry of which `most_minor` is left; None: nothing can.
+
+    `message_id` is the file whose end-to-end id the entry has.
+    """  # fmt: skip
     taken = min(standing.open_minor if forward else standing.paid_minor, most_minor)
     if taken <= 0:
         return None
     payment_id = standing.payment.payment_id
     if forward:
-        return Change(payment_id, payments.BOOKED, taken, entry.bank_entry_id, found_by, reason)
+        return Change(payment_id, payments.BOOKED, taken, entry.bank_entry_id, found_by, reason, message_id)
     why = reason or entry.return_reason
-    return Change(payment_id, payments.RETURNED, -taken, entry.bank_entry_id, found_by, why)
+    return Change(payment_id, payments.RETURNED, -taken, entry.bank_entry_id, found_by, why, message_id)
 
 
 def _shared(entry: BankEntry, found: list[Standing], found_by: str, fund: UUID) -> Iterator[Change]:
@@ -68,14 +98,7 @@ def _shared(entry: BankEntry, found: list[Standing], found_by: str, fund: UUID) 
 
 
 def _by_end_to_end_id(session: Session, entry: BankEntry) -> list[Standing]:
-    if entry.end_to_end_id is None:
-        return []
-    named = payments.find(
-        session,
-        "p.payment_id IN (SELECT payment_id FROM settlement.instructed_payment WHERE end_to_end_id = :id)",
-        id=entry.end_to_end_id,
-    )
-    return named or _named_in(session, entry.end_to_end_id)
+    return [] if entry.end_to_end_id is None else _named_in(session, entry.end_to_end_id)
 
 
 def _by_reference(session: Session, entry: BankEntry) -> list[Standing]:

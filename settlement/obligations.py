@@ -266,15 +266,16 @@ _SHARES = _sql(
     ),
     line AS (
         SELECT s.obligation_id, s.posted_on, s.whole, s.more, s.given, m.*
-        FROM share s JOIN coalition.flow_lines_on({day}) m USING (kind, issuer_id, partner_id, issued_on, points)
-        WHERE s.posted_on = {day} AND m.kind = ANY({wanted})
+        FROM share s
+        JOIN coalition.flow_lines_on({day}, {wanted}) m USING (kind, issuer_id, partner_id, issued_on, points)
+        WHERE s.posted_on = {day}
         UNION ALL
         SELECT s.obligation_id, s.posted_on, s.whole, s.more, s.given, m.*
         FROM (SELECT DISTINCT posted_on FROM share WHERE posted_on < {day}) earlier
         CROSS JOIN LATERAL (
             SELECT kind, issuer_id, partner_id, issued_on, points, txn_id, seq, reference, concerns,
                    location_id
-            FROM coalition.flow_lines_on(earlier.posted_on) OFFSET 0  -- of one day after the other
+            FROM coalition.flow_lines_on(earlier.posted_on, {wanted}) OFFSET 0  -- of one day after the other
         ) m
         JOIN share s USING (posted_on, kind, issuer_id, partner_id, issued_on, points)
     )

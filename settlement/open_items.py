@@ -11,7 +11,7 @@ from kit import audit, ids
 from kit.audit import Act
 from kit.db import Session, wait_for_lock
 from kit.errors import Conflict
-from settlement import bank_entries, matching, payments, run_progress
+from settlement import bank_entries, matching, payment_files, payments, run_progress
 from settlement.bank_entries import BankEntry
 from settlement.payments import UNMATCHED, Change, Standing
 
@@ -79,6 +79,8 @@ def unmatch(session: Session, act: Act, *, bank_entry_id: UUID, payment_id: UUID
     )
     if not taken:
         raise MatchRefused("the payment has nothing of this entry")
+    if taken < 0 and payment_files.stands_in_later_file(session, payment_id, bank_entry_id):
+        raise MatchRefused("what came back by this entry stands in another payment file since: it would be paid twice")
     if not 0 <= standing.paid_minor - taken <= standing.payment.amount_minor:
         raise MatchRefused("the payment changed after this entry: take its later matches back first")
     undone = Change(payment_id, UNMATCHED, -taken, bank_entry_id, "hand", reason)

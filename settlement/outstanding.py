@@ -15,8 +15,10 @@ from sqlalchemy import text
 from coalition import point_movements, programme
 from kit.db import Session, wait_for_lock
 from settlement import settled_days
+from settlement.spans import SpanRefused
 
 LOCK = "settlement.outstanding"
+MOST_DAYS_BETWEEN = 400  # from the last settled day: each is a query
 
 
 class Lot(NamedTuple):
@@ -51,11 +53,10 @@ def flows(session: Session, day: date) -> list[Flow]:
 
 def now(session: Session) -> Counter[Lot]:
     """The points outstanding, those of the open business day included; none that are 0."""
-    kept_until = _kept_until(session)
+    kept_until, found = _kept(session)
     open_day = programme.get(session).open_day
     if kept_until is None:
         return _of_postings(session, open_day)
-    found = _kept(session)
     for day in _days(kept_until, open_day):
         _add(found, flows(session, day))
     return _without_zero(found)
@@ -64,12 +65,13 @@ def now(session: Session) -> Counter[Lot]:
 def at(session: Session, day: date) -> Counter[Lot]:
     """The points outstanding at the end of a closed day: as they are kept, with what moved between the two days.
 
-    It reads the postings of the days between; where nothing is kept yet, all until `day`.
+    It reads the postings of the days between; where nothing is kept yet, all until `day`. Raises SpanRefused.
     """
-    kept_until = _kept_until(session)
+    kept_until, found = _kept(session)
     if kept_until is None:
         return _of_postings(session, day)
-    found = _kept(session)
+    if abs((day - kept_until).days) > MOST_DAYS_BETWEEN:
+        raise SpanRefused(f"{day} is more than {MOST_DAYS_BETWEEN} days from {kept_until}: ask for its movements")
     for each in _days(kept_until, day):
         _add(found, flows(session, each))
     for each in _days(day, kept_until):
@@ -81,13 +83,12 @@ def at(session: Session, day: date) -> Counter[Lot]:
 def keep(session: Session) -> date | None:
     """Carry what is kept on to the last settled day; returns it. Two at once take turns."""
     wait_for_lock(session, LOCK)
-    last, kept_until = settled_days.last(session), _kept_until(session)
+    last, (kept_until, made) = settled_days.last(session), _kept(session)
     if last is None or kept_until == last:
         return last
     if kept_until is None:
         made = _of_postings(session, last)
     else:
-        made = _kept(session)
         for day in _days(kept_until, last):
             _add(made, flows(session, day))
     session.execute(text("DELETE FROM settlement.outstanding"))
@@ -100,14 +101,16 @@ def keep(session: Session) -> date | None:
     return last
 
 
-def _kept_until(session: Session) -> date | None:
-    day: date | None = session.scalar(text("SELECT day FROM settlement.outstanding_until"))
-    return day
-
-
-def _kept(session: Session) -> Counter[Lot]:
-    rows = session.execute(text("SELECT issuer_id, issued_on, points FROM settlement.outstanding"))
-    return Counter({Lot(issuer_id, issued_on): points for issuer_id, issued_on, points in rows})
+def _kept(session: Session) -> tuple[date | None, Counter[Lot]]:
+    """What is kept and the day until which it is, in one look: a night may carry both on between two."""
+    rows = session.execute(
+        text("""
+            SELECT u.day, o.issuer_id, o.issued_on, o.points
+            FROM settlement.outstanding_until u LEFT JOIN settlement.outstanding o ON true
+        """)
+    ).all()
+    lots = {Lot(row.issuer_id, row.issued_on): row.points for row in rows if row.issuer_id is not None}
+    return (rows[0].day if rows else None), Counter(lots)
 
 
 def _of_postings(session: Session, last: date) -> Counter[Lot]:

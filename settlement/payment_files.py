@@ -113,6 +113,48 @@ def parties(session: Session, run: Run, file: PaymentFile) -> dict[UUID, Party]:
     return {row.party_id: Party(row.name, accounts.iban_account(row.iban, bic=row.bic)) for row in rows}
 
 
+def of_end_to_end_id(session: Session, end_to_end_id: str | None) -> tuple[UUID, str] | None:
+    """The payment that has this id in a file, and the file's message; None: no file has the id."""
+    row = session.execute(
+        text("SELECT payment_id, message_id FROM settlement.instructed_payment WHERE end_to_end_id = :id"),
+        {"id": end_to_end_id},
+    ).first()
+    return None if row is None else (row.payment_id, row.message_id)
+
+
+def of_message(session: Session, run: Run, message_id: str) -> PaymentFile | None:
+    """A file of the run by its message's id."""
+    row = session.execute(
+        text("""
+            SELECT message_id, payer_id, initiator, execution_date, created_at, number FROM settlement.payment_file
+            WHERE run_id = :run_id AND message_id = :message_id
+        """),
+        {"run_id": run.run_id, "message_id": message_id},
+    ).first()
+    return None if row is None else PaymentFile(*row)
+
+
+def stands_in_later_file(session: Session, payment_id: UUID, bank_entry_id: UUID) -> bool:
+    """Whether a file was made of a payment after a bank's entry was matched to it."""
+    there = text("""
+        SELECT EXISTS (SELECT FROM settlement.payment_change c JOIN settlement.instructed_payment i USING (payment_id)
+                       WHERE c.payment_id = :payment_id AND c.bank_entry_id = :entry AND c.n <= i.after_change)
+    """)
+    return bool(session.scalar(there, {"payment_id": payment_id, "entry": bank_entry_id}))
+
+
+def of_run(session: Session, run: Run) -> list[PaymentFile]:
+    """All files of a run, in the order in which they were made."""
+    rows = session.execute(
+        text("""
+            SELECT message_id, payer_id, initiator, execution_date, created_at, number FROM settlement.payment_file
+            WHERE run_id = :run_id ORDER BY created_at, message_id
+        """),
+        {"run_id": run.run_id},
+    )
+    return [PaymentFile(*row) for row in rows]
+
+
 def keep_parties(session: Session, run: Run, file: PaymentFile, made: Mapping[UUID, Party]) -> None:
     """Keep parties of a file as they are."""
     if made:

@@ -34,7 +34,9 @@ class PaymentNotFound(NotFound):
 class Standing:
     """A payment and how it stands: `paid_minor` of it came, and `reason` is the bank's, why it came back or won't go.
 
-    `last_change` is the kind of its last one since it was put into a file, `change_number` that of the last of all.
+    `last_change` is the kind of its last one that was not taken back, since it was put into a file; `change_number`
+    that of the last of all. `is_refused`: since then it was rejected or sent back, whatever came after that.
+    `is_covered`: the coalition pays for a partner in default; `is_covered_by_hand`: outside of any file.
     """
 
     payment: Payment
@@ -44,6 +46,8 @@ class Standing:
     last_change: str | None
     reason: str | None
     is_covered: bool = False
+    is_covered_by_hand: bool = False
+    is_refused: bool = False
     change_number: int = 0
 
     def paid_by(self, fund: UUID) -> UUID:
@@ -57,8 +61,8 @@ class Standing:
 
     @property
     def came_back(self) -> bool:
-        """Whether it was sent back or rejected since it was put into a file."""
-        return self.status in (RETURNED, REJECTED)
+        """Whether what is open of it was sent back or rejected since it was put into a file."""
+        return self.is_refused and self.open_minor > 0
 
     @property
     def status(self) -> str:
@@ -80,25 +84,32 @@ class Change:
     bank_entry_id: UUID | None
     found_by: str
     reason: str | None = None
-    message_id: str | None = None  # of the file that the bank rejected
+    message_id: str | None = None  # of the file that the bank's entry or answer is about, where it says so
 
 
 _SELECT = """
     SELECT p.payment_id, p.payer_id, p.payee_id, p.currency, p.amount_minor, p.run_id, r.state,
-           coalesce(c.paid_minor, 0) AS paid_minor, c.last_change, c.reason,
-           EXISTS (SELECT FROM settlement.cover v WHERE v.payment_id = p.payment_id) AS is_covered, c.change_number
+           coalesce(c.paid_minor, 0) AS paid_minor, c.last_change, c.reason, v.by_hand IS NOT NULL AS is_covered,
+           coalesce(v.by_hand, false) AS is_covered_by_hand, coalesce(c.is_refused, false) AS is_refused,
+           c.change_number
     FROM settlement.run_payment p JOIN settlement.run r USING (run_id)
     LEFT JOIN LATERAL (
         SELECT message_id, after_change FROM settlement.instructed_payment
         WHERE payment_id = p.payment_id ORDER BY after_change DESC LIMIT 1
     ) i ON true
+    LEFT JOIN LATERAL (
+        SELECT bool_or(by_hand) AS by_hand FROM settlement.cover WHERE payment_id = p.payment_id
+    ) v ON true
     CROSS JOIN LATERAL (
         SELECT sum(amount_minor)::bigint AS paid_minor, coalesce(max(n), 0) AS change_number,
+               bool_or(kind IN ('returned', 'rejected')) FILTER (WHERE is_since) AS is_refused,
                (array_agg(kind ORDER BY n DESC) FILTER (WHERE is_since))[1] AS last_change,
                (array_agg(reason ORDER BY n DESC) FILTER (WHERE is_since))[1] AS reason
         FROM (
             SELECT n, kind, reason, amount_minor, n > coalesce(i.after_change, 0)
-                       AND coalesce(message_id = i.message_id, true) AS is_since
+                       AND coalesce(message_id = i.message_id, true) AND kind <> 'unmatched'
+                       AND (bank_entry_id IS NULL OR sum(amount_minor) OVER (PARTITION BY bank_entry_id) <> 0)
+                       AS is_since
             FROM settlement.payment_change WHERE payment_id = p.payment_id
         ) every
     ) c
@@ -116,7 +127,7 @@ def find(session: Session, where: str, **values: Any) -> list[Standing]:
     return [
         Standing(
             Payment(*row[:5]), row.run_id, row.state, row.paid_minor, row.last_change, row.reason, row.is_covered,
-            row.change_number,
+            row.is_covered_by_hand, row.is_refused, row.change_number,
         )
         for row in rows
     ]  # fmt: skip
@@ -147,6 +158,20 @@ def write_down(session: Session, change: Change, *, at: datetime, by: str) -> bo
         {**vars(change), "at": at, "by": by},
     )
     return made.rowcount == 1
+
+
+def paid_by_other_files(session: Session, payment_id: UUID, message_id: str) -> int:
+    """How much of a payment banks booked for other files than this one; negative amounts came back."""
+    return (
+        session.scalar(
+            text("""
+            SELECT coalesce(sum(amount_minor), 0)::bigint FROM settlement.payment_change
+            WHERE payment_id = :payment_id AND message_id <> :message_id
+        """),
+            {"payment_id": payment_id, "message_id": message_id},
+        )
+        or 0
+    )
 
 
 def is_money_booked(session: Session, run_id: UUID) -> bool:

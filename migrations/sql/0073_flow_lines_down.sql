@@ -2,7 +2,7 @@ SET LOCAL check_function_bodies = off;
 
 DROP FUNCTION coalition.flow_sizes_on(date);
 
-DROP FUNCTION coalition.movements_on(date);
+DROP FUNCTION coalition.flow_lines_on(date, text[]);
 
 CREATE OR REPLACE FUNCTION coalition.flow_lines_on(p_day date)
  RETURNS TABLE(kind text, issuer_id uuid, partner_id uuid, issued_on date, points bigint, txn_id uuid, seq integer, reference text, concerns date, location_id uuid)

@@ -1,4 +1,4 @@
-"""A day's single postings by queries that PostgreSQL takes up into the one that asks them.
+"""A day's single postings of the kinds that are asked for, and how many there are of each size.
 
 Safe while the version before runs: the lines that it asks for come out the same.
 """

@@ -63,26 +63,29 @@ def _draft(path: Path) -> Iterator[_Draft]:
     help=(
         "Write the payment file (ISO 20022 pain.001) of the approved run RUN_ID (srn_…), which is instructed then: the "
         "coalition's own payments, or those of another --payer, or all of them. Again, it writes the same bytes. "
-        "With --returned: another file, of what came back since. Without --output: say that the payments are made "
-        "without a file."
+        "With --another: a further file, of what came back since or is in no file. Without --output: say that the "
+        "payments are made without a file."
     ),
 )
 @run_id_argument
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the file.")
 @click.option("--payer", help="Whose payments: a partner's code, for that partner's bank. [default: coalition]")
 @click.option("--all-payers", is_flag=True, help="One file for all payers, for a bank that has a mandate of each.")
-@click.option("--returned", is_flag=True, help="Another file, of the payments that were sent back or rejected since.")
+@click.option("--another", is_flag=True, help="A further file: what was sent back or rejected since, or is in no file.")
+@click.option("--again", "message_id", help="Write the file with this message id again.")
 @click.option("--execute-on", type=DAY, help="When the bank pays. [default: today]")
 @noted
 @json_option
 @one_line_errors
 def instruct(
-    *, run_id: str, output: Path | None, payer: str | None, all_payers: bool, returned: bool,
-    execute_on: datetime | None, decision: Decision, as_json: bool,
+    *, run_id: str, output: Path | None, payer: str | None, all_payers: bool, another: bool,
+    message_id: str | None, execute_on: datetime | None, decision: Decision, as_json: bool,
 ) -> None:  # fmt: skip
     if payer and all_payers:
         raise click.UsageError("either --payer or --all-payers")
-    if output is None and (payer or all_payers or returned or execute_on):
+    if message_id and (payer or all_payers or another):
+        raise click.UsageError("--again needs none of --payer, --all-payers and --another")
+    if output is None and (payer or all_payers or another or message_id or execute_on):
         raise click.UsageError("say where to write the file: --output")
     run_uuid = ids.parse(ids.SETTLEMENT_RUN, run_id)
     if output is None:
@@ -95,7 +98,8 @@ def instruct(
             payer_id = None if all_payers else statements.party_id(session, payer or statements.COALITION)
             written = instructions.instruct(
                 session, decision.act(ctx), run_id=run_uuid, payer_id=payer_id,
-                execute_on=execute_on.date() if execute_on else None, returned=returned, deliver=draft.write,
+                execute_on=execute_on.date() if execute_on else None, another=another, message_id=message_id,
+                deliver=draft.write,
             )  # fmt: skip
         draft.publish()
     said = f"{output}: {written.payments} payments to execute on {written.execution_date}, message {written.message_id}"

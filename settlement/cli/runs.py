@@ -13,7 +13,7 @@ from kit import ids, money
 from kit.audit import Act
 from kit.terminal import answer, desk, json_option, one_line_errors
 from partners.cli.records import MOST_LISTED, Decision, data_of, decided, noted, report, report_all
-from settlement import approvals, entries, payments, policies, runs, statements
+from settlement import approvals, entries, payment_files, payments, policies, runs, statements
 from settlement.cli.settlement import settlement as settlement
 from settlement.payments import Standing
 from settlement.runs import Run
@@ -47,16 +47,30 @@ def show(*, run_id: str, as_json: bool) -> None:
         positions = runs.positions(session, found.run_id)
         standings = payments.of_run(session, found.run_id)
         changes = runs.changes(session, found.run_id)
+        files = payment_files.of_run(session, found)
     data = {
         **data_of(run_data(found)),
         "positions": [{**vars(one), "party_id": str(one.party_id), "party": names[one.party_id]} for one in positions],
         "payments": [_payment(one, names) for one in standings],
+        "files": [
+            {
+                "message_id": one.message_id,
+                "payer": names[one.payer_id] if one.payer_id else None,
+                "execution_date": one.execution_date,
+            }
+            for one in files
+        ],
         "changes": [vars(one) for one in changes],
     }
     lines = [
         f"{found.cycle} run of {found.first_day} to {found.last_day}: {found.state}",
         *(f"  {names[one.party_id]:<24} {money.show(one.amount_minor, one.currency):>18}" for one in positions),
         *(_told(one, names) for one in standings),
+        *(
+            f"  payment file {one.message_id} of {names[one.payer_id] if one.payer_id else 'all payers'}, "
+            f"to execute on {one.execution_date}"
+            for one in files
+        ),
         *(
             f"  {one.at:%Y-%m-%d %H:%M} {one.state} by {one.by}{f': {one.reason}' if one.reason else ''}"
             for one in changes

@@ -15,7 +15,7 @@ from kit import audit, ids
 from settlement import agreements, bank_entries, bank_import, matching, open_items, payments, policies, runs
 from settlement.bank_entries import BankEntryDiffers, BankEntryNotFound, UnknownBankAccount
 from settlement.bank_import import Imported, UnknownPaymentFile
-from settlement.instructions import NothingToPay, TooManyFiles
+from settlement.instructions import InAnotherFile, NothingToPay, PaymentFileNotFound, TooManyFiles
 from settlement.iso20022.bank_files import MalformedBankFile
 from settlement.open_items import MatchRefused
 from settlement.payments import PaymentNotFound, Standing
@@ -482,7 +482,7 @@ def test_what_there_is_not_is_not_matched(ring: Ring) -> None:
 
 
 def instruct_again(ring: Ring, payer: str | None = "coalition", **more) -> bytes:
-    return instruct(ring.world, ring.run, payer, now=LATER, returned=True, **more)
+    return instruct(ring.world, ring.run, payer, now=LATER, another=True, **more)
 
 
 def payee_gets_another_account(ring: Ring, code: str, iban: str) -> None:
@@ -555,10 +555,13 @@ def test_of_a_payment_that_came_back_in_part_the_part_is_paid_again(ring: Ring) 
 
 def test_what_came_back_goes_into_a_file_of_the_payer_whose_it_was(ring: Ring) -> None:
     read(ring.world, answer(ring.file, message=f"<GrpSts>RJCT</GrpSts>{why('AM05')}"))
-    for payer in ("greengrocer", None):
-        with pytest.raises(NothingToPay) as refused:
-            instruct_again(ring, payer)
-        assert refused.value.fields == {"payers": ["coalition"]}
+    own = instruct_again(ring, "greengrocer")
+    assert said(own, f"{GROUP}/CdtTrfTxInf/Amt/InstdAmt") == ["1.01"], "its first file, of nobody else's"
+    with pytest.raises(NothingToPay) as refused:
+        instruct_again(ring, "fuelway")
+    assert refused.value.fields == {"payers": ["coalition", "greengrocer"]}
+    with pytest.raises(InAnotherFile):
+        instruct_again(ring, None)
 
 
 def test_a_payer_has_no_more_files_than_letters(ring: Ring) -> None:
@@ -569,3 +572,69 @@ def test_a_payer_has_no_more_files_than_letters(ring: Ring) -> None:
     read(ring.world, answer(file, message=f"<GrpSts>RJCT</GrpSts>{why('AM05')}"))
     with pytest.raises(TooManyFiles):
         instruct_again(ring)
+
+
+RETURN = "<RtrInf><Rsn><Cd>AC01</Cd></Rsn></RtrInf>"
+
+
+def out_and_back(ring: Ring, *, number: str) -> BytesIO:
+    """How many banks book an order that they rejected: out and, in the same statement, back."""
+    same = {"to": ring.reference(61)}
+    return statement(booking("0.61", "DBIT", **same), booking("0.61", "CRDT", more=RETURN, **same), number=number)
+
+
+def test_what_the_bank_books_late_of_the_first_file_is_not_taken_for_the_second_s(ring: Ring) -> None:
+    read(ring.world, answer(ring.file, message="<GrpSts>PART</GrpSts>", group=rejected_of(ring, 61)))
+    second = instruct_again(ring)
+    read(ring.world, out_and_back(ring, number="S-1"))
+    assert (ring.statuses()[61], instruct_again(ring)) == ("due", second), "the second file is on its way"
+    paid = booking("0.61", "DBIT", to=f"{ring.reference(61)}-2")
+    read(ring.world, statement(paid, number="S-2"))
+    assert ring.statuses()[61] == "paid"
+
+
+def test_what_the_second_file_paid_does_not_come_back_by_the_first_s_id(ring: Ring) -> None:
+    read(ring.world, answer(ring.file, message="<GrpSts>PART</GrpSts>", group=rejected_of(ring, 61)))
+    second = instruct_again(ring)
+    read(ring.world, statement(booking("0.61", "DBIT", to=f"{ring.reference(61)}-2"), number="S-1"))
+    read(ring.world, out_and_back(ring, number="S-2"))
+    assert (ring.statuses()[61], instruct_again(ring)) == ("paid", second)
+    assert sorted((one.is_credit, one.open_minor) for one in ring.open()) == [(False, 61), (True, 61)]
+
+
+def test_what_was_rejected_stays_so_whatever_is_matched_or_paid_in_part_since(ring: Ring) -> None:
+    read(ring.world, answer(ring.file, message=f"<GrpSts>RJCT</GrpSts>{why('AM05')}"))
+    part = booking("0.20", "DBIT", words=ring.reference(61))
+    read(ring.world, statement(part, booking("0.40", "DBIT", words=ring.reference(40)), number="S-1"))
+    (entry,) = [one for one in changed_entries(ring) if one.amount_minor == 40]
+    with ring.world.transaction() as session:
+        decide(session, open_items.unmatch, entry, ring.by_amount[40])
+    assert ring.statuses() == {101: "due", 61: "partly_paid", 40: "rejected"}
+    assert sorted(said(instruct_again(ring), f"{GROUP}/CdtTrfTxInf/Amt/InstdAmt")) == ["0.40", "0.41"]
+
+
+def changed_entries(ring: Ring) -> list[bank_entries.BankEntry]:
+    with ring.world.transaction() as session:
+        found = session.scalars(text("SELECT bank_entry_id FROM settlement.bank_entry ORDER BY bank_entry_id")).all()
+        return [bank_entries.get(session, one) for one in found]
+
+
+def test_a_return_that_was_paid_again_is_not_taken_back(ring: Ring) -> None:
+    read(ring.world, statement(*ring.all_paid()))
+    read(ring.world, statement(booking("0.61", "CRDT", to=ring.reference(61), more=RETURN), number="S-2"))
+    instruct_again(ring)
+    (back,) = [one for one in changed_entries(ring) if one.is_return]
+    with ring.world.transaction() as session, pytest.raises(MatchRefused, match="twice"):
+        decide(session, open_items.unmatch, back, ring.by_amount[61])
+
+
+def test_any_file_is_written_again_by_its_message_id(ring: Ring) -> None:
+    read(ring.world, answer(ring.file, message="<GrpSts>PART</GrpSts>", group=rejected_of(ring, 61)))
+    second = instruct_again(ring)
+    read(ring.world, answer(ring.file, message=f"<GrpSts>RJCT</GrpSts>{why('AM05')}"))
+    third = instruct_again(ring)
+    for file in (ring.file, second, third):
+        (message_id,) = said(file, "CstmrCdtTrfInitn/GrpHdr/MsgId")
+        assert instruct(ring.world, ring.run, message_id=message_id) == file
+    with pytest.raises(PaymentFileNotFound):
+        instruct(ring.world, ring.run, message_id="none")

@@ -30,7 +30,7 @@ from settlement.runs import Run
 from tests.conftest import NOW, World, act
 from tests.service import terminal
 from tests.settlement.months import agree
-from tests.settlement.test_bank_import import booking, read, statement
+from tests.settlement.test_bank_import import answer, booking, read, statement
 from tests.settlement.test_instructions import (
     COALITION_IBAN,
     DAY,
@@ -190,6 +190,43 @@ def test_a_payment_that_comes_back_after_the_default_is_covered(world: World) ->
     read(world, statement(back, number="S-2", account=account))
     assert state(world, run) == "instructed"
     assert claims(world) == [Claim(party(world, "greengrocer"), "GBP", 0, 61)]
+
+
+def test_what_its_bank_makes_after_the_default_all_the_same_counts(world: World) -> None:
+    run = trade(world, netting=policies.DIRECT)
+    instruct(world, run, "greengrocer")
+    fail(world)
+    names, account = references(world, run), IBANS["greengrocer"]
+    read(world, statement(*(booking(a, "DBIT", to=names[n]) for a, n in (("0.61", 61), ("0.40", 40))), account=account))
+    assert state(world, run) == "settled", "and nobody pays it by hand"
+
+
+def test_what_is_covered_after_the_coalitions_file_goes_into_another(world: World) -> None:
+    run = trade(world, netting=policies.DIRECT)
+    names, account = references(world, run), IBANS["greengrocer"]
+    read(world, statement(booking("0.61", "DBIT", words=names[61]), account=account))
+    assert fail(world).covered == 1
+    first = instruct(world, run)
+    assert said(first, f"{GROUP}/CdtTrfTxInf/Amt/InstdAmt") == ["0.40"]
+    back = booking("0.61", "CRDT", words=names[61], more="<RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf>", on="2026-03-05")
+    read(world, statement(back, number="S-2", account=account))
+    assert instruct(world, run) == first
+    second = instruct(world, run, another=True)
+    assert said(second, f"{GROUP}/CdtTrfTxInf/Amt/InstdAmt") == ["0.61"]
+    assert said(second, f"{GROUP}/DbtrAcct/Id/IBAN") == [COALITION_IBAN]
+    read(world, statement(booking("0.61", "DBIT", to=names[61]), booking("0.40", "DBIT", to=names[40]), number="S-3"))
+    assert state(world, run) == "settled"
+
+
+def test_what_the_coalition_covers_and_its_bank_rejects_goes_into_another_file(world: World) -> None:
+    run = trade(world, netting=policies.DIRECT)
+    fail(world)
+    first = instruct(world, run)
+    read(world, answer(first, message="<GrpSts>RJCT</GrpSts>"))
+    again = instruct(world, run, another=True)
+    assert sorted(said(again, f"{GROUP}/CdtTrfTxInf/Amt/InstdAmt")) == ["0.40", "0.61"]
+    assert said(again, f"{GROUP}/DbtrAcct/Id/IBAN") == [COALITION_IBAN]
+    assert instruct(world, run, another=True) == again
 
 
 def test_points_of_a_partner_that_left_are_taken_and_paid_for(world: World) -> None:

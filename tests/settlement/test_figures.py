@@ -29,6 +29,7 @@ from settlement.files.reports import Report
 from settlement.files.workbook import EXACT, SheetTooLong
 from settlement.files.xlsx import MOST_LINES
 from settlement.pictures import tables as pictures
+from settlement.spans import SpanRefused
 from settlement.tables import CURRENCY, MONEY, NUMBER, Bars, Column, Squares, Table
 from tests.conftest import World
 from tests.service import terminal
@@ -234,6 +235,16 @@ def test_the_liability_of_any_day_follows_from_what_is_kept_and_reads_no_history
         owner.execute("SET session_replication_role = replica")
         owner.execute("DELETE FROM coalition.posting WHERE business_date <= %s", (days[0],))
     assert found()[-1] == before[-1]
+
+
+def test_the_liability_of_a_day_too_long_ago_is_refused(traded: World, monkeypatch) -> None:
+    with traded.transaction() as session:
+        outstanding.keep(session)
+    monkeypatch.setattr(outstanding, "MOST_DAYS_BETWEEN", 1)
+    with traded.database.reading() as session:
+        assert figures.liability(session, DAY + timedelta(days=1)).table.rows
+        with pytest.raises(SpanRefused, match="movements"):
+            figures.liability(session, DAY)
 
 
 def test_the_liability_is_the_sum_of_the_seals_or_there_is_none(traded: World, terminal) -> None:

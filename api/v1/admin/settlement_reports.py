@@ -146,7 +146,7 @@ class ReportOfDaySchema(ma.Schema):
             **_ENDS,
             **_POINTS,
             "issued_on": ma.fields.Date(),
-            "code": ma.fields.String(metadata={"description": "Why", "example": "price_missing"}),
+            "code": ma.fields.String(metadata={"description": "Why", "example": "agreement_missing"}),
             "settled_on": ma.fields.Date(
                 allow_none=True, metadata={"description": "The day that took them in, if one has"}
             ),
