@@ -30,7 +30,7 @@ from settlement.dispute_records import Dispute, get
 from settlement.drill_down import ObligationNotFound
 from settlement.obligations import Kept
 
-KIND = "dispute"
+KIND = entries.DISPUTE
 OUTCOMES = ("upheld", "rejected", "part")
 REJECTED, PART = OUTCOMES[1:]
 LOCK = "settlement.disputes"  # one at a time: a line and a key count once

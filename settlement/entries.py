@@ -15,7 +15,8 @@ from kit.db import Session
 from kit.errors import Conflict, Invalid, NotFound
 from partners import accounts
 
-KINDS = ("promotion", "adjustment", "dispute")
+KINDS = ("promotion", "adjustment")
+DISPUTE = "dispute"  # made by what becomes of a dispute (settlement.disputes), never by hand
 MOST_MINOR = 10**15
 LONGEST_REFERENCE = 64
 
@@ -82,6 +83,8 @@ def add(
 
     Raises EntryRefused, EntryExists, PartyNotFound, ReasonMissing, MalformedText.
     """
+    if kind not in KINDS:
+        raise EntryRefused(f"an entry is one of {', '.join(KINDS)}")
     made = write_down(
         session, reason=audit.require_reason(act), by=act.decider, now=act.now,
         kind=kind, payer_id=payer_id, payee_id=payee_id, currency=currency, amount_minor=amount_minor,
@@ -104,8 +107,8 @@ def write_down(
     amount_minor: int,
     reference: str,
 ) -> Entry:
-    """The same as a part of what somebody does, who writes it in the audit."""
-    _check(kind, payer_id, payee_id, currency, amount_minor)
+    """The same, of any kind, as a part of what somebody does, who writes it in the audit."""
+    _check(payer_id, payee_id, currency, amount_minor)
     known = {one.partner_id for one in accounts.everybody(session)} | {programme.get(session).programme_id}
     if not {payer_id, payee_id} <= known:
         raise PartyNotFound("there is no such party")
@@ -136,9 +139,7 @@ def of_days(session: Session, first: date, last: date) -> list[Entry]:
     return [Entry(*row) for row in rows]
 
 
-def _check(kind: str, payer_id: UUID, payee_id: UUID, currency: str, amount_minor: int) -> None:
-    if kind not in KINDS:
-        raise EntryRefused(f"an entry is one of {', '.join(KINDS)}")
+def _check(payer_id: UUID, payee_id: UUID, currency: str, amount_minor: int) -> None:
     if payer_id == payee_id:
         raise EntryRefused("nobody owes itself")
     if currency not in money.currencies():

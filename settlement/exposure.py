@@ -5,8 +5,8 @@
 - Points outstanding count where they are funded on burn, at the redemption price of the agreement they were issued
   under: each of them may be burned elsewhere tomorrow. Funded on earn they don't: they were charged when issued.
 - Owed and not paid are its obligations of every kind in runs that are not settled, and what was paid in its place since
-  it is in default. What others owe it is not set off:
-  whoever stops paying is not sure to be paid.
+  it is in default. What others owe it is not set off: whoever stops paying is not sure to be paid. What it disputes
+  itself it may owe after all, and counts until the dispute is resolved.
 - Owed since is what days that are not settled yet, the open one included, will charge it for points: redemption
   prices on burn, issue prices on earn.
 
@@ -154,6 +154,13 @@ def _unpaid(session: Session) -> dict[Key, int]:
                 FROM (SELECT payment_id, sum(amount_minor) AS amount_minor FROM settlement.cover GROUP BY 1) v
                 JOIN settlement.run_payment p USING (payment_id) JOIN settlement.run x USING (run_id)
                 WHERE x.state <> 'abandoned'
+                UNION ALL
+                -- What left the net because it disputes it; once that is resolved, what comes back with a day to come.
+                SELECT d.payer_id, d.currency, coalesce(s.back_minor, d.amount_minor)
+                FROM settlement.dispute d LEFT JOIN settlement.dispute_resolution s USING (dispute_id)
+                WHERE d.raised_by_id = d.payer_id AND d.amount_minor > 0
+                  AND EXISTS (SELECT FROM settlement.settled_day a WHERE a.day = d.day)
+                  AND NOT EXISTS (SELECT FROM settlement.settled_day b WHERE b.day = s.day)
             )
             SELECT payer_id, currency, sum(amount_minor)::bigint FROM owed GROUP BY 1, 2
         """)

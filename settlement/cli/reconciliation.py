@@ -123,10 +123,11 @@ def reconcile(
     made = done.reconciliation
     data = {**vars(made), "file_sha256": made.file_sha256.hex(), "is_new": done.is_new, "new": done.new}
     report(
-        {**data, "gone": done.gone},
+        {**data, "reopened": done.reopened, "gone": done.gone},
         f"{made.lines} lines and {made.postings} transactions from {made.first_day} to {made.last_day}: "
         f"{made.by_reference} match by reference, {made.by_member} by member, {made.by_tolerance} by tolerance; "
-        f"{made.passed_over} lines passed over\n{made.breaks} breaks, {done.new} of them new; {done.gone} are gone",
+        f"{made.passed_over} lines passed over\n{made.breaks} breaks, {done.new} of them new and {done.reopened} "
+        f"open again; {done.gone} are gone",
         as_json=as_json,
     )
 

@@ -41,10 +41,11 @@ class Counts:
 
 @dataclass(frozen=True)
 class Written:
-    """How many breaks there are, how many of them had not been seen, and how many of before are no longer there."""
+    """How many breaks there are, how many of them are new or open again, and how many of before are no longer there."""
 
     breaks: int
     new: int
+    reopened: int
     gone: int
 
 
@@ -82,7 +83,7 @@ _FOUND = f"""
                t.amount_minor AS line_amount_minor, t.currency AS line_currency,
                CASE WHEN NOT t.is_erased THEN t.store END AS line_store,
                CASE WHEN o.transaction_id IS NOT NULL THEN jsonb_build_array(d.type, o.transaction_id)
-                    WHEN t.reference IS NOT NULL THEN jsonb_build_array(d.type, 'line', t.kind, t.reference)
+                    WHEN t.reference IS NOT NULL THEN jsonb_build_array(d.type, 'line', t.kind, t.reference, t.day)
                     ELSE jsonb_build_array(d.type, 'line', t.kind, t.day, t.points, t.amount_minor, t.currency,
                                            t.member_key, t.store) END AS known_by
         FROM t FULL JOIN o ON o.n = t.ours
@@ -105,6 +106,13 @@ _FACTS = (
     "currency", "line", "line_reference", "line_day", "line_points", "line_amount_minor", "line_currency",
     "line_store", "difference",
 )  # fmt: skip
+# Whether what was resolved is another thing than what is there now.
+_IS_ANOTHER = """
+    (b.is_gone OR b.difference IS DISTINCT FROM EXCLUDED.difference OR (
+        b.type = 'amount_differs' AND (b.line_amount_minor, b.line_currency)
+                                      IS DISTINCT FROM (EXCLUDED.line_amount_minor, EXCLUDED.line_currency)))
+"""
+# Read beside `put`, the table still says what it said before.
 _PUT = f"""
     WITH {_FOUND},
     put AS (
@@ -118,12 +126,14 @@ _PUT = f"""
         ORDER BY f.day, f.type, f.line, f.transaction_id
         ON CONFLICT (partner_id, key) DO UPDATE SET {", ".join(f"{name} = EXCLUDED.{name}" for name in _FACTS)},
             last_seen_in = EXCLUDED.last_seen_in, load_id = EXCLUDED.load_id, is_gone = false,
-            state = CASE WHEN b.is_gone THEN 'open' ELSE b.state END,
-            reason = CASE WHEN b.is_gone THEN NULL ELSE b.reason END,
-            resolved_by = CASE WHEN b.is_gone THEN NULL ELSE b.resolved_by END,
-            resolved_at = CASE WHEN b.is_gone THEN NULL ELSE b.resolved_at END
-        RETURNING b.first_seen_at = :now AND b.xmax = 0 AS is_new)
-    SELECT count(*) AS breaks, count(*) FILTER (WHERE is_new) AS new FROM put
+            state = CASE WHEN {_IS_ANOTHER} THEN 'open' ELSE b.state END,
+            reason = CASE WHEN {_IS_ANOTHER} THEN NULL ELSE b.reason END,
+            resolved_by = CASE WHEN {_IS_ANOTHER} THEN NULL ELSE b.resolved_by END,
+            resolved_at = CASE WHEN {_IS_ANOTHER} THEN NULL ELSE b.resolved_at END
+        RETURNING b.key, b.state, b.first_seen_at = :now AND b.xmax = 0 AS is_new)
+    SELECT count(*) AS breaks, count(*) FILTER (WHERE put.is_new) AS new,
+           count(*) FILTER (WHERE put.state = 'open' AND b.state = 'resolved') AS reopened
+    FROM put LEFT JOIN settlement.reconciliation_break b ON b.partner_id = :partner_id AND b.key = put.key
 """  # noqa: S608 -- made of constants
 
 
@@ -136,6 +146,7 @@ def counts(session: Session, load: Load) -> Counts:
 def write_down(session: Session, load: Load, *, reconciliation_id: UUID, now: datetime) -> Written:
     """Keep what differs: what was known before as it is, and what is no longer there as resolved.
 
+    What was resolved is open again if it comes back, or differs in another way than when somebody resolved it.
     Raises TooManyBreaks.
     """
     row = session.execute(
@@ -158,7 +169,7 @@ def write_down(session: Session, load: Load, *, reconciliation_id: UUID, now: da
         """),
         {**_asked(load), "partner_id": load.partner_id, "reason": GONE, "by": "reconciliation", "now": now},
     ).rowcount
-    return Written(row.breaks, row.new, gone)
+    return Written(row.breaks, row.new, row.reopened, gone)
 
 
 def _asked(load: Load) -> dict[str, object]:

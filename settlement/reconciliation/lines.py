@@ -136,7 +136,7 @@ class Reader:
 
 
 def _has_time(form: str) -> bool:
-    return form == ISO or any(part in form for part in ("%H", "%I", "%T"))
+    return form == ISO or any(part in form for part in ("%H", "%I"))
 
 
 def _bounded(number: int, name: str, said: dict[str, str], longest: int) -> str | None:

@@ -147,14 +147,26 @@ def follow_merges(session: Session, load: Load) -> None:
 
 
 def note_erased(session: Session, load: Load) -> None:
-    """Note the members that were erased: what differs doesn't name them. Whoever calls it keeps erasures waiting."""
+    """Note the members that were erased: what differs doesn't name them. Whoever calls it keeps erasures waiting.
+
+    Who was merged was erased with the one it was merged into, maybe after the rows were laid there.
+    """
     session.execute(
         text("""
+            WITH loaded AS MATERIALIZED (
+                SELECT DISTINCT r.member_id FROM settlement.compared_row r
+                WHERE r.load_id = :load_id AND r.member_id IS NOT NULL
+            ), merged AS MATERIALIZED (
+                SELECT m.member_id, m.living_id FROM coalition.merged_members() m JOIN loaded USING (member_id)
+            ), erased AS MATERIALIZED (
+                SELECT k.member_id FROM coalition.known_members(ARRAY(
+                    SELECT l.member_id FROM loaded l UNION SELECT m.living_id FROM merged m)) k
+                WHERE k.is_erased
+            )
             UPDATE settlement.compared_row r SET is_erased = true
-            FROM coalition.known_members(ARRAY(
-                SELECT DISTINCT x.member_id FROM settlement.compared_row x
-                WHERE x.load_id = :load_id AND x.member_id IS NOT NULL)) k
-            WHERE r.load_id = :load_id AND r.member_id = k.member_id AND k.is_erased
+            WHERE r.load_id = :load_id AND r.member_id IN (
+                SELECT e.member_id FROM erased e
+                UNION ALL SELECT m.member_id FROM merged m JOIN erased e ON e.member_id = m.living_id)
         """),
         {"load_id": load.load_id},
     )

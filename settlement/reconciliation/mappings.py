@@ -36,7 +36,7 @@ CONSTANT = (KIND, CURRENCY, STORE)
 MOST_KINDS = 50
 LONGEST = 100  # characters of a name or a word in a mapping
 LARGEST_BYTES = 64 * 1024
-_DATE_PARTS = "YmdHMSfzybBjIp%T"
+_DATE_PARTS = "YmdHMSfzybBjIp"
 
 
 class MappingMissing(NotFound):
@@ -127,9 +127,12 @@ def _check_words(made: Mapping) -> None:
         raise MalformedMapping("thousands_separator: this is the decimal separator")
     if made.time_zone is not None and made.time_zone not in available_timezones():
         raise MalformedMapping("time_zone: give a name such as Europe/London")
-    parts = made.date_format.split("%")[1:]
-    if made.date_format != ISO and not (parts and all(part[:1] and part[:1] in _DATE_PARTS for part in parts)):
+    parts = [part[:1] for part in made.date_format.split("%")[1:]]
+    known = parts and made.date_format.isprintable() and all(part and part in _DATE_PARTS for part in parts)
+    if made.date_format != ISO and not known:
         raise MalformedMapping("date_format: give `iso`, or a pattern such as %d.%m.%Y")
+    if len(set(parts)) < len(parts):
+        raise MalformedMapping("date_format: a part of it stands there twice")
 
 
 def _check_fields(made: Mapping) -> None:
@@ -163,8 +166,10 @@ def _check_kinds(made: Mapping) -> None:
     if len(made.kinds) > MOST_KINDS:
         raise MalformedMapping(f"kinds: there are more than {MOST_KINDS}")
     for word, meant in made.kinds.items():
-        if (meant is not None and meant not in KINDS) or not 1 <= len(word) <= LONGEST:
-            raise MalformedMapping(f"kinds.{word[:LONGEST]}: give one of {', '.join(KINDS)}, or null to leave it out")
+        if not 1 <= len(word) <= LONGEST or not word.isprintable():
+            raise MalformedMapping(f"kinds: a word of the file is 1 to {LONGEST} printable characters")
+        if meant is not None and meant not in KINDS:
+            raise MalformedMapping(f"kinds.{word}: give one of {', '.join(KINDS)}, or null to leave it out")
 
 
 def put(session: Session, act: Act, *, partner_id: UUID, said: object) -> Kept:

@@ -8,11 +8,11 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, BinaryIO, NoReturn
 
 from kit.errors import Invalid
-from settlement.reconciliation.mappings import CSV, Mapping
+from settlement.reconciliation.mappings import AMOUNT, CSV, POINTS, Mapping
 
 LARGEST_BYTES = 1024**3
 LONGEST_LINE = 64 * 1024  # characters
@@ -73,7 +73,7 @@ def records(file: BinaryIO, mapping: Mapping, *, most_lines: int = MOST_LINES) -
             count += 1
             if count > most_lines:
                 raise PartnerFileTooLarge(f"the file has more than {most_lines} lines")
-            yield number, {name: _plain(number, name, value) for name, value in values.items() if value}
+            yield number, {name: _plain(number, name, value, mapping) for name, value in values.items() if value}
     finally:
         opened.detach()
 
@@ -164,7 +164,7 @@ def _json(lines: _Lines, mapping: Mapping) -> Iterator[tuple[int, dict[str, str]
             continue
         blank = False
         try:
-            said = json.loads(line, parse_float=Decimal, parse_constant=_no_number, object_pairs_hook=_once)
+            said = json.loads(line, parse_float=_number, parse_constant=_no_number, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             refuse(lines.number, f"this is no JSON: {str(error)[:LONGEST_FIELD]}")
         if not isinstance(said, dict):
@@ -172,6 +172,13 @@ def _json(lines: _Lines, mapping: Mapping) -> Iterator[tuple[int, dict[str, str]
         yield lines.number, {name: _at(lines.number, said, path) for name, path in paths}
     if blank:
         raise MalformedPartnerFile("the file is empty")
+
+
+def _number(word: str) -> Decimal:
+    try:
+        return Decimal(word)
+    except InvalidOperation:
+        raise ValueError("a number has an exponent without bounds") from None
 
 
 def _no_number(word: str) -> NoReturn:
@@ -204,10 +211,12 @@ def _at(number: int, said: Any, path: list[str]) -> str:
     return str(said)
 
 
-def _plain(number: int, name: str, value: str) -> str:
+def _plain(number: int, name: str, value: str, mapping: Mapping) -> str:
     found = value.strip()
     if len(found) > LONGEST_FIELD:
         refuse(number, f"{name} is longer than {LONGEST_FIELD} characters")
-    if not found.isprintable():
+    # Spaces between thousands are often such as do not break lines.
+    printed = found.replace(mapping.thousands_separator, "") if name in (AMOUNT, POINTS) else found
+    if not printed.isprintable():
         refuse(number, f"{name} has characters that cannot be printed")
     return found

@@ -6,7 +6,7 @@
 3. By member and kind within the tolerances: the nearest days first, then the nearest points, then the earlier.
 
 Where several are alike, the one that was posted first goes with the one that stands first in the file. The store is not
-compared: a transaction doesn't say where it was posted.
+compared.
 """
 
 from __future__ import annotations
@@ -16,10 +16,26 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from kit.db import Session
+from kit.errors import Conflict
 from settlement.reconciliation.loading import Load
 
 REFERENCE, MEMBER, TOLERANCE = PASSES = ("reference", "member", "tolerance")
 DUPLICATE = "duplicate"
+# The third pass lays all that is left of a member beside all that is left of it: 4 million pairs at the most, and in
+# rounds. A person has so much of one kind only where no reference fits.
+MOST_DIFFERENT = 2_000
+
+
+class TooManyToMatch(Conflict):
+    code = "too_many_to_match"
+    title = "Too many to match by tolerance"
+    description = (
+        f"A member has more than {MOST_DIFFERENT} different lines or transactions of one kind that match neither by "
+        "reference nor by day and points. Within a tolerance any of them could belong to many others. We kept nothing."
+    )
+    remedy = "Compare fewer days at once or without a tolerance, and see whether the mapping names the right reference."
+
+
 # What no pass has taken yet.
 _LEFT = """
     left_ AS (
@@ -86,6 +102,11 @@ _NEAREST = """
                      = (near.living_id, near.kind, near.their_day, near.their_points, o.k)
     WHERE near.for_ours = 1 AND near.for_theirs = 1 AND o.is_ours AND NOT t.is_ours
 """
+_TOO_MANY = """
+    WITH {left}, alike AS (
+        SELECT DISTINCT is_ours, living_id, kind, day, points FROM left_ WHERE living_id IS NOT NULL)
+    SELECT EXISTS (SELECT FROM alike GROUP BY is_ours, living_id, kind HAVING count(*) > :most)
+"""
 _ORDER = "abs(t.day - o.day), abs(t.points - o.points), o.day, o.points, t.day, t.points"
 # Nobody has told the planner how much was just laid there, and a nested loop over it would never end.
 _PLANNED = text("""
@@ -103,13 +124,16 @@ class Tolerance:
 
 
 def match(session: Session, load: Load, tolerance: Tolerance) -> None:
-    """Find what belongs together of what was loaded, and write the pairs down beside it."""
+    """Find what belongs together of what was loaded, and write the pairs down beside it. Raises TooManyToMatch."""
     session.execute(_PLANNED)
     _by_rank(session, load, _REFERENCES)
     session.execute(text(_DUPLICATES), {"load_id": load.load_id, "pass": DUPLICATE})
     _by_rank(session, load, _MEMBERS)
     if tolerance == Tolerance():
         return
+    too_many = text(_TOO_MANY.format(left=_LEFT))
+    if session.scalar(too_many, {"load_id": load.load_id, "most": MOST_DIFFERENT}):
+        raise TooManyToMatch(f"there are more than {MOST_DIFFERENT} different ones of a member and kind")
     nearest = text(_NEAREST.format(left=_LEFT, order=_ORDER))
     asked = {"load_id": load.load_id, "pass": TOLERANCE, "days": tolerance.days, "points": tolerance.points}
     while session.execute(nearest, asked).rowcount:

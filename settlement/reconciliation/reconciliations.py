@@ -79,11 +79,12 @@ class Reconciliation:
 
 @dataclass(frozen=True)
 class Reconciled:
-    """The reconciliation, whether the file is new, and how many breaks were not known before or are gone."""
+    """The reconciliation, whether the file is new, and how many breaks are new, open again or gone."""
 
     reconciliation: Reconciliation
     is_new: bool
     new: int
+    reopened: int
     gone: int
 
 
@@ -113,7 +114,7 @@ def reconcile(
     """Compare a partner's file with what it posted on the days of a span, and write down what differs.
 
     `told` hears how many lines were read. Raises PartnerNotFound, MappingMissing, SpanRefused, ToleranceRefused,
-    ReconciliationRuns, MalformedPartnerFile, PartnerFileTooLarge, TooManyBreaks.
+    ReconciliationRuns, MalformedPartnerFile, PartnerFileTooLarge, TooManyToMatch, TooManyBreaks.
     """
     _check(span, tolerance)
     partner = accounts.by_id(session, partner_id)
@@ -138,12 +139,12 @@ def reconcile(
         compared_at=act.now, compared_by=act.decider,
     ))  # fmt: skip
     loading.clear(session, load)
-    if is_new or written.new or written.gone:
+    if is_new or written.new or written.reopened or written.gone:
         audit.append(
             session, act, "settlement.reconciled", made, sha256=digest.hex(), first_day=span.first, last_day=span.last,
-            lines=made.lines, breaks=written.breaks, new=written.new, gone=written.gone,
+            lines=made.lines, breaks=written.breaks, new=written.new, reopened=written.reopened, gone=written.gone,
         )  # fmt: skip
-    return Reconciled(made, is_new, written.new, written.gone)
+    return Reconciled(made, is_new, written.new, written.reopened, written.gone)
 
 
 def _check(span: Span, tolerance: Tolerance) -> None:

@@ -75,7 +75,7 @@ def trade(world: World) -> dict[str, Any]:
     pay(world, 0)
     world.earn(yen.partner_id, member, 45)
     world.burn(books.partner_id, member, 800, reference="B1")
-    enter(world, "dispute", books, None, -55, "D1")
+    enter(world, "adjustment", books, None, -55, "D1")
     night(world, 1)
     pay(world, 1, until="instructed")
     burned = world.burn(grocer.partner_id, member, 20, reference="G1")

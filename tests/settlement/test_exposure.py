@@ -14,6 +14,7 @@ from settlement.exposure import Exposure
 from tests.conftest import NOW, World, act
 from tests.service import terminal
 from tests.settlement.small_coalition import agree, night, pay, trade
+from tests.settlement.test_disputes import Trade
 
 __all__ = ["terminal"]
 
@@ -83,6 +84,27 @@ def test_on_earn_it_is_what_was_charged_and_not_paid(world: World) -> None:
         session.execute(text("UPDATE settlement.policy SET approvals = 1"))
     pay(world, 0)
     assert read(world, grocer).exposure_minor == 0
+
+
+@pytest.mark.parametrize(("outcome", "amount", "back"), [("upheld", None, 0), ("rejected", None, 315), ("part", 5, 5)])
+def test_what_an_issuer_disputes_itself_counts_until_it_is_resolved(world: World, outcome, amount, back) -> None:
+    trading = Trade(world)
+
+    def unpaid() -> int:
+        with world.transaction() as session:
+            (found,) = [one for one in exposure.read(session) if one.partner_id == trading.grocer]
+        return found.unpaid_minor
+
+    assert unpaid() == 315 + 31 + 3
+    mine, theirs = trading.dispute(1), trading.dispute(2, by=trading.station)
+    assert unpaid() == 315 + 31 + 3
+    trading.settle()
+    assert unpaid() == 315 + 3, "what the other one disputes is not owed"
+    trading.resolve(mine, outcome, amount)
+    assert unpaid() == back + 3
+    trading.resolve(theirs, "rejected")
+    trading.settle()
+    assert unpaid() == back + 31 + 3
 
 
 @pytest.mark.parametrize(

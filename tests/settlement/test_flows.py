@@ -40,7 +40,7 @@ def test_flows_are_the_obligations_added_up_and_never_below_zero(traded: World) 
     assert all(one.amount_minor > 0 for one in found)
     assert sum(one.amount_minor for one in found) <= owed - below
     named = {(one.payer, one.payee, one.currency): one.amount_minor for one in found}
-    assert named["Coalition; Ltd", ODD, "GBP"] == 65 + 55  # 130 of the station's points, and a dispute the other way
+    assert named["Coalition; Ltd", ODD, "GBP"] == 65 + 55  # 130 of the station's points, and an adjustment
 
 
 def test_the_matrix_is_all_that_was_redeemed_and_what_is_owed_for_it(traded: World, terminal) -> None:

@@ -73,7 +73,7 @@ def test_the_journal_is_the_obligations_once_in_the_books_of_each_side(traded: W
             text("SELECT obligation_id, kind, amount_minor FROM settlement.obligation WHERE amount_minor <> 0")
         ).all()
     assert {row.kind for row in owed} == {
-        "redemption", "issue", "breakage", "fee", "fee_minimum", "vat", "promotion", "adjustment", "dispute",
+        "redemption", "issue", "breakage", "fee", "fee_minimum", "vat", "promotion", "adjustment",
     }  # fmt: skip
     booked = Counter((one.kind, one.postings[0].amount_minor) for one in made.entries if one.document[:3] == "obl")
     assert booked == Counter({key: 2 * n for key, n in Counter((row.kind, row.amount_minor) for row in owed).items()})

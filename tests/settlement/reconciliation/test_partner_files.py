@@ -160,6 +160,8 @@ def test_a_time_belongs_to_the_business_day_of_the_coalition(form: str, zone: st
         ("1234.500", {}, 123450),
         ("1.234,56", {"decimal_separator": ",", "thousands_separator": "."}, 123456),
         ("1 234,5", {"decimal_separator": ",", "thousands_separator": " "}, 123450),
+        ("1\u00a0234,5", {"decimal_separator": ",", "thousands_separator": "\u00a0"}, 123450),
+        ("1\u202f234,5", {"decimal_separator": ",", "thousands_separator": "\u202f"}, 123450),
         ("-12.30", {}, 1230),
         ("1234", {"amounts_in": "minor"}, 1234),
     ],
@@ -170,6 +172,15 @@ def test_an_amount_is_read_to_the_minor_unit(written_as: str, more: dict[str, An
     )
     (line,) = read(written(f"{HEAD};Сумма\nA1;2026-03-02;5;{written_as}\n"), said)
     assert (line.amount_minor, line.currency) == (minor, "GBP")
+
+
+def test_points_have_the_space_between_thousands_that_the_mapping_says_and_a_reference_has_not() -> None:
+    said = semicolons(thousands_separator="\u202f")
+    (line,) = read(written(f"{HEAD}\nA1;2026-03-02;1\u202f234\n"), said)
+    assert line.points == 1234
+    for text in ("A\u202f1;2026-03-02;5", "A1;2026-03-02;1\u00a0234"):
+        with pytest.raises(MalformedPartnerFile, match="characters that cannot be printed"):
+            read(written(f"{HEAD}\n{text}\n"), said)
 
 
 @pytest.mark.parametrize("amount", ["1.234", "1,5", "1e5", "NaN", "0x10", "1.5.5", "12.3O"])
@@ -203,6 +214,7 @@ def test_lines_of_json_are_read_down_to_nested_fields_and_by_what_their_kinds_me
         (JSON_LINE.replace('"points": 5', '"points": NaN'), "NaN is no number"),
         (JSON_LINE.replace('"points": 5', '"points": 1e999999999'), "more than 30 digits"),
         (JSON_LINE.replace('"points": 5', f'"points": {"9" * 5000}'), "this is no JSON"),
+        (JSON_LINE.replace('"points": 5', '"points": 1e9999999999999999999'), "a number has an exponent without"),
         (JSON_LINE.replace("SALE", "GIFT"), "does not say what the kind 'GIFT' is"),
         (JSON_LINE.replace("GBP", "GBX"), "currency: 'GBX' is none of ISO 4217"),
         (JSON_LINE.replace('"A1"', '"A\\u0000"'), "characters that cannot be printed"),

@@ -80,17 +80,17 @@ def test_a_break_has_an_owner_and_an_age_until_it_is_resolved_or_gone(world: Wor
             breaks.resolve(session, act(world.keyring, reason="again"), break_id=missing.break_id)
         with pytest.raises(breaks.BreakNotFound):
             breaks.assign(session, act(world.keyring), break_id=ids.new(), owner="Leo")
-    later = compare(world, grocer, f"A2,{DAY},SALE,1,", f"A1,{DAY},SALE,7,", now=NOW + timedelta(days=3))
-    assert (later.is_new, later.new, later.gone) == (True, 0, 0)
+    later = compare(world, grocer, f"A2,{DAY},SALE,1,", f"A1,{DAY},SALE,6,", now=NOW + timedelta(days=3))
+    assert (later.is_new, later.new, later.reopened, later.gone) == (True, 0, 0, 0)
     owned, resolved = listed(world)
     assert (owned.owner, owned.line, owned.first_seen_at, owned.state) == ("Leo", 2, NOW, "open")
-    assert (resolved.state, resolved.reason, resolved.difference) == ("resolved", "a test line", 2)
+    assert (resolved.state, resolved.reason, resolved.difference) == ("resolved", "a test line", 1)
     mended = compare(world, grocer, f"A1,{DAY},SALE,5,", now=NOW + timedelta(days=4))
     assert (mended.reconciliation.breaks, mended.gone) == (0, 1)
     gone = listed(world, state="resolved", owner="Leo")[0]
     assert (gone.is_gone, gone.resolved_by, gone.reason) == (True, "reconciliation", differences.GONE)
     back = compare(world, grocer, f"A2,{DAY},SALE,1,", f"A1,{DAY},SALE,5,", now=NOW + timedelta(days=5))
-    assert back.new == 0
+    assert (back.new, back.reopened) == (0, 1)
     again = listed(world, state="open")[0]
     assert (again.break_id, again.owner, again.first_seen_at, again.reason) == (gone.break_id, "Leo", NOW, None)
 
@@ -182,6 +182,22 @@ def test_an_erased_member_stands_in_no_break_of_before_or_after(world: World, gr
     assert [one.member_id for one in listed(world) if one.member_id] == [kept]
     compare(world, grocer, line, now=NOW + timedelta(hours=1))
     assert [one.member_id for one in listed(world) if one.member_id] == [kept]
+
+
+def test_who_was_merged_into_an_erased_member_stands_in_no_break_either(world: World, grocer: Any) -> None:
+    merged, living = world.member(), world.member(OTHER_CARD)
+    world.earn(grocer, merged, 5, reference="A1")
+    line = f"A2,{DAY},SALE,9,{shown(world, grocer, merged)}"
+    compare(world, grocer, line)
+    assert [one.member_id for one in listed(world)] == [merged, merged]
+    with world.transaction() as session:
+        said = act(world.keyring, reason="twice")
+        merges.merge(session, said, member_id=merged, into=living, reference="M1").unwrap()
+        erasure.erase(session, act(world.keyring), member_id=living, forfeit=True)
+    assert [one.member_id for one in listed(world)] == [None, None]
+    again = compare(world, grocer, line, now=NOW + timedelta(hours=1))
+    assert again.reconciliation.breaks == 2
+    assert [one.member_id for one in listed(world)] == [None, None]
 
 
 def test_an_erasure_waits_for_the_breaks_of_a_reconciliation_and_clears_them(world: World, grocer: Any) -> None:
