@@ -24,19 +24,23 @@ def put(session: Session, act: Act, wanted: Collection[UUID]) -> None:
     An issuer that has points waiting stays as it is: what it issues next would be funded before them.
     """
     there = issuers(session)
-    dropped, added = sorted(there - set(wanted)), set(wanted) - there
+    dropped, added = there - set(wanted), set(wanted) - there
+    if dropped:
+        dropped -= waiting(session).keys()
     if dropped:
         # Waits for earns that saw it. Those that come now wait for this, and then see what it left.
-        session.execute(text("DELETE FROM coalition.unfunded_issuer WHERE issuer_id = ANY(:ids)"), {"ids": dropped})
-        still = waiting(session).keys() & set(dropped)
-        dropped = [one for one in dropped if one not in still]
+        session.execute(
+            text("DELETE FROM coalition.unfunded_issuer WHERE issuer_id = ANY(:ids)"), {"ids": sorted(dropped)}
+        )
+        still = waiting(session).keys() & dropped
+        dropped -= still
         _add(session, still, act.now)
     _add(session, added, act.now)
     if not dropped and not added:
         return
     shown = {
         name: [ids.show(ids.PARTNER, partner_id) for partner_id in found]
-        for name, found in (("funded", dropped), ("unfunded", sorted(added)))
+        for name, found in (("funded", sorted(dropped)), ("unfunded", sorted(added)))
     }
     audit.append(session, act, "unfunded_issuers.changed", "unfunded issuers", **shown)
 
@@ -69,15 +73,15 @@ def waiting(session: Session) -> dict[UUID, int]:
     return {row.issuer_id: row.points for row in rows}
 
 
-def lots(session: Session, of: Collection[UUID]) -> Iterator[Waiting]:
-    """The lots that wait, of these issuers, each issuer's in the order they were earned."""
+def lots(session: Session, issuer_id: UUID, *, at_most: int) -> Iterator[Waiting]:
+    """The lots of an issuer that wait, in the order they were earned."""
     rows = stream(
         session,
         """
         SELECT l.issuer_id, l.member_id, l.lot_id, l.issued_on, l.remaining FROM coalition.lot l
-        WHERE l.is_unfunded AND l.issuer_id = ANY(:of)
-        ORDER BY l.issuer_id, l.issued_on, coalesce(l.origin_id, l.lot_id), l.lot_id
+        WHERE l.is_unfunded AND l.issuer_id = :issuer
+        ORDER BY l.issued_on, coalesce(l.origin_id, l.lot_id), l.lot_id LIMIT :at_most
         """,
-        {"of": sorted(of)},
+        {"issuer": issuer_id, "at_most": at_most},
     )
     return (Waiting(*row) for row in rows)

@@ -32,7 +32,7 @@ from kit.db import Session, try_lock
 from partners import earn_stops
 from settlement import agreements, netting, nightly, outstanding, policies
 from settlement.agreement_terms import ON_BURN, ON_EARN
-from settlement.agreements import Agreement, PriceBook
+from settlement.agreements import PriceBook
 from settlement.outstanding import LOCK
 from settlement.statements import Party
 from settlement.tables import CURRENCY, MONEY, NUMBER, Bars, Column, Table
@@ -86,17 +86,23 @@ def is_exceeded(exposure_minor: Fraction | int, limit_minor: int | None) -> bool
 
 
 def read(session: Session) -> list[Exposure]:
-    """The exposure of every partner that has some, a deposit or a limit, by partner and currency."""
+    """The exposure of every partner that has some, a deposit, a limit or points that wait, by partner and currency."""
     made = agreements.everything(session)
     book, open_day = PriceBook(made), programme.get(session).open_day
     points, value = _outstanding(session, book)
     unpaid, accrued = _unpaid(session), _accrued(session, book, open_day)
-    in_force = {one.partner_id: one for one in made if _holds(one, open_day)}
+    last = {one.partner_id: one for one in sorted(made, key=lambda one: one.since) if one.since <= open_day}
+    in_force = {one.partner_id: one for one in last.values() if one.until is None or open_day < one.until}
     keys = points.keys() | unpaid.keys() | accrued.keys()
     keys |= {(one.partner_id, one.currency) for one in in_force.values()
              if one.deposit_minor or one.exposure_limit_minor is not None}  # fmt: skip
     fund = programme.get(session).programme_id
-    unfunded_points = unfunded.waiting(session) if unfunded.are_any(session) else {}
+    unfunded_points = {
+        (partner_id, last[partner_id].currency): points
+        for partner_id, points in (unfunded.waiting(session) if unfunded.are_any(session) else {}).items()
+        if partner_id in last
+    }
+    keys |= unfunded_points.keys()
     found = []
     for partner_id, currency in sorted(keys):
         if partner_id == fund:
@@ -108,7 +114,7 @@ def read(session: Session) -> list[Exposure]:
                 partner_id, currency, points.get(key, 0), _whole(value, key), unpaid.get(key, 0),
                 _whole(accrued, key), own.deposit_minor if own and is_current else 0,
                 own.exposure_limit_minor if own and is_current else None,
-                unfunded_points.get(partner_id, 0) if is_current else 0,
+                unfunded_points.get(key, 0),
             )
         )  # fmt: skip
     return found
@@ -116,10 +122,6 @@ def read(session: Session) -> list[Exposure]:
 
 def _whole(found: Mapping[Key, Fraction], key: Key) -> int:
     return netting.rounded(found.get(key, Fraction(0)))
-
-
-def _holds(one: Agreement, day: date) -> bool:
-    return one.since <= day and (one.until is None or day < one.until)
 
 
 def _outstanding(session: Session, book: PriceBook) -> tuple[dict[Key, int], dict[Key, Fraction]]:
@@ -192,19 +194,19 @@ _WATCHED = """
 """
 
 
-def watch(session: Session, act: Act) -> list[Exposure]:
+def watch(session: Session, act: Act) -> list[Exposure] | None:
     """Look at the levels, at most once a minute, and tell each partner that reached one; returns those told of.
 
     What fell below a level is told of again when it reaches it again. Earns beyond the limit are refused or unfunded
-    from now on if that is the policy. A second watch at the same time does nothing.
+    from now on if that is the policy. A second watch at the same time does nothing. None: it did not look.
     """
     now = act.now
     if not session.scalar(text(_WATCHED)) and not earn_stops.are_any(session) and not unfunded.are_any(session):
-        return []
+        return None
     looked_at = session.scalar(text("SELECT looked_at FROM settlement.outstanding_until"))
     was_just_now = looked_at is not None and looked_at <= now < looked_at + LOOK_EVERY
     if was_just_now or not try_lock(session, f"{LOCK}.watch"):
-        return []
+        return None
     outstanding.keep(session)
     session.execute(text("UPDATE settlement.outstanding_until SET looked_at = :now"), {"now": now})
     rows = session.execute(text("SELECT partner_id, percent FROM settlement.exposure_level"))
@@ -223,6 +225,11 @@ def watch(session: Session, act: Act) -> list[Exposure]:
     earn_stops.put(session, act, over if beyond_limit == policies.REFUSE else ())
     unfunded.put(session, act, over if beyond_limit == policies.PENDING else ())
     return told
+
+
+def look_again(session: Session) -> None:
+    """Let the next watch look, however soon it comes."""
+    session.execute(text("UPDATE settlement.outstanding_until SET looked_at = NULL"))
 
 
 def _keep_level(session: Session, partner_id: UUID, level: int, now: datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -25,7 +26,7 @@ def read(world: World, partner) -> Exposure:
     return found
 
 
-def watch(world: World, minutes: int) -> list[Exposure]:
+def watch(world: World, minutes: int) -> list[Exposure] | None:
     with world.transaction() as session:
         return exposure.watch(session, act(world.keyring, now=NOW + timedelta(minutes=minutes)))
 
@@ -124,7 +125,7 @@ def test_a_level_is_told_once_when_it_is_reached_and_again_after_it_was_left(wor
     world.earn(grocer.partner_id, member, 79)
     assert watch(world, 0) == []
     world.earn(grocer.partner_id, member, 1)
-    assert watch(world, 0) == [], "it was looked at in this minute"
+    assert watch(world, 0) is None, "it was looked at in this minute"
     assert [one.level for one in watch(world, 1)] == [80]
     assert watch(world, 2) == []
     world.earn(grocer.partner_id, member, 20)
@@ -170,6 +171,20 @@ def test_the_command_shows_it_with_its_limit(world: World, terminal) -> None:
     }  # fmt: skip
     assert "1.45" in terminal("settlement", "exposure").output
     assert terminal("settlement", "exposure", "nobody").exit_code == 1
+
+
+def test_points_that_wait_are_shown_where_their_issuer_has_no_agreement_any_more(world: World, terminal) -> None:
+    grocer, member = world.partner("greengrocer"), world.member()
+    agree(world, grocer.partner_id, redemption_price_minor="1", exposure_limit_minor=100)
+    with world.transaction() as session:
+        policies.put(session, act(), policies.Policy(beyond_limit=policies.PENDING))
+    world.earn(grocer.partner_id, member, 100)
+    watch(world, 0)
+    assert world.earn(grocer.partner_id, member, 7).unfunded == 7
+    with psycopg.connect(str(world.settings.database_url)) as owner:
+        owner.execute("UPDATE settlement.agreement SET valid = daterange(lower(valid) - 10, lower(valid))")
+    (row,) = json.loads(terminal("settlement", "exposure", "greengrocer", "--format", "json").output)["data"]
+    assert (row["currency"], row["unfunded_points"], row["limit_minor"]) == ("GBP", 7, None)
 
 
 def test_the_command_sets_what_is_done_beyond_the_limit_and_shows_it(world: World, terminal) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from coalition import data_export, erasure, ledger, member_accounts, merges, point_movements, scheduled_postings, verify
 from coalition.ledger import Award
@@ -212,6 +212,44 @@ def test_without_an_agreement_in_force_what_waits_waits(stage: Stage) -> None:
     stage.change_terms("valid = daterange(lower(valid) - 10, lower(valid))")
     stage.watch()
     assert stage.release() == 0
+
+
+def test_a_release_that_stops_at_its_bound_lets_the_watch_look_again_at_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over(stage)
+    for points in (1, 2, 3):
+        stage.earn(points)
+    stage.raise_limit(1000)
+    stage.watch()
+    monkeypatch.setattr(funding, "MOST_A_RUN", 2)
+    for released, looked in ((2, []), (1, None)):
+        assert stage.release() == released
+        with stage.world.transaction() as session:
+            assert exposure.watch(session, act(stage.world.keyring, now=NOW + stage.minutes * MINUTE)) == looked
+    assert stage.wallet() == (106, 0)
+    stage.is_whole()
+
+
+def test_the_lots_of_an_issuer_without_room_are_not_read(stage: Stage) -> None:
+    over(stage).earn(40)
+    engine, in_order = stage.world.database.engine, "coalesce(l.origin_id, l.lot_id), l.lot_id"
+    asked: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        asked.append(statement)
+
+    def release() -> tuple[int, int]:
+        asked.clear()
+        return stage.release(), sum(in_order in statement and "is_unfunded" in statement for statement in asked)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert release() == (0, 0)
+        stage.raise_limit(101)
+        assert release() == (1, 1)
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def test_a_return_takes_unfunded_points_from_where_they_are(stage: Stage) -> None:

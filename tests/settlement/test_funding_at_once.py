@@ -7,6 +7,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from threading import Event
 
 import psycopg
 import pytest
@@ -66,7 +67,7 @@ def until(holds) -> int:
 
 def points_left(stage: Stage) -> list[int]:
     with stage.world.transaction() as session:
-        return [lot.points for lot in unfunded.lots(session, [stage.grocer.partner_id])]
+        return [lot.points for lot in unfunded.lots(session, stage.grocer.partner_id, at_most=100)]
 
 
 def is_done_once(stage: Stage) -> None:
@@ -131,3 +132,38 @@ def test_an_earn_that_meets_the_end_of_waiting_is_funded_or_keeps_its_issuer_wai
     with stage.world.transaction() as session:
         assert not unfunded.are_any(session)
         unfunded.put(session, act(), ())
+
+
+def test_an_earn_that_meets_a_watch_which_finds_points_waiting_waits_behind_them(stage: Stage) -> None:
+    assert stage.release() == LOTS
+    has_put, may_commit = Event(), Event()
+
+    def watch() -> None:
+        with stage.world.transaction() as session:
+            unfunded.put(session, act(), ())
+            has_put.set()
+            may_commit.wait(A_WHILE_S)
+
+    with ThreadPoolExecutor(2) as beside:
+        try:
+            with stage.world.transaction() as session:
+                command = ledger.Earn(member_id=stage.member, reference="first", points=5)
+                assert ledger.post(session, request(stage.grocer.partner_id), command).unwrap().unfunded == 5
+                watched = beside.submit(watch)
+                until(lambda: waiting_for_it(stage.world))
+            assert has_put.wait(A_WHILE_S)
+            second = beside.submit(stage.earn, 7)  # begins between the watch's end of waiting and its commit
+            until(lambda: waiting_for_it(stage.world))
+        finally:
+            may_commit.set()
+        watched.result(timeout=A_WHILE_S)
+        assert second.result(timeout=A_WHILE_S).unfunded == 7
+    assert points_left(stage) == [5, 7]
+    assert stage.release() == 2
+
+
+def test_a_watch_does_not_touch_an_issuer_whose_points_wait(stage: Stage) -> None:
+    with stage.world.transaction() as session:
+        unfunded.put(session, act(), ())
+        assert stage.earn(5).unfunded == 5, "it waits for nobody"
+    assert stage.release() == LOTS + 1
