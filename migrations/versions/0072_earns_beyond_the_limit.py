@@ -1,8 +1,10 @@
 """Earns beyond an issuer's limit: points that are taken and not funded, and what the awards of others run into.
 
-Safe while the version before runs: new columns have defaults, what posts is the database's own functions, and no value
-of a type that it does not know is written until the programme chooses so. End its processes before it does: they would
-not know the transactions.
+Safe while the version before runs, where `beyond_limit` is `allow`: new columns have defaults, what posts is the
+database's own functions, and no value of a type that it does not know is written until the programme chooses `pending`.
+End its processes before it does: they would not know the transactions. Where `refuse` is set, end them before this
+step: from then on the database refuses awards of a partner beyond its limit with `exposure_exceeded`, which they do not
+know, and they answer such an award with 500.
 """
 
 from migrations.steps import run_file

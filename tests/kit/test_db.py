@@ -6,19 +6,21 @@ import os
 import socket
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import migrations
+from coalition import closing
 from kit import logins, schema
 from kit.db import Database, DatabaseUnavailable, connected
 from kit.schema import MigrationRefused, SchemaNotReady
-from tests.conftest import World
+from tests.conftest import NOW, World, act
 
 
 def test_a_transaction_that_raises_keeps_nothing(world: World) -> None:
@@ -148,6 +150,18 @@ def test_a_database_says_which_versions_it_serves(world: World) -> None:
 def test_migrations_go_down_and_up_again(world: World) -> None:
     schema.downgrade(str(world.settings.database_url), to="base")
     schema.migrate(str(world.settings.database_url))
+    with world.transaction() as session:
+        schema.check(session)
+
+
+def test_migrations_do_not_go_down_to_a_version_that_cannot_verify_what_is_sealed(world: World) -> None:
+    url, to_the_version_before = str(world.settings.database_url), "0072"
+    closing.close_day(world.database, act(world.keyring, now=NOW + timedelta(days=1)), day=NOW.date())
+    try:
+        with pytest.raises(DBAPIError, match=f"days from {NOW.date()} on have seals of version 4"):
+            schema.downgrade(url, to=to_the_version_before)
+    finally:
+        schema.migrate(url)  # databases are used again
     with world.transaction() as session:
         schema.check(session)
 
