@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import psycopg
+import pytest
 from hypothesis import given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from coalition import ledger, programme
 from coalition.cards import with_check_digit
 from coalition.ledger import Award, Burn, Return
-from settlement import nightly, obligations, runs, verify
+from kit import ids
+from settlement import line_hashes, nightly, obligations, runs, verify
 from settlement.run_failures import RunFailure
 from settlement.settled_days import EarlierDayUnsettled
 from tests.conftest import NOW, World, act, request
@@ -250,3 +252,21 @@ def trade(world: World, day: date, burns: list[tuple[int, int]], *, at_once: boo
     for outcome in outcomes:
         outcome.unwrap()
     return {issuer: "issuer", shop: "shop"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("(%(a)s::uuid, 1, 'x'), (%(a)s, 3, 'y')", "line 3 came after line 1"),
+        ("(%(a)s::uuid, 1, 'x'), (%(a)s, 1, 'x')", "line 1 came after line 1"),
+        ("(%(a)s::uuid, 2, 'x')", "line 2 came after line 0"),
+        ("(%(a)s::uuid, 1, 'x'), (%(b)s, 1, 'x'), (%(a)s, 1, 'y')", "lines came again"),
+    ],
+)
+def test_lines_that_are_not_in_their_order_get_no_hash(world: World, lines: str, said: str) -> None:
+    which = {"a": ids.new(), "b": ids.new()}
+    with world.transaction() as session:
+        with pytest.raises(RuntimeError, match=said):
+            line_hashes.of(session, f"VALUES {lines}", which)
+        found = line_hashes.of(session, "VALUES (%(a)s::uuid, 1, 'x'), (%(a)s, 2, 'y'), (%(b)s, 1, 'x')", which)
+    assert list(found) == list(which.values())

@@ -208,6 +208,7 @@ def test_the_command_asks_of_settlement_too() -> None:
         "UPDATE settlement.line SET amount_minor = amount_minor + 1",
         "UPDATE settlement.line SET reference = reference || ' '",
         "DELETE FROM settlement.line",
+        "UPDATE settlement.line SET n = n + 100",
         "UPDATE settlement.run_position SET amount_minor = 0",
         "UPDATE settlement.run_payment SET amount_minor = amount_minor + 100000",
         "UPDATE settlement.run_payment SET payer_id = payee_id, payee_id = payer_id",
