@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -9,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from coalition import verify as ledger_verify
 from kit import schema
 from kit.settings import Settings
 from settlement import cycles, nightly, obligations, runs, statements
 from settlement import verify as settlement_verify
+from settlement.cycles import Span
+from settlement.reconciliation import mappings, reconciliations
+from settlement.reconciliation.passes import Tolerance
 from tests.cluster import Cluster
 from tests.conftest import World, act, found
 from tests.settlement.months import Month
@@ -45,6 +50,7 @@ def worlds(engines: Settings, cluster: Cluster, tmp_path: Path) -> Iterator[list
 def test_they_give_the_same_obligations_lines_nets_payments_and_statements(worlds: list[World]) -> None:
     there, here = map(settled, worlds)
     assert there == here
+    assert {kind for kind, *_ in there["breaks"]} == {"missing_here", "missing_there"}
     assert len({kind for _, _, _, kind, *_ in there["obligations"]}) >= 7, "the days have to try something"
     assert {cycle for cycle, *_ in there["payments"]} == set(cycles.CYCLES)
 
@@ -62,7 +68,24 @@ def settled(world: World) -> Books:
     with world.transaction() as session:
         assert settlement_verify.first_broken(session) is None
         assert [one for one in ledger_verify.run(session, keyring=world.keyring) if one.broken] == []
-    return books(world)
+    return {**books(world), "breaks": breaks(world, month)}
+
+
+def breaks(world: World, month: Month) -> Counter[tuple[Any, ...]]:
+    """How a partner's file with a line that was never posted differs from what it posted."""
+    said = {
+        "fields": {"reference": "R", "day": "D", "points": "P", "kind": "K"},
+        "kinds": {one: one for one in ("earn", "burn", "reversal", "clawback")},
+    }
+    with world.transaction() as session:
+        partner_id, acted = month.partners[0], act(world.keyring, now=month.noon(), reason="so")
+        mappings.put(session, acted, partner_id=partner_id, said=said)
+        file = f"R,D,P,K\nnobody's,{FIRST},5,earn\n".encode()
+        reconciliations.reconcile(
+            session, acted, io.BytesIO(file), partner_id=partner_id, span=Span(FIRST, LAST), tolerance=Tolerance()
+        )
+        rows = session.execute(text("SELECT type, reference, day, points FROM settlement.reconciliation_break"))
+        return Counter(tuple(row) for row in rows)
 
 
 def books(world: World) -> Books:
