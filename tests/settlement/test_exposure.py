@@ -34,7 +34,7 @@ def watch(world: World, minutes: int) -> list[Exposure] | None:
 def events(world: World) -> list[tuple[str, int]]:
     with world.transaction() as session:
         rows = session.execute(
-            text("SELECT type, data FROM kit.event WHERE type LIKE 'settlement.exposure%' ORDER BY position")
+            text("SELECT type, data FROM kit.event WHERE type LIKE 'settlement.exposure%' ORDER BY event_id")
         )
         return [(row.type.removeprefix("settlement.exposure_"), row.data["exposure_minor"]) for row in rows]
 
