@@ -1,6 +1,6 @@
--- What a partner posted on some days, as a file of its own would have it: a captured hold is a burn, and an earn that was
--- taken back is a clawback, whether by its reversal or without the receipt. What was no longer there to take was taken
--- back as well. The original may be another member's, which was merged since.
+-- What a partner posted on some days, as a file of its own would have it: a captured hold is a burn, and an earn that
+-- was taken back is a clawback, whether by its reversal or without the receipt. What was no longer there to take was
+-- taken back as well. The original may be another member's, which was merged since.
 CREATE OR REPLACE FUNCTION coalition.posted_by(p_partner_id uuid, p_first date, p_last date)
 RETURNS TABLE (
     txn_id uuid, kind text, reference text, day date, points bigint, amount_minor bigint, currency text, member_id uuid
