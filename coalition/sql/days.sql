@@ -158,19 +158,30 @@ RETURNS TABLE (
 ) LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 BEGIN
-    RETURN QUERY SELECT k.kind, p.issuer_id, p.partner_id, p.issued_on, k.points, p.txn_id, p.seq, t.reference,
-           t.original_business_date, CASE WHEN p.partner_id = t.partner_id THEN t.location_id END
-    FROM coalition.posting p
-    CROSS JOIN LATERAL (VALUES
-        ('redemption', CASE WHEN p.debit = 'redemption' THEN -p.points
-                            WHEN p.credit IN ('redemption', 'debt') THEN p.points END),
-        ('issue', CASE WHEN p.debit IN ('issuance', 'adjustment') AND p.credit <> 'unfunded'
-                         OR p.debit = 'unfunded' AND p.credit IN ('wallet', 'pending') THEN p.points
-                       WHEN p.credit IN ('issuance', 'adjustment') AND p.debit <> 'unfunded' THEN -p.points END),
-        ('breakage', CASE WHEN p.credit = 'breakage' AND p.debit <> 'unfunded' THEN p.points END)
-    ) k (kind, points)
-    JOIN coalition.txn t USING (member_id, txn_id, business_date)  -- found by the day as well
-    WHERE p.business_date = p_day AND k.points IS NOT NULL AND (p_kinds IS NULL OR k.kind = ANY (p_kinds));
+    RETURN QUERY SELECT m.kind, m.issuer_id, m.partner_id, m.issued_on, m.points, m.txn_id, m.seq, t.reference,
+           t.original_business_date, CASE WHEN m.partner_id = t.partner_id THEN t.location_id END
+    FROM (
+        SELECT 'redemption' AS kind, CASE WHEN p.debit = 'redemption' THEN -p.points ELSE p.points END AS points,
+               p.issuer_id, p.partner_id, p.issued_on, p.member_id, p.txn_id, p.seq
+        FROM coalition.posting p
+        WHERE p.business_date = p_day AND (p.debit = 'redemption' OR p.credit IN ('redemption', 'debt'))
+          AND (p_kinds IS NULL OR 'redemption' = ANY (p_kinds))
+        UNION ALL
+        SELECT 'issue', CASE WHEN p.debit IN ('issuance', 'adjustment', 'unfunded') THEN p.points ELSE -p.points END,
+               p.issuer_id, p.partner_id, p.issued_on, p.member_id, p.txn_id, p.seq
+        FROM coalition.posting p
+        WHERE p.business_date = p_day
+          AND (p.debit IN ('issuance', 'adjustment') AND p.credit <> 'unfunded'
+               OR p.debit = 'unfunded' AND p.credit IN ('wallet', 'pending')
+               OR p.credit IN ('issuance', 'adjustment') AND p.debit <> 'unfunded')
+          AND (p_kinds IS NULL OR 'issue' = ANY (p_kinds))
+        UNION ALL
+        SELECT 'breakage', p.points, p.issuer_id, p.partner_id, p.issued_on, p.member_id, p.txn_id, p.seq
+        FROM coalition.posting p
+        WHERE p.business_date = p_day AND p.credit = 'breakage' AND p.debit <> 'unfunded'
+          AND (p_kinds IS NULL OR 'breakage' = ANY (p_kinds))
+    ) m
+    JOIN coalition.txn t ON t.member_id = m.member_id AND t.txn_id = m.txn_id AND t.business_date = p_day;
 END $$;
 REVOKE EXECUTE ON FUNCTION coalition.flow_lines_on FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION coalition.flow_lines_on TO coalition_service;
